@@ -1,0 +1,1 @@
+"""Readers, one a file: every one yields PosedFrames."""

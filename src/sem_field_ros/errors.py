@@ -1,0 +1,29 @@
+"""Errors a user can act on: each message is one line that says what is wrong and what to do."""
+
+
+class SemFieldError(Exception):
+    """Base of every error this package raises on purpose."""
+
+
+class FrameError(SemFieldError):
+    """A camera frame cannot be used (bad intrinsics, pose, image or depth). `cause` is a short counter name."""
+
+    def __init__(self, message: str, cause: str = "bad_frame") -> None:
+        super().__init__(message)
+        self.cause = cause
+
+
+class LabelSetError(SemFieldError):
+    """A label set cannot be read, or does not fit what it is used with."""
+
+
+class SegmenterError(SemFieldError):
+    """A segmenter cannot be made (missing file, wrong shape, missing package) or cannot segment a frame."""
+
+
+class MapFileError(SemFieldError):
+    """A map file is missing, damaged, from another version, or outside the maps directory."""
+
+
+class DataError(SemFieldError):
+    """A data set folder or bag is missing or malformed."""

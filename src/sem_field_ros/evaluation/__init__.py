@@ -1,0 +1,1 @@
+"""Metrics, map evaluation and benchmark tables."""

@@ -1,0 +1,42 @@
+"""The 2-D segmenter protocol: a posed frame in, class probabilities out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from sem_field_ros.frame import PosedFrame
+from sem_field_ros.labels import LabelSet
+
+
+@dataclass(frozen=True)
+class ClassProbabilities:
+    """Per-pixel class probabilities of one image, possibly at a lower resolution than the image.
+
+    values  [C, h, w] float32. A pixel sums to 1, or to 0 where the segmenter has no opinion (such pixels do not
+            vote). The h x w grid covers the whole image (pixel areas scale: align_corners=False).
+    """
+
+    values: Tensor
+
+    def __post_init__(self) -> None:
+        assert self.values.ndim == 3 and self.values.dtype == torch.float32, self.values.shape
+
+    def label_index(self) -> Tensor:
+        """Most probable class per pixel, [h, w] int64; -1 where there is no opinion."""
+        best, index = self.values.max(dim=0)
+        return torch.where(best > 0, index, torch.full_like(index, -1))
+
+
+@runtime_checkable
+class Segmenter(Protocol):
+    """A 2-D semantic segmenter. Made once (heavy, fails early and clearly), then called for every keyframe."""
+
+    labels: LabelSet  # what the channels of ClassProbabilities mean
+
+    def segment(self, frame: PosedFrame) -> ClassProbabilities:
+        """Segment one frame. Raises SegmenterError with one clear line where it cannot."""
+        ...
