@@ -27,3 +27,7 @@ class MapFileError(SemFieldError):
 
 class DataError(SemFieldError):
     """A data set folder or bag is missing or malformed."""
+
+
+class SettingError(SemFieldError):
+    """A setting (flag, node parameter, configuration file) has the wrong type or lies outside its range."""

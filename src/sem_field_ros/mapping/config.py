@@ -4,25 +4,57 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sem_field_ros.errors import SettingError
+from sem_field_ros.settings import check_settings, setting
+
 FUSIONS = ("bayesian", "majority", "last_wins", "confidence")
+BACKENDS = ("open3d", "torch")
 
 
 @dataclass(frozen=True)
 class MapConfig:
-    """One semantic map. Lengths in metres; defaults need no tuning indoors."""
+    """One semantic map. Lengths in metres; defaults need no tuning indoors. Raises SettingError outside the ranges."""
 
-    voxel_size_m: float = 0.05  # 5 cm for navigation, 2 cm for manipulation
-    truncation_voxels: float = 4.0  # the signed distance is known this far from the surface
-    depth_min_m: float = 0.1  # nearer depth is ignored
-    depth_max_m: float = 4.0  # farther depth is ignored: consumer sensors get noisy with z^2
-    max_weight: float = 100.0  # old geometry gives way to new after about this many frames
-    max_blocks: int = 20_000  # block budget: the least recently seen blocks leave beyond it
-    map_radius_m: float = 0.0  # blocks farther than this from the camera leave; 0 = keep all within the budget
-    backend: str = "open3d"  # TSDF implementation: open3d | torch
-    fusion: str = "bayesian"  # one of FUSIONS
-    views_per_voxel: int = 8  # K best views that vote on a voxel
-    max_keyframes: int = 300  # class probabilities kept for voting; beyond it the least used keyframe is folded in
-    keyframe_distance_m: float = 0.1  # a new keyframe after this much motion ...
-    keyframe_angle_deg: float = 15.0  # ... or this much rotation
-    label_width: int = 160  # class probabilities of keyframes are kept at this image width
-    device: str = "cpu"
+    voxel_size_m: float = setting(
+        0.05, "voxel edge length; 0.05 for navigation, 0.02 for manipulation", minimum=0.002, maximum=1.0
+    )
+    truncation_voxels: float = setting(
+        4.0, "the signed distance is known this many voxels from the surface", minimum=1.0, maximum=20.0
+    )
+    depth_min_m: float = setting(0.1, "nearer depth is ignored", minimum=0.0, maximum=100.0)
+    depth_max_m: float = setting(
+        4.0, "farther depth is ignored; consumer sensors get noisy with distance", minimum=0.01, maximum=200.0
+    )
+    max_weight: float = setting(
+        100.0, "old geometry gives way to new after about this many frames", minimum=1.0, maximum=10_000.0
+    )
+    max_blocks: int = setting(
+        20_000, "block budget; beyond it the least recently seen blocks leave", minimum=1, maximum=2_000_000
+    )
+    map_radius_m: float = setting(
+        0.0, "blocks farther than this from the camera leave; 0 keeps all within the budget", minimum=0.0, maximum=1e6
+    )
+    backend: str = setting("open3d", "TSDF implementation", choices=BACKENDS)
+    fusion: str = setting("bayesian", "how the views of a voxel are fused into one label", choices=FUSIONS)
+    views_per_voxel: int = setting(8, "the K best views that vote on a voxel", minimum=1, maximum=64)
+    max_keyframes: int = setting(
+        300,
+        "keyframes whose class probabilities are kept for voting; beyond it the least used is folded in",
+        minimum=1,
+        maximum=100_000,
+    )
+    keyframe_distance_m: float = setting(
+        0.1, "a keyframe after this much camera motion, or the rotation below", minimum=0.0, maximum=100.0
+    )
+    keyframe_angle_deg: float = setting(
+        15.0, "a keyframe after this much camera rotation, or the motion above", minimum=0.0, maximum=360.0
+    )
+    label_width: int = setting(
+        160, "class probabilities of keyframes are kept at this image width in pixels", minimum=8, maximum=8192
+    )
+    device: str = setting("cpu", "torch device of segmenter and map: cpu, cuda, cuda:1 ...")
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+        if self.depth_min_m >= self.depth_max_m:
+            raise SettingError(f"depth_min_m ({self.depth_min_m}) must be below depth_max_m ({self.depth_max_m})")
