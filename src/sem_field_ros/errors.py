@@ -31,3 +31,7 @@ class DataError(SemFieldError):
 
 class SettingError(SemFieldError):
     """A setting (flag, node parameter, configuration file) has the wrong type or lies outside its range."""
+
+
+class OutputError(SemFieldError):
+    """A result file cannot be written (disk full, read-only, no such folder)."""

@@ -1,4 +1,4 @@
-"""Settings: dataclass fields that carry their help, range and choices, so that flags and node parameters come from them.
+"""Settings: dataclass fields that carry their help, range and choices; flags and node parameters come from them.
 
 A frozen dataclass declares its fields with `setting(default, "help", minimum=..., maximum=..., choices=...)` and calls
 `check_settings(self)` in `__post_init__`. Command-line flags (below) and ROS parameter descriptors (ros/parameters.py)

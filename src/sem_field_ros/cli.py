@@ -1,0 +1,94 @@
+"""`sem-field`: one table of commands; only the called one is imported.
+
+A command is a module with `HELP: str`, `add_arguments(parser)` and `run(args) -> exit code`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import importlib
+import importlib.util
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from sem_field_ros import __version__
+from sem_field_ros.errors import SemFieldError
+
+# name -> module; add a command here
+COMMANDS: dict[str, str] = {
+    "demo": "sem_field_ros.commands.demo",
+    "map": "sem_field_ros.commands.map",
+    "up": "sem_field_ros.commands.up",
+    "view": "sem_field_ros.commands.view",
+}
+
+EXIT_ERROR = 2
+EXIT_INTERRUPTED = 130  # as a shell reports a process that Ctrl-C ended
+
+
+def command_help(name: str) -> str:
+    """The HELP line of a command, read without importing the module (torch, rclpy and viser take seconds)."""
+    spec = importlib.util.find_spec(COMMANDS[name])
+    if spec is None or spec.origin is None:
+        return ""
+    for node in ast.parse(Path(spec.origin).read_text(encoding="utf-8")).body:
+        target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
+        if isinstance(target, ast.Name) and target.id == "HELP" and isinstance(node, (ast.Assign, ast.AnnAssign)):
+            return str(ast.literal_eval(node.value)) if node.value else ""
+    return ""
+
+
+def top_parser() -> argparse.ArgumentParser:
+    """The parser of `sem-field` without a command: --help lists the commands."""
+    width = max(map(len, COMMANDS)) + 2
+    table = "\n".join(f"  {name:<{width}}{command_help(name)}" for name in sorted(COMMANDS))
+    parser = argparse.ArgumentParser(
+        prog="sem-field",
+        usage="sem-field [-h] [--version] COMMAND ...",
+        description="Live semantic maps from a robot's RGB-D stream.",
+        epilog=f"commands:\n{table}\n\n`sem-field COMMAND --help` describes one.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"sem-field {__version__}")
+    return parser
+
+
+def command_parser(name: str) -> argparse.ArgumentParser:
+    """Import one command and return its parser; the parsed namespace carries the command's `run`."""
+    module = importlib.import_module(COMMANDS[name])
+    parser = argparse.ArgumentParser(prog=f"sem-field {name}", description=module.HELP)
+    module.add_arguments(parser)
+    parser.set_defaults(run=module.run)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return the exit code: 0 done, 2 a mistake told in one line, 130 interrupted."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    if not argv or argv[0].startswith("-"):
+        parser = top_parser()
+        parser.parse_args(argv)  # --help and --version end here
+        parser.print_help(sys.stderr)
+        return EXIT_ERROR
+    name, arguments = argv[0], argv[1:]
+    try:
+        if name not in COMMANDS:
+            raise SemFieldError(f"no command '{name}'; there are: {', '.join(sorted(COMMANDS))}")
+        args = command_parser(name).parse_args(arguments)
+        return int(args.run(args))
+    except SemFieldError as error:
+        print(f"sem-field: {error}", file=sys.stderr)
+        return EXIT_ERROR
+    except KeyboardInterrupt:
+        print("sem-field: interrupted", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:  # `sem-field ... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_ERROR
+
+
+if __name__ == "__main__":
+    sys.exit(main())
