@@ -1,0 +1,118 @@
+"""The truncated signed distance volume: sparse blocks of 8x8x8 voxels, by one of two implementations.
+
+`open3d` integrates with Open3D's VoxelBlockGrid (C++), `torch` with plain tensor code (the readable twin, and what
+runs on any device). Both keep the same block layout, so everything above works on either:
+
+    tsdf    [S, 512]     float32  distance / truncation, clamped to [-1, 1]; positive in free space
+    weight  [S, 512]     float32  number of frames that saw the voxel; 0 = never observed
+    color   [S, 512, 3]  float32  RGB 0-255
+
+S is the capacity in slots, a voxel's index inside its block is x + 8 y + 64 z, and voxel (i, j, k) of the world lattice
+lies at voxel_size * (i, j, k) metres.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from torch import Tensor
+
+from sem_field_ros.errors import SemFieldError
+from sem_field_ros.geometry.camera import Intrinsics
+
+BLOCK = 8  # voxels along a block's side
+VOXELS = BLOCK**3
+
+
+@dataclass(frozen=True)
+class TsdfConfig:
+    """What steers a volume; lengths in metres."""
+
+    voxel_size_m: float
+    truncation_voxels: float = 4.0
+    depth_min_m: float = 0.1
+    depth_max_m: float = 4.0
+    max_weight: float = 100.0
+
+    @property
+    def truncation_m(self) -> float:
+        """Distance from the surface beyond which the signed distance is clamped."""
+        return self.voxel_size_m * self.truncation_voxels
+
+
+@dataclass(frozen=True)
+class Touched:
+    """Blocks that one frame changed: their slots [n] int64, and which of them are new, [n] bool."""
+
+    slots: Tensor
+    is_new: Tensor
+
+
+class TsdfVolume(Protocol):
+    """A sparse TSDF. Slots are stable until `grow` (called only by `ensure_capacity`) says otherwise."""
+
+    config: TsdfConfig
+
+    @property
+    def tsdf(self) -> Tensor: ...
+    @property
+    def weight(self) -> Tensor: ...
+    @property
+    def color(self) -> Tensor: ...
+    @property
+    def capacity(self) -> int: ...
+
+    def __len__(self) -> int:
+        """Number of blocks in use."""
+        ...
+
+    def visible_block_keys(self, depth: np.ndarray, camera: Intrinsics, T_world_camera: np.ndarray) -> Tensor:
+        """Keys [n, 3] int32 of the blocks near the surface that a depth image shows."""
+        ...
+
+    def activate(self, keys: Tensor) -> Touched:
+        """Make blocks exist (zeroed where new). The caller made room with `grow` before."""
+        ...
+
+    def integrate(
+        self,
+        keys: Tensor,
+        depth: np.ndarray,
+        color: np.ndarray,
+        depth_camera: Intrinsics,
+        color_camera: Intrinsics,
+        T_world_camera: np.ndarray,
+    ) -> None:
+        """Fuse one frame into existing blocks: running averages of distance and colour, weight + 1."""
+        ...
+
+    def find(self, keys: Tensor) -> Tensor:
+        """Keys [n, 3] -> slots [n] int64, -1 where there is no such block."""
+        ...
+
+    def keys(self) -> tuple[Tensor, Tensor]:
+        """All blocks: keys [n, 3] int32 and slots [n] int64."""
+        ...
+
+    def erase(self, keys: Tensor) -> None:
+        """Remove blocks."""
+        ...
+
+    def grow(self, capacity: int) -> tuple[Tensor, Tensor]:
+        """Make room for `capacity` blocks; returns (old slots, new slots) of every block in use."""
+        ...
+
+
+def make_tsdf(backend: str, config: TsdfConfig, capacity: int, device: str) -> TsdfVolume:
+    """Make an empty volume: backend `open3d` (CPU or CUDA build of Open3D) or `torch`."""
+    if backend == "open3d":
+        from sem_field_ros.geometry.tsdf_open3d import Open3dTsdf
+
+        return Open3dTsdf(config, capacity)
+    if backend == "torch":
+        from sem_field_ros.geometry.tsdf_torch import TorchTsdf
+
+        return TorchTsdf(config, capacity, device)
+    raise SemFieldError(f"TSDF backend '{backend}' is unknown: choose open3d or torch")
