@@ -1,0 +1,120 @@
+"""What steers the mapper node beside the map itself (mapping/config.py): frames, topics, rates, policies, limits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sem_field_ros.errors import SettingError
+from sem_field_ros.settings import check_settings, setting
+
+CLOCK_POLICIES = ("keep", "reset")
+MAP_JUMP_POLICIES = ("keep", "reset", "new_submap")
+
+
+@dataclass(frozen=True)
+class MapperOptions:
+    """Options of the node `semantic_mapper`. Raises SettingError outside the ranges."""
+
+    autostart: bool = setting(True, "configure and activate by itself at start")
+    global_frame: str = setting("map", "frame the map is built in")
+    odom_frame: str = setting("odom", "odometry frame; its jumps against global_frame are watched, empty = never")
+    segmenter: str = setting("pascal", "who labels the pixels: external | pascal | onnx:PATH | hf:NAME_OR_PATH")
+    label_set: str = setting("", "label set by name or YAML path; empty = the segmenter's own")
+    torch_threads: int = setting(0, "CPU threads of the network and the map; 0 = all cores", minimum=0, maximum=256)
+
+    color_transport: str = setting(
+        "raw", "colour topic: raw Image, or CompressedImage at .../compressed", choices=("raw", "compressed")
+    )
+    image_reliability: str = setting(
+        "best_effort", "reliability of the image subscriptions", choices=("best_effort", "reliable")
+    )
+    pairing_slop_s: float = setting(
+        0.02, "colour, depth and label stamps may differ by this much", minimum=0.0, maximum=10.0
+    )
+    pairing_queue_size: int = setting(10, "messages a topic that wait for their partners", minimum=1, maximum=1000)
+    transform_tolerance_s: float = setting(
+        0.5, "a frame waits this long for its transform, then it is dropped", minimum=0.0, maximum=60.0
+    )
+    max_waiting_frames: int = setting(
+        15, "frames that wait for their transform; beyond it the oldest is dropped", minimum=1, maximum=1000
+    )
+    max_ready_frames: int = setting(
+        3, "frames that wait for the mapper; beyond it the oldest is dropped, newest wins", minimum=1, maximum=100
+    )
+
+    cloud_rate_hz: float = setting(4.0, "semantic_cloud at most this often", minimum=0.01, maximum=100.0)
+    mesh_rate_hz: float = setting(1.0, "semantic_mesh at most this often", minimum=0.01, maximum=100.0)
+    min_confidence: float = setting(
+        0.0, "labels less certain than this are published as unlabelled", minimum=0.0, maximum=1.0
+    )
+    mesh_color_by: str = setting("label", "colour of the mesh", choices=("label", "rgb"))
+    overlay_opacity: float = setting(0.5, "opacity of the labels in label_overlay", minimum=0.0, maximum=1.0)
+
+    maps_directory: str = setting("~/.ros/sem_field_maps", "save_map and load_map stay inside this directory")
+    service_timeout_s: float = setting(
+        20.0, "a service waits this long for the mapping thread", minimum=0.1, maximum=600.0
+    )
+
+    clock_jump_s: float = setting(
+        1.0, "stamps that go back by more than this are a clock jump, by less unordered", minimum=0.0, maximum=3600.0
+    )
+    on_clock_jump: str = setting("keep", "the map when the clock jumps back", choices=CLOCK_POLICIES)
+    max_gap_s: float = setting(
+        5.0, "stamps that go forward by more than this are a gap: waiting frames are dropped", minimum=0.1, maximum=1e6
+    )
+    on_map_jump: str = setting(
+        "keep", "the map when odom_frame jumps in global_frame (loop closure)", choices=MAP_JUMP_POLICIES
+    )
+    map_jump_distance_m: float = setting(
+        0.3, "global_frame -> odom_frame moving more than this between frames is a jump", minimum=0.0, maximum=1e6
+    )
+    map_jump_angle_deg: float = setting(10.0, "the same for its rotation", minimum=0.0, maximum=360.0)
+    max_submaps: int = setting(4, "frozen submaps kept; beyond it the oldest leaves", minimum=1, maximum=100)
+
+    diagnostics_rate_hz: float = setting(1.0, "diagnostics this often", minimum=0.05, maximum=50.0)
+    warn_input_timeout_s: float = setting(2.0, "WARN when a topic is silent for this long", minimum=0.1, maximum=1e6)
+    error_input_timeout_s: float = setting(10.0, "ERROR when a topic is silent for this long", minimum=0.1, maximum=1e6)
+    warn_latency_ms: float = setting(500.0, "WARN above this p95 of camera stamp to cloud", minimum=0.0, maximum=1e7)
+    error_latency_ms: float = setting(2000.0, "ERROR above this p95 of camera stamp to cloud", minimum=0.0, maximum=1e7)
+    warn_processing_ms: float = setting(500.0, "WARN above this p95 of mapping one frame", minimum=0.0, maximum=1e7)
+    error_processing_ms: float = setting(5000.0, "ERROR above this p95 of mapping one frame", minimum=0.0, maximum=1e7)
+    warn_drop_ratio: float = setting(0.5, "WARN when more than this share of the frames is lost", minimum=0.0, maximum=1.0)
+    error_drop_ratio: float = setting(
+        0.95, "ERROR when more than this share of the frames is lost", minimum=0.0, maximum=1.0
+    )
+    warn_memory_mb: float = setting(3000.0, "WARN above this resident memory", minimum=1.0, maximum=1e7)
+    error_memory_mb: float = setting(6000.0, "ERROR above this resident memory", minimum=1.0, maximum=1e7)
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+        if not self.global_frame:
+            raise SettingError("global_frame is empty: give the frame to map in, usually 'map'")
+        if not self.maps_directory:
+            raise SettingError("maps_directory is empty: give the directory that maps are saved in")
+
+
+DYNAMIC = frozenset(
+    {
+        "cloud_rate_hz",
+        "mesh_rate_hz",
+        "min_confidence",
+        "mesh_color_by",
+        "overlay_opacity",
+        "service_timeout_s",
+        "transform_tolerance_s",
+        "on_clock_jump",
+        "on_map_jump",
+        "map_jump_distance_m",
+        "map_jump_angle_deg",
+        "warn_input_timeout_s",
+        "error_input_timeout_s",
+        "warn_latency_ms",
+        "error_latency_ms",
+        "warn_processing_ms",
+        "error_processing_ms",
+        "warn_drop_ratio",
+        "error_drop_ratio",
+        "warn_memory_mb",
+        "error_memory_mb",
+    }
+)
