@@ -37,17 +37,18 @@ class MapConfig:
     backend: str = setting("open3d", "TSDF implementation", choices=BACKENDS)
     fusion: str = setting("bayesian", "how the views of a voxel are fused into one label", choices=FUSIONS)
     views_per_voxel: int = setting(8, "the K best views that vote on a voxel", minimum=1, maximum=64)
-    max_keyframes: int = setting(
-        300,
-        "keyframes whose class probabilities are kept for voting; beyond it the least used is folded in",
-        minimum=1,
-        maximum=100_000,
+    min_weight: float = setting(
+        2.0, "a voxel becomes surface once this many frames have seen it", minimum=1.0, maximum=1000.0
     )
     keyframe_distance_m: float = setting(
         0.1, "a keyframe after this much camera motion, or the rotation below", minimum=0.0, maximum=100.0
     )
     keyframe_angle_deg: float = setting(
         15.0, "a keyframe after this much camera rotation, or the motion above", minimum=0.0, maximum=360.0
+    )
+    keyframe_interval_s: float = setting(
+        5.0, "a keyframe at the latest after this time, so that a standing robot sees changes; 0 = never",
+        minimum=0.0, maximum=3600.0,
     )
     label_width: int = setting(
         160, "class probabilities of keyframes are kept at this image width in pixels", minimum=8, maximum=8192

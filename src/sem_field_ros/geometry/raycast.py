@@ -1,0 +1,38 @@
+"""Ray casting of a triangle mesh from a camera (Open3D's RaycastingScene), exact to the triangle."""
+
+from __future__ import annotations
+
+import numpy as np
+import open3d as o3d
+
+from sem_field_ros.geometry.camera import Intrinsics
+
+
+class MeshRaycaster:
+    """A mesh prepared once for many views: vertices [V, 3] metres, faces [F, 3]."""
+
+    def __init__(self, vertices: np.ndarray, faces: np.ndarray) -> None:
+        self._faces = faces
+        self._scene = o3d.t.geometry.RaycastingScene()
+        if len(faces):
+            self._scene.add_triangles(
+                o3d.core.Tensor(np.ascontiguousarray(vertices, dtype=np.float32)),
+                o3d.core.Tensor(np.ascontiguousarray(faces, dtype=np.uint32)),
+            )
+
+    def cast(self, camera: Intrinsics, T_world_camera: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return (depth [h, w] float32 metres along z, 0 = nothing hit; nearest vertex [h, w] int64, -1 = nothing)."""
+        u, v = np.meshgrid(np.arange(camera.width), np.arange(camera.height))
+        local = np.stack([(u - camera.cx) / camera.fx, (v - camera.cy) / camera.fy, np.ones(u.shape)], axis=-1)
+        direction = local @ T_world_camera[:3, :3].T  # not normalised: the hit distance is then the depth along z
+        origin = np.broadcast_to(T_world_camera[:3, 3], direction.shape)
+        if len(self._faces) == 0:
+            return np.zeros(u.shape, np.float32), np.full(u.shape, -1, np.int64)
+        hits = self._scene.cast_rays(o3d.core.Tensor(np.concatenate([origin, direction], -1).astype(np.float32)))
+        depth = hits["t_hit"].numpy()
+        hit = np.isfinite(depth)
+        triangle = np.where(hit, hits["primitive_ids"].numpy().astype(np.int64), 0)
+        uv = hits["primitive_uvs"].numpy()
+        weights = np.stack([1 - uv.sum(-1), uv[..., 0], uv[..., 1]], axis=-1)
+        vertex = np.take_along_axis(self._faces[triangle], weights.argmax(-1)[..., None], axis=-1)[..., 0]
+        return np.where(hit, depth, 0).astype(np.float32), np.where(hit, vertex, -1).astype(np.int64)

@@ -1,0 +1,83 @@
+"""Mapper: the pipeline a frame goes through. Integrate its geometry; when the camera has moved, segment it and vote."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from sem_field_ros.frame import PosedFrame
+from sem_field_ros.geometry.poses import motion_between
+from sem_field_ros.labels import LabelSet, load_label_set
+from sem_field_ros.mapping.config import MapConfig
+from sem_field_ros.mapping.semantic_map import SemanticMap
+from sem_field_ros.segmentation.segmenter import ClassProbabilities, Segmenter
+
+
+@dataclass(frozen=True)
+class FrameResult:
+    """What became of one frame. `probabilities` is set on keyframes; `timings_ms` has integrate, segment, fuse."""
+
+    keyframe: bool
+    probabilities: ClassProbabilities | None = None
+    timings_ms: dict[str, float] = field(default_factory=dict)
+
+
+class Mapper:
+    """One map, one segmenter, one verb. Without a segmenter the map is geometry and colour alone."""
+
+    def __init__(self, config: MapConfig, segmenter: Segmenter | None, labels: LabelSet | None = None) -> None:
+        self.config = config
+        self.segmenter = segmenter
+        self.map = SemanticMap(config, segmenter.labels if segmenter else labels or load_label_set("scannet20"))
+        self._last_keyframe: PosedFrame | None = None
+
+    def reset(self) -> None:
+        """Start an empty map."""
+        self.map.reset()
+        self._last_keyframe = None
+
+    def use_map(self, semantic_map: SemanticMap) -> None:
+        """Go on with another map (a loaded one, or a new submap); the next frame is a keyframe."""
+        self.map = semantic_map
+        self._last_keyframe = None
+
+    def register_frame(self, frame: PosedFrame) -> FrameResult:
+        """Map one frame. Raises SegmenterError where the segmenter cannot work on it (geometry is kept)."""
+        timings: dict[str, float] = {}
+        with _timed(timings, "integrate"):
+            self.map.integrate(frame)
+        if self.segmenter is None or not self._is_keyframe(frame):
+            return FrameResult(False, None, timings)
+        self._last_keyframe = frame
+        with _timed(timings, "segment"):
+            probabilities = self.segmenter.segment(frame)
+        with _timed(timings, "fuse"):
+            self.map.vote(frame, probabilities)
+        return FrameResult(True, probabilities, timings)
+
+    def _is_keyframe(self, frame: PosedFrame) -> bool:
+        last = self._last_keyframe
+        if last is None:
+            return True
+        distance, angle = motion_between(last.T_world_camera, frame.T_world_camera)
+        elapsed_s = abs(frame.stamp_ns - last.stamp_ns) * 1e-9  # also after the clock jumped back
+        return (
+            distance >= self.config.keyframe_distance_m
+            or np.degrees(angle) >= self.config.keyframe_angle_deg
+            or 0 < self.config.keyframe_interval_s <= elapsed_s
+        )
+
+
+class _timed:
+    """Context manager that adds its duration in milliseconds to a dictionary."""
+
+    def __init__(self, timings: dict[str, float], name: str) -> None:
+        self._timings, self._name = timings, name
+
+    def __enter__(self) -> None:
+        self._start = time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        self._timings[self._name] = (time.perf_counter() - self._start) * 1e3

@@ -1,0 +1,249 @@
+"""SemanticMap: a sparse TSDF whose surface voxels carry votes of the K best views. No ROS, no segmenter, no keyframe rule.
+
+    integrate(frame)             geometry and colour          vote(frame, probabilities)   labels
+    update_surface() surface()   mesh + labels, changed/all   query(points) render(view)   answers
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sem_field_ros.frame import PosedFrame
+from sem_field_ros.geometry.camera import Intrinsics
+from sem_field_ros.geometry.raycast import MeshRaycaster
+from sem_field_ros.geometry.tsdf import BLOCK, TsdfConfig, make_tsdf
+from sem_field_ros.labels import LabelSet
+from sem_field_ros.mapping.block_meshes import BlockGeometry, extract_blocks, with_lower_neighbours
+from sem_field_ros.mapping.config import MapConfig
+from sem_field_ros.mapping.fusion import make_fusion, view_scores
+from sem_field_ros.mapping.point_query import query_points
+from sem_field_ros.mapping.surface import PointSamples, RenderedView, Surface, SurfaceUpdate, merge_surfaces
+from sem_field_ros.mapping.view_samples import sample_view
+from sem_field_ros.mapping.votes import VoteTable
+from sem_field_ros.segmentation.segmenter import ClassProbabilities
+
+_FIRST_CAPACITY = 1024  # blocks
+_LATE_VIEWS = 4  # keyframes kept so that surface that appears after them still gets their votes
+
+
+@dataclass(frozen=True)
+class _View:
+    """A keyframe that may still vote: everything sample_view needs."""
+
+    frame: PosedFrame
+    probabilities: ClassProbabilities
+    order: int
+
+
+class SemanticMap:
+    """See the module. Not thread-safe: one thread owns a map."""
+
+    def __init__(self, config: MapConfig, labels: LabelSet) -> None:
+        self.config = config
+        self.labels = labels
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything; block ids start anew."""
+        c = self.config
+        tsdf = TsdfConfig(c.voxel_size_m, c.truncation_voxels, c.depth_min_m, c.depth_max_m, c.max_weight)
+        self.volume = make_tsdf(c.backend, tsdf, min(_FIRST_CAPACITY, c.max_blocks), c.device)
+        self.fusion = make_fusion(c.fusion)
+        self.votes = VoteTable(
+            self.volume.capacity, c.views_per_voxel, len(self.labels), self.volume.tsdf.device
+        )
+        self.keyframes = 0
+        self.frames = 0
+        self.evicted_blocks = 0
+        self._last_seen: dict[tuple[int, int, int], int] = {}  # block key -> number of the frame that saw it last
+        self._id_of: dict[tuple[int, int, int], int] = {}  # block key -> stable id, given at the first surface
+        self._next_id = 0
+        self._blocks: dict[tuple[int, int, int], BlockGeometry] = {}
+        self._stale: set[tuple[int, int, int]] = set()  # geometry changed since it was meshed
+        self._unpublished: set[tuple[int, int, int]] = set()  # mesh or labels changed since update_surface
+        self._removed_ids: list[int] = []
+        self._late: deque[_View] = deque(maxlen=_LATE_VIEWS)
+        self._whole: Surface | None = None
+        self._raycaster: MeshRaycaster | None = None
+
+    # -- geometry ---------------------------------------------------------------------------------------------------
+
+    def integrate(self, frame: PosedFrame) -> None:
+        """Fuse depth and colour of one frame. A frame without usable depth changes nothing."""
+        if frame.depth is None:
+            return
+        self.frames += 1
+        keys = self.volume.visible_block_keys(frame.depth, frame.depth_camera, frame.T_world_camera)
+        if len(keys) == 0:
+            return
+        keys = keys[: self.config.max_blocks]
+        self._make_room(keys, frame.T_world_camera[:3, 3])
+        self.volume.activate(keys)
+        self.volume.integrate(
+            keys, frame.depth, frame.color, frame.depth_camera, frame.camera, frame.T_world_camera
+        )
+        names = list(map(tuple, keys.tolist()))
+        self._last_seen.update(dict.fromkeys(names, self.frames))
+        self._stale.update(names)
+        if self.frames % 16 == 0:
+            self.volume.weight.clamp_(max=self.config.max_weight)
+        self._whole = self._raycaster = None
+
+    def _make_room(self, keys: Tensor, center: np.ndarray) -> None:
+        """Evict what left the radius or the budget, then grow the volume if the new blocks need it."""
+        new = int((self.volume.find(keys) < 0).sum())
+        if self.config.map_radius_m > 0 and self.frames % 16 == 0:
+            self._evict_outside(center)
+        excess = len(self.volume) + new - self.config.max_blocks
+        if excess > 0:
+            seen_now = set(map(tuple, keys.tolist()))
+            by_age = sorted((age, key) for key, age in self._last_seen.items() if key not in seen_now)
+            # a tenth at once: eviction then happens rarely
+            self._evict([key for _, key in by_age[: max(excess, self.config.max_blocks // 10)]])
+        # Open3D makes room as if every key were new, even when all are there; being first keeps the slots where they are
+        needed = len(self.volume) + new + len(keys)
+        if needed > self.volume.capacity:
+            old, moved = self.volume.grow(max(needed, min(2 * self.volume.capacity, self.config.max_blocks)))
+            self.votes.remap(old, moved, self.volume.capacity)
+            self._stale.update(self._blocks)  # their meshes name voxels by slots that moved
+
+    def _evict_outside(self, center: np.ndarray) -> None:
+        side = self.config.voxel_size_m * BLOCK
+        keys = np.array(list(self._last_seen))
+        far = np.linalg.norm((keys + 0.5) * side - center, axis=1) > self.config.map_radius_m
+        self._evict([tuple(k) for k in keys[far].tolist()])
+
+    def _evict(self, keys: list[tuple[int, int, int]]) -> None:
+        if not keys:
+            return
+        tensor = torch.tensor(keys, dtype=torch.int32)
+        slots = self.volume.find(tensor)
+        self.votes.release(slots[slots >= 0])
+        neighbours = with_lower_neighbours(self.volume, tensor)
+        self.volume.erase(tensor)
+        for key in keys:
+            del self._last_seen[key]
+            self._drop_mesh(key)
+            self._stale.discard(key)
+        self._stale.update(k for k in map(tuple, neighbours.tolist()) if k in self._last_seen)
+        self.evicted_blocks += len(keys)
+
+    def _drop_mesh(self, key: tuple[int, int, int]) -> None:
+        self._blocks.pop(key, None)
+        self._unpublished.discard(key)
+        if key in self._id_of:
+            self._removed_ids.append(self._id_of.pop(key))
+
+    # -- labels -----------------------------------------------------------------------------------------------------
+
+    def vote(self, frame: PosedFrame, probabilities: ClassProbabilities) -> None:
+        """Make `frame` a keyframe: every surface voxel it sees takes its class probabilities as one more view."""
+        assert probabilities.values.shape[0] == len(self.labels), "segmenter and map differ in their label sets"
+        self._mesh_stale()
+        self.keyframes += 1
+        view = _View(frame, probabilities, self.keyframes)
+        self._late.append(view)
+        if frame.depth is None or len(self.votes) == 0:
+            return
+        keys = self.volume.visible_block_keys(frame.depth, frame.depth_camera, frame.T_world_camera)
+        slots = self.volume.find(keys)
+        self._vote_rows(view, self.votes.rows_in(slots[slots >= 0]))
+        names = set(map(tuple, with_lower_neighbours(self.volume, keys).tolist()))
+        self._unpublished.update(names & self._blocks.keys())
+        self._whole = None
+
+    def _vote_rows(self, view: _View, rows: Tensor) -> None:
+        voxel = self.config.voxel_size_m
+        seen, samples, distance, cosine = sample_view(
+            self.votes.position[rows], self.votes.normal[rows], view.frame, view.probabilities, tolerance_m=1.5 * voxel
+        )
+        rows = self.votes.insert(
+            rows[seen], samples, view_scores(distance, cosine), view.order, self.fusion.prefers_new
+        )
+        self.votes.fuse(rows, self.fusion)
+
+    def _mesh_stale(self) -> None:
+        """Re-extract the blocks whose voxels changed; new surface voxels get the votes of the last keyframes."""
+        if not self._stale:
+            return
+        keys = torch.tensor(sorted(self._stale), dtype=torch.int32)
+        self._stale.clear()
+        keys = with_lower_neighbours(self.volume, keys)
+        geometries, hosts = extract_blocks(self.volume, keys, self.config.min_weight)
+        for key, geometry in zip(map(tuple, keys.tolist()), geometries, strict=True):
+            if geometry is None:
+                self._drop_mesh(key)
+                continue
+            if key not in self._id_of:
+                self._id_of[key] = self._next_id
+                self._next_id += 1
+            self._blocks[key] = geometry
+            self._unpublished.add(key)
+        rows, is_new = self.votes.place(hosts.voxel, hosts.position, hosts.normal)
+        if is_new.any():
+            for view in self._late:
+                self._vote_rows(view, rows[is_new])
+        self._whole = self._raycaster = None
+
+    # -- answers ----------------------------------------------------------------------------------------------------
+
+    def update_surface(self) -> SurfaceUpdate:
+        """Return the block surfaces that changed since the last call, and the ids of blocks that vanished."""
+        self._mesh_stale()
+        changed = {self._id_of[key]: self._surface_of(self._blocks[key]) for key in sorted(self._unpublished)}
+        update = SurfaceUpdate(changed, self._removed_ids)
+        self._unpublished, self._removed_ids = set(), []
+        return update
+
+    def surface(self) -> Surface:
+        """Return the whole labelled surface; vertices on block borders appear once per block."""
+        self._mesh_stale()
+        if self._whole is None:
+            self._whole = merge_surfaces([self._surface_of(block) for block in self._blocks.values()])
+        return self._whole
+
+    def _surface_of(self, block: BlockGeometry) -> Surface:
+        rows = self.votes.row_of_voxel[torch.from_numpy(block.voxel).to(self.votes.device)].long()
+        labels = self.votes.labels(rows).cpu().numpy()
+        confidence = torch.where(rows >= 0, self.votes.confidence[rows], 0.0).cpu().numpy()
+        return Surface(block.vertices, block.normals, block.colors, labels, confidence, block.faces, block.owned)
+
+    def query(self, points: np.ndarray) -> PointSamples:
+        """Signed distance, label, confidence and class probabilities at `points` [N, 3] (world frame, metres)."""
+        self._mesh_stale()
+        return query_points(self.volume, self.votes, torch.from_numpy(np.asarray(points, dtype=np.float32)))
+
+    def render(self, camera: Intrinsics, T_world_camera: np.ndarray) -> RenderedView:
+        """Ray cast the labelled surface into a camera."""
+        surface = self.surface()
+        if self._raycaster is None:
+            self._raycaster = MeshRaycaster(surface.vertices, surface.faces)
+        depth, vertex = self._raycaster.cast(camera, T_world_camera)
+        hit = vertex >= 0
+        if len(surface) == 0:
+            empty = np.zeros(depth.shape, np.float32)
+            return RenderedView(depth, np.full(depth.shape, -1, np.int16), empty, np.zeros((*depth.shape, 3), np.uint8))
+        return RenderedView(
+            depth,
+            np.where(hit, surface.labels[vertex], -1).astype(np.int16),
+            np.where(hit, surface.confidence[vertex], 0).astype(np.float32),
+            np.where(hit[..., None], surface.colors[vertex], 0).astype(np.uint8),
+        )
+
+    def stats(self) -> dict[str, float]:
+        """Sizes for diagnostics: blocks, surface_voxels, keyframes, frames, evicted_blocks, map_bytes."""
+        voxels = self.volume.tsdf.nbytes + self.volume.weight.nbytes + self.volume.color.nbytes
+        meshes = sum(b.vertices.nbytes * 3 + b.faces.nbytes for b in self._blocks.values())
+        return {
+            "blocks": len(self.volume),
+            "surface_voxels": len(self.votes),
+            "keyframes": self.keyframes,
+            "frames": self.frames,
+            "evicted_blocks": self.evicted_blocks,
+            "map_bytes": voxels + meshes + self.votes.nbytes,
+        }

@@ -1,0 +1,136 @@
+"""VoteTable: what the K best views said about every surface voxel, and the label fused from it.
+
+One row a surface voxel. A row keeps the views' class probabilities themselves (8 bits a class), so neither images nor
+keyframes need to stay in memory and a loaded map goes on voting where it stopped.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from sem_field_ros.geometry.tsdf import VOXELS
+from sem_field_ros.mapping.fusion import Fusion
+
+_COLUMNS = ("voxel", "position", "normal", "samples", "scores", "order", "probabilities", "confidence")
+
+
+class VoteTable:
+    """Rows of all surface voxels. A voxel is named slot * 512 + index inside the block (see geometry/tsdf.py).
+
+    voxel [R] int64, -1 = free row     position, normal [R, 3] float32     samples [R, K, C] uint8 (255 = certain)
+    scores [R, K] float32, 0 = empty   order [R, K] int32 keyframe number  probabilities [R, C] float32   confidence [R]
+    """
+
+    def __init__(self, capacity_blocks: int, views: int, classes: int, device: torch.device) -> None:
+        self.views, self.classes, self.device = views, classes, device
+        self.row_of_voxel = torch.full((capacity_blocks * VOXELS,), -1, dtype=torch.int32, device=device)
+        self._free = torch.zeros(0, dtype=torch.int64, device=device)
+        self._set_columns(0)
+
+    def _set_columns(self, rows: int) -> None:
+        k, c, d = self.views, self.classes, self.device
+        self.voxel = torch.full((rows,), -1, dtype=torch.int64, device=d)
+        self.position = torch.zeros(rows, 3, device=d)
+        self.normal = torch.zeros(rows, 3, device=d)
+        self.samples = torch.zeros(rows, k, c, dtype=torch.uint8, device=d)
+        self.scores = torch.zeros(rows, k, device=d)
+        self.order = torch.zeros(rows, k, dtype=torch.int32, device=d)
+        self.probabilities = torch.zeros(rows, c, device=d)
+        self.confidence = torch.zeros(rows, device=d)
+
+    def __len__(self) -> int:
+        return len(self.voxel) - len(self._free)
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of the table in bytes."""
+        return sum(getattr(self, name).nbytes for name in _COLUMNS) + self.row_of_voxel.nbytes
+
+    def _reserve(self, extra: int) -> None:
+        if extra <= len(self._free):
+            return
+        old = len(self.voxel)
+        rows = max(1024, old + old // 2, old + extra - len(self._free))
+        kept = {name: getattr(self, name) for name in _COLUMNS}
+        self._set_columns(rows)
+        for name, column in kept.items():
+            getattr(self, name)[:old] = column
+        self._free = torch.cat([self._free, torch.arange(old, rows, device=self.device)])
+
+    def place(self, voxels: Tensor, positions: Tensor, normals: Tensor) -> tuple[Tensor, Tensor]:
+        """Give each voxel [n] (no duplicates) a row, move rows to `positions`; returns rows [n] and which are new."""
+        rows = self.row_of_voxel[voxels].long()
+        is_new = rows < 0
+        count = int(is_new.sum())
+        if count:
+            self._reserve(count)
+            fresh, self._free = self._free[:count], self._free[count:]
+            rows[is_new] = fresh
+            self.voxel[fresh] = voxels[is_new]
+            self.row_of_voxel[voxels[is_new]] = fresh.int()
+            self.scores[fresh] = 0
+            self.samples[fresh] = 0
+            self.probabilities[fresh] = 0
+            self.confidence[fresh] = 0
+        self.position[rows] = positions
+        self.normal[rows] = normals
+        return rows, is_new
+
+    def release(self, slots: Tensor) -> None:
+        """Free every row of the given blocks (they leave the map)."""
+        if len(slots) == 0:
+            return
+        voxels = (slots.to(self.device)[:, None] * VOXELS + torch.arange(VOXELS, device=self.device)).flatten()
+        rows = self.row_of_voxel[voxels].long()
+        self.row_of_voxel[voxels] = -1
+        rows = rows[rows >= 0]
+        self.voxel[rows] = -1
+        self._free = torch.cat([self._free, rows])
+
+    def remap(self, old: Tensor, new: Tensor, capacity_blocks: int) -> None:
+        """Follow blocks that moved from slots `old` to `new` when the volume grew."""
+        slot = torch.full((int(old.max()) + 1 if len(old) else 1,), -1, dtype=torch.int64, device=self.device)
+        slot[old.to(self.device)] = new.to(self.device)
+        used = (self.voxel >= 0).nonzero()[:, 0]
+        voxel = self.voxel[used]
+        self.voxel[used] = slot[voxel // VOXELS] * VOXELS + voxel % VOXELS
+        self.row_of_voxel = torch.full((capacity_blocks * VOXELS,), -1, dtype=torch.int32, device=self.device)
+        self.row_of_voxel[self.voxel[used]] = used.int()
+
+    def rows_in(self, slots: Tensor) -> Tensor:
+        """Rows [n] of the given blocks."""
+        wanted = torch.zeros(len(self.row_of_voxel) // VOXELS + 1, dtype=torch.bool, device=self.device)
+        wanted[slots] = True
+        wanted[-1] = False  # free rows have voxel -1, which lands here
+        return wanted[torch.where(self.voxel >= 0, self.voxel // VOXELS, -1)].nonzero()[:, 0]
+
+    def insert(self, rows: Tensor, samples: Tensor, scores: Tensor, order: int, prefers_new: bool) -> Tensor:
+        """Offer one view to rows [n]: it takes an empty slot or the worst one if it is better. Returns changed rows.
+
+        samples [n, C] float32 probabilities, scores [n] > 0.
+        """
+        rank = torch.where(self.scores[rows] > 0, self.order[rows].float() + 1, 0) if prefers_new else self.scores[rows]
+        worst, slot = rank.min(dim=1)
+        better = (scores > worst) if not prefers_new else torch.ones_like(scores, dtype=torch.bool)
+        rows, slot = rows[better], slot[better]
+        self.samples[rows, slot] = (samples[better] * 255 + 0.5).to(torch.uint8)
+        self.scores[rows, slot] = scores[better]
+        self.order[rows, slot] = order
+        return rows
+
+    def fuse(self, rows: Tensor, fusion: Fusion, chunk: int = 16_384) -> None:
+        """Fuse the views of rows [n] into their probabilities and confidence.
+
+        Confidence is the fused probability of the winning class times 1 - 0.5^views: one view alone counts half.
+        """
+        for part in rows.split(chunk):  # chunks stay in the processor's cache and bound the memory
+            scores = self.scores[part]
+            fused = fusion.fuse(self.samples[part].float().div_(255), scores, self.order[part])
+            self.probabilities[part] = fused
+            self.confidence[part] = fused.amax(dim=1) * (1 - 0.5 ** (scores > 0).sum(dim=1))
+
+    def labels(self, rows: Tensor) -> Tensor:
+        """Class index of rows [n] (row -1 = no row), int16, -1 = unlabelled."""
+        best, index = self.probabilities[rows].max(dim=1)
+        return torch.where((rows >= 0) & (best > 0), index, -1).to(torch.int16)
