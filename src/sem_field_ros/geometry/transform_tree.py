@@ -1,0 +1,198 @@
+"""A tree of time-stamped transforms with tf2's answers, in plain Python: what /tf holds, for nodes and for bags.
+
+Each frame remembers the transforms to its parent over the last `cache_s` seconds. Between two stamps the pose is
+interpolated; outside of them nothing is guessed. A frame may change its parent: each sample keeps its own.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from sem_field_ros.errors import FrameError
+from sem_field_ros.geometry.poses import interpolate, inverse, pose_from_quaternion
+
+QUATERNION_TOLERANCE = 1e-2  # on the squared norm, as in tf2
+LATEST = 0  # stamp that asks for the newest transform, as in tf2
+
+
+class TransformError(FrameError):
+    """A transform cannot be given. `cause` is one of tf_missing, tf_extrapolation, tf_disconnected, bad_pose.
+
+    `retry` is True where a transform that arrives later may still answer the same question.
+    """
+
+    def __init__(self, message: str, cause: str, retry: bool = False) -> None:
+        super().__init__(message, cause)
+        self.retry = retry
+
+
+@dataclass
+class _Track:
+    """All that is known of one child frame: sorted stamps, with the parent and T_parent_child at each."""
+
+    static: bool
+    stamps: list[int] = field(default_factory=list)
+    samples: list[tuple[str, np.ndarray]] = field(default_factory=list)
+
+    def insert(self, stamp_ns: int, parent: str, T: np.ndarray, cache_ns: int) -> bool:
+        if self.static:
+            self.stamps, self.samples = [stamp_ns], [(parent, T)]
+            return True
+        if self.stamps and stamp_ns < self.stamps[-1] - cache_ns:
+            return False
+        at = bisect_left(self.stamps, stamp_ns)
+        if at < len(self.stamps) and self.stamps[at] == stamp_ns:
+            self.samples[at] = (parent, T)
+            return True
+        self.stamps.insert(at, stamp_ns)
+        self.samples.insert(at, (parent, T))
+        old = bisect_left(self.stamps, self.stamps[-1] - cache_ns)
+        if old:
+            del self.stamps[:old], self.samples[:old]
+        return True
+
+    def at(self, child: str, stamp_ns: int) -> tuple[str, np.ndarray]:
+        """Parent and T_parent_child at a stamp; raises TransformError outside of what is known."""
+        if self.static or stamp_ns == LATEST:
+            return self.samples[-1]
+        after = bisect_left(self.stamps, stamp_ns)
+        if after < len(self.stamps) and self.stamps[after] == stamp_ns:
+            return self.samples[after]
+        if after == len(self.stamps):
+            raise _extrapolation(child, stamp_ns, self.stamps[-1], "after the newest")
+        if after == 0:
+            raise _extrapolation(child, stamp_ns, self.stamps[0], "before the oldest")
+        (parent, T_a), (parent_b, T_b) = self.samples[after - 1], self.samples[after]
+        if parent != parent_b:
+            return parent, T_a
+        stamp_a, stamp_b = self.stamps[after - 1], self.stamps[after]
+        return parent, interpolate(T_a, T_b, (stamp_ns - stamp_a) / (stamp_b - stamp_a))
+
+
+class TransformTree:
+    """What tf2's buffer does: transforms go in by parent and child, poses between any two frames come out.
+
+    Not locked: guard it when several threads use it. `refused` counts transforms that were not taken, by cause:
+    bad_pose (NaN, zero or denormalised quaternion), bad_frame_id, old_transform (before the cache begins).
+    """
+
+    def __init__(self, cache_s: float = 10.0) -> None:
+        self.refused: Counter[str] = Counter()
+        self._cache_ns = int(cache_s * 1e9)
+        self._tracks: dict[str, _Track] = {}
+
+    def set_transform(
+        self, parent: str, child: str, stamp_ns: int, translation: np.ndarray, xyzw: np.ndarray, static: bool = False
+    ) -> bool:
+        """Add one transform as TransformStamped gives it. Returns False, and counts why, where it is refused."""
+        parent, child = parent.lstrip("/"), child.lstrip("/")
+        if not parent or not child or parent == child:
+            self.refused["bad_frame_id"] += 1
+            return False
+        q = np.asarray(xyzw, dtype=np.float64)
+        if not abs(float(q @ q) - 1.0) < QUATERNION_TOLERANCE or not np.isfinite(translation).all():
+            self.refused["bad_pose"] += 1
+            return False
+        return self.set_pose(parent, child, stamp_ns, pose_from_quaternion(translation, q, child), static)
+
+    def set_pose(
+        self, parent: str, child: str, stamp_ns: int, T_parent_child: np.ndarray, static: bool = False
+    ) -> bool:
+        """Add one transform as a valid 4x4. Returns False, and counts it, where it is older than the cache."""
+        track = self._tracks.get(child)
+        if track is None or track.static != static:
+            track = self._tracks[child] = _Track(static)
+        if not track.insert(stamp_ns, parent, T_parent_child, self._cache_ns):
+            self.refused["old_transform"] += 1
+            return False
+        return True
+
+    def lookup(self, target: str, source: str, stamp_ns: int) -> np.ndarray:
+        """Return T_target_source (4x4 float64) at `stamp_ns`; LATEST = the newest stamp that all links have.
+
+        Raises TransformError: tf_missing (a frame was never seen), tf_disconnected (no path between the frames) or
+        tf_extrapolation (a path, but not at this stamp).
+        """
+        target, source = target.lstrip("/"), source.lstrip("/")
+        if target == source:
+            return np.eye(4)
+        known = self.frames()
+        for frame in (target, source):
+            if frame not in known:
+                message = f"frame '{frame}' is not in the TF tree: is its publisher running?"
+                raise TransformError(message, "tf_missing", retry=True)
+        if stamp_ns == LATEST:
+            stamp_ns = self._latest_common(target, source)
+        up_source, error_source = self._chain(source, stamp_ns)
+        up_target, error_target = self._chain(target, stamp_ns)
+        for frame, T_frame_target in up_target.items():
+            if frame in up_source:
+                return inverse(T_frame_target) @ up_source[frame]
+        error = error_source or error_target
+        if error is not None and set(self._ancestors(source)) & set(self._ancestors(target)):
+            raise error
+        message = f"frames '{target}' and '{source}' are not connected in the TF tree"
+        raise TransformError(message, "tf_disconnected", retry=True)
+
+    def can_transform(self, target: str, source: str, stamp_ns: int) -> bool:
+        """Whether lookup would answer."""
+        try:
+            self.lookup(target, source, stamp_ns)
+        except TransformError:
+            return False
+        return True
+
+    def frames(self) -> set[str]:
+        """Every frame ever named as a parent or a child."""
+        return set(self._tracks) | {parent for track in self._tracks.values() for parent, _ in track.samples[-1:]}
+
+    def clear(self) -> None:
+        """Forget everything that moves; static transforms stay, because nobody sends them again."""
+        self._tracks = {child: track for child, track in self._tracks.items() if track.static}
+
+    def _chain(self, frame: str, stamp_ns: int) -> tuple[dict[str, np.ndarray], TransformError | None]:
+        """T_ancestor_frame of every ancestor that can be reached at a stamp, and what stopped (None = the root)."""
+        reached = {frame: np.eye(4)}
+        T = reached[frame]
+        while frame in self._tracks:
+            try:
+                parent, T_parent_frame = self._tracks[frame].at(frame, stamp_ns)
+            except TransformError as error:
+                return reached, error
+            if parent in reached:
+                return reached, TransformError(f"the TF tree has a loop through '{parent}'", "tf_disconnected")
+            T = reached[parent] = T_parent_frame @ T
+            frame = parent
+        return reached, None
+
+    def _ancestors(self, frame: str) -> list[str]:
+        """The frame and its ancestors by their newest parents, whatever the stamp."""
+        found = [frame]
+        while found[-1] in self._tracks:
+            parent = self._tracks[found[-1]].samples[-1][0]
+            if parent in found:
+                break
+            found.append(parent)
+        return found
+
+    def _latest_common(self, target: str, source: str) -> int:
+        up_target, up_source = self._ancestors(target), self._ancestors(source)
+        common = next((frame for frame in up_target if frame in up_source), None)
+        newest = []
+        for up in (up_target, up_source):
+            links = up[: up.index(common)] if common is not None else []
+            newest += [self._tracks[frame].stamps[-1] for frame in links if not self._tracks[frame].static]
+        return min(newest, default=LATEST)
+
+
+def _extrapolation(child: str, stamp_ns: int, known_ns: int, where: str) -> TransformError:
+    gap_ms = abs(stamp_ns - known_ns) / 1e6
+    return TransformError(
+        f"no transform of '{child}' at {stamp_ns / 1e9:.3f} s: that is {gap_ms:.1f} ms {where} one known",
+        "tf_extrapolation",
+        retry=stamp_ns > known_ns,
+    )

@@ -1,0 +1,183 @@
+"""sensor_msgs Image and CompressedImage -> numpy arrays, whatever library made the message.
+
+Step, byte order and encoding are honoured; the pixels are copied only where they must be converted.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+import cv2
+import numpy as np
+
+from sem_field_ros.errors import FrameError
+
+# encoding: (dtype, channels); the conversion to RGB is in _to_rgb
+_COLOR: dict[str, tuple[str, int]] = {
+    "rgb8": ("u1", 3),
+    "bgr8": ("u1", 3),
+    "rgba8": ("u1", 4),
+    "bgra8": ("u1", 4),
+    "rgb16": ("u2", 3),
+    "bgr16": ("u2", 3),
+    "rgba16": ("u2", 4),
+    "bgra16": ("u2", 4),
+    "mono8": ("u1", 1),
+    "mono16": ("u2", 1),
+    "8UC1": ("u1", 1),
+    "8UC3": ("u1", 3),
+    "8UC4": ("u1", 4),
+    "uyvy": ("u1", 2),
+    "yuv422": ("u1", 2),
+    "yuyv": ("u1", 2),
+    "yuv422_yuy2": ("u1", 2),
+    "bayer_rggb8": ("u1", 1),
+    "bayer_bggr8": ("u1", 1),
+    "bayer_gbrg8": ("u1", 1),
+    "bayer_grbg8": ("u1", 1),
+    "bayer_rggb16": ("u2", 1),
+    "bayer_bggr16": ("u2", 1),
+    "bayer_gbrg16": ("u2", 1),
+    "bayer_grbg16": ("u2", 1),
+}
+_DEPTH = {"32FC1": ("f4", 1), "64FC1": ("f8", 1), "16UC1": ("u2", 1), "mono16": ("u2", 1)}
+_LABELS = {
+    "mono8": ("u1", 1),
+    "8UC1": ("u1", 1),
+    "mono16": ("u2", 1),
+    "16UC1": ("u2", 1),
+    "16SC1": ("i2", 1),
+    "32SC1": ("i4", 1),
+}
+_TO_RGB = {
+    "bgr": cv2.COLOR_BGR2RGB,
+    "rgba": cv2.COLOR_RGBA2RGB,
+    "bgra": cv2.COLOR_BGRA2RGB,
+    "mono": cv2.COLOR_GRAY2RGB,
+    "8UC1": cv2.COLOR_GRAY2RGB,
+    "8UC3": cv2.COLOR_BGR2RGB,  # OpenCV's own order: these encodings do not say
+    "8UC4": cv2.COLOR_BGRA2RGB,
+    "uyvy": cv2.COLOR_YUV2RGB_UYVY,
+    "yuv422": cv2.COLOR_YUV2RGB_UYVY,
+    "yuyv": cv2.COLOR_YUV2RGB_YUY2,
+    "yuv422_yuy2": cv2.COLOR_YUV2RGB_YUY2,
+    "bayer_rggb": cv2.COLOR_BayerBG2RGB,  # OpenCV names a pattern by its second row, read from the second column
+    "bayer_bggr": cv2.COLOR_BayerRG2RGB,
+    "bayer_gbrg": cv2.COLOR_BayerGR2RGB,
+    "bayer_grbg": cv2.COLOR_BayerGB2RGB,
+}
+INVALID_DEPTH_MM = 65535  # many drivers write it beside 0
+MAX_DIMENSION = 16384  # a larger side is a corrupt header
+
+
+def color_from_msg(msg: Any) -> np.ndarray:
+    """Image or CompressedImage (jpeg, png, ...) -> [H, W, 3] uint8 RGB.
+
+    Raises FrameError: `unknown_encoding`, or `bad_image` for empty, short or undecodable ones.
+    """
+    if _is_compressed(msg):
+        return cv2.cvtColor(_decompress(msg, cv2.IMREAD_COLOR, "colour", "bad_image"), cv2.COLOR_BGR2RGB)
+    pixels = _pixels(msg, _COLOR, "colour", "bad_image")
+    if msg.encoding == "rgb8":
+        return np.ascontiguousarray(pixels)
+    if pixels.dtype.itemsize == 2:
+        pixels = (pixels >> 8).astype(np.uint8)
+    name = msg.encoding.rstrip("0123456789") if msg.encoding not in _TO_RGB else msg.encoding
+    if name == "rgb":
+        return np.ascontiguousarray(pixels)
+    if (name.startswith("bayer") and min(pixels.shape[:2]) < 2) or (pixels.shape[2] == 2 and pixels.shape[1] % 2):
+        raise FrameError(f"a {msg.encoding} image cannot be {msg.width}x{msg.height}", cause="bad_image")
+    return cv2.cvtColor(np.ascontiguousarray(pixels), _TO_RGB[name])
+
+
+def depth_from_msg(msg: Any) -> np.ndarray:
+    """Depth image -> [h, w] float32 metres; floats in metres keep NaN and the like, which PosedFrame sets to 0.
+
+    16UC1 and mono16 are millimetres (0 and 65535 invalid), 32FC1 and 64FC1 metres; CompressedImage of the
+    compressedDepth transport is understood. Raises FrameError: `unknown_encoding` or `bad_depth`.
+    """
+    if _is_compressed(msg):
+        return _depth_from_compressed(msg)
+    pixels = _pixels(msg, _DEPTH, "depth", "bad_depth")[:, :, 0]
+    if pixels.dtype.kind == "u":
+        return depth_from_millimetres(pixels)
+    return np.ascontiguousarray(pixels, dtype=np.float32)
+
+
+def depth_from_millimetres(pixels: np.ndarray) -> np.ndarray:
+    """Millimetres [h, w] uint16 (0 and 65535 invalid) -> [h, w] float32 metres, 0 = invalid."""
+    depth = pixels.astype(np.float32)
+    depth[pixels == INVALID_DEPTH_MM] = 0
+    depth *= np.float32(0.001)
+    return depth
+
+
+def labels_from_msg(msg: Any) -> np.ndarray:
+    """Label image -> ids [h, w] uint8 (mono8, 8UC1, png) or uint16 (mono16, 16UC1, 32SC1: 65535 = out of range).
+
+    Raises FrameError: `unknown_encoding` or `bad_labels`.
+    """
+    if _is_compressed(msg):
+        labels = _decompress(msg, cv2.IMREAD_UNCHANGED, "label", "bad_labels")
+        if labels.ndim != 2 or labels.dtype not in (np.uint8, np.uint16):
+            raise FrameError("a compressed label image must be a grey 8 or 16 bit png", cause="bad_labels")
+        return labels
+    pixels = _pixels(msg, _LABELS, "label", "bad_labels")[:, :, 0]
+    if pixels.dtype.kind == "i":
+        pixels = np.where((pixels < 0) | (pixels > 65535), 65535, pixels)
+    return np.ascontiguousarray(pixels, dtype=np.uint8 if pixels.dtype.itemsize == 1 else np.uint16)
+
+
+def _is_compressed(msg: Any) -> bool:
+    return hasattr(msg, "format") and not hasattr(msg, "encoding")
+
+
+def _pixels(msg: Any, known: dict[str, tuple[str, int]], kind: str, cause: str) -> np.ndarray:
+    """View [h, w, channels] of an Image's data in its own byte order, without copy."""
+    if msg.encoding not in known:
+        message = f"{kind} image has encoding '{msg.encoding}', which is not one of: {', '.join(known)}"
+        raise FrameError(message, cause="unknown_encoding")
+    code, channels = known[msg.encoding]
+    dtype = np.dtype((">" if msg.is_bigendian else "<") + code)
+    height, width, step = int(msg.height), int(msg.width), int(msg.step)
+    if not (0 < height <= MAX_DIMENSION and 0 < width <= MAX_DIMENSION):
+        raise FrameError(f"{kind} image has size {width}x{height}", cause=cause)
+    row = width * channels * dtype.itemsize
+    data = np.frombuffer(msg.data, dtype=np.uint8) if len(msg.data) else np.zeros(0, np.uint8)
+    if step < row or len(data) < step * (height - 1) + row:
+        message = (
+            f"{kind} image is broken: {width}x{height} {msg.encoding} with step {step} needs rows of {row} bytes "
+            f"and has {len(data)} bytes in all"
+        )
+        raise FrameError(message, cause=cause)
+    strides = (step, channels * dtype.itemsize, dtype.itemsize)
+    return np.ndarray((height, width, channels), dtype, buffer=data, strides=strides)
+
+
+def _decompress(msg: Any, flags: int, kind: str, cause: str, skip: int = 0) -> np.ndarray:
+    data = np.frombuffer(msg.data, dtype=np.uint8)[skip:] if len(msg.data) > skip else np.zeros(0, np.uint8)
+    try:
+        image = cv2.imdecode(data, flags | cv2.IMREAD_IGNORE_ORIENTATION) if len(data) else None
+    except cv2.error:
+        image = None
+    if image is None or image.size == 0:
+        message = f"compressed {kind} image ('{msg.format}', {len(msg.data)} bytes) cannot be decoded"
+        raise FrameError(message, cause=cause)
+    return image
+
+
+def _depth_from_compressed(msg: Any) -> np.ndarray:
+    """compressed_depth_image_transport: 12 bytes (format, A, B), then a 16 bit png; floats are stored as A/(v - B)."""
+    is_transport = "compressedDepth" in msg.format
+    if is_transport and "rvl" in msg.format.lower():
+        message = "compressedDepth with RVL is not known: set the publisher's compressedDepth format to png"
+        raise FrameError(message, cause="unknown_encoding")
+    pixels = _decompress(msg, cv2.IMREAD_UNCHANGED, "depth", "bad_depth", skip=12 if is_transport else 0)
+    if pixels.ndim != 2 or pixels.dtype != np.uint16:
+        raise FrameError("a compressed depth image must be a grey 16 bit png", cause="bad_depth")
+    if is_transport and msg.format.startswith("32FC1"):
+        _, a, b = struct.unpack("<iff", bytes(msg.data[:12]))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(pixels > 0, a / (pixels.astype(np.float32) - b), 0).astype(np.float32)
+    return depth_from_millimetres(pixels)
