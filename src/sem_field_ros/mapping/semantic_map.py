@@ -21,6 +21,8 @@ from sem_field_ros.labels import LabelSet
 from sem_field_ros.mapping.block_meshes import BlockGeometry, extract_blocks, with_lower_neighbours
 from sem_field_ros.mapping.config import MapConfig
 from sem_field_ros.mapping.fusion import make_fusion, view_scores
+from sem_field_ros.mapping.map_file import MapState
+from sem_field_ros.mapping.map_state import map_from_state, map_to_state
 from sem_field_ros.mapping.point_query import query_points
 from sem_field_ros.mapping.surface import PointSamples, RenderedView, Surface, SurfaceUpdate, merge_surfaces
 from sem_field_ros.mapping.view_samples import sample_view
@@ -93,6 +95,18 @@ class SemanticMap:
         if self.frames % 16 == 0:
             self.volume.weight.clamp_(max=self.config.max_weight)
         self._whole = self._raycaster = None
+
+    def adopt_blocks(self, keys: Tensor) -> Tensor:
+        """Make blocks [n, 3] exist, to be filled by the caller (a loaded map); returns their slots [n]."""
+        needed = len(self.volume) + 2 * len(keys)
+        if needed > self.volume.capacity:
+            old, moved = self.volume.grow(needed)
+            self.votes.remap(old, moved, self.volume.capacity)
+        slots = self.volume.activate(keys).slots.to(self.volume.tsdf.device)
+        names = list(map(tuple, keys.tolist()))
+        self._last_seen.update(dict.fromkeys(names, self.frames))
+        self._stale.update(names)
+        return slots
 
     def _make_room(self, keys: Tensor, center: np.ndarray) -> None:
         """Evict what left the radius or the budget, then grow the volume if the new blocks need it."""
@@ -234,6 +248,15 @@ class SemanticMap:
             np.where(hit, surface.confidence[vertex], 0).astype(np.float32),
             np.where(hit[..., None], surface.colors[vertex], 0).astype(np.uint8),
         )
+
+    def state(self) -> MapState:
+        """Return the map as plain arrays, for save_map."""
+        return map_to_state(self)
+
+    @classmethod
+    def from_state(cls, state: MapState, config: MapConfig | None = None) -> SemanticMap:
+        """Rebuild a map from load_map's answer; see map_from_state."""
+        return map_from_state(state, config)
 
     def stats(self) -> dict[str, float]:
         """Sizes for diagnostics: blocks, surface_voxels, keyframes, frames, evicted_blocks, map_bytes."""
