@@ -20,6 +20,7 @@ from sem_field_ros.errors import SemFieldError
 # name -> module; add a command here
 COMMANDS: dict[str, str] = {
     "demo": "sem_field_ros.commands.demo",
+    "generate": "sem_field_ros.commands.generate",
     "map": "sem_field_ros.commands.map",
     "up": "sem_field_ros.commands.up",
     "view": "sem_field_ros.commands.view",
