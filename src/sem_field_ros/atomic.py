@@ -36,7 +36,8 @@ class PendingFile:
         """Close and remove the temporary file; harmless after commit."""
         with contextlib.suppress(OSError):  # closing flushes, which fails again on a full disk
             self.file.close()
-        self.path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # gone after a commit; anything else must not hide what went wrong before
+            self.path.unlink()
 
 
 @contextlib.contextmanager
