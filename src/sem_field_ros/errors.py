@@ -35,3 +35,7 @@ class SettingError(SemFieldError):
 
 class OutputError(SemFieldError):
     """A result file cannot be written (disk full, read-only, no such folder)."""
+
+
+class ViewerError(SemFieldError):
+    """The viewer cannot be shown (no browser, no free port), or a page is not what was waited for."""

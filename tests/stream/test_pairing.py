@@ -240,7 +240,7 @@ def test_ordered_streams_lose_no_frame_however_they_interleave(messages):
     st.booleans(),
 )
 def test_nothing_goes_out_twice_or_backwards_or_uncounted(arrivals, queue_size, labels):
-    """Any arrivals at all: stamps grow unless a clock jump was counted, each message is used once, all accounted for."""
+    """Any arrivals at all: stamps grow unless a clock jump was counted, each message used once, all accounted for."""
     pairer = FramePairer(slop_s=0.02, queue_size=queue_size, want_labels=labels, jump_s=0.5)
     used, last, jumps, wanted, out = set(), 0, 0, 0, 0
     for number, (stream, step) in enumerate(arrivals):

@@ -22,7 +22,7 @@ class FolderWriter:
     The folder is made; one that already holds a sequence is refused, so that frames of two never mix.
     """
 
-    def __init__(self, directory: str | Path, jpeg_quality: int = 90) -> None:
+    def __init__(self, directory: str | Path, jpeg_quality: int = 88) -> None:
         self.directory = Path(directory)
         self._jpeg_quality = jpeg_quality
         self._times: list[str] = []

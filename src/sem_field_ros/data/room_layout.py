@@ -175,7 +175,7 @@ def _dining(size: np.ndarray, p: _Palette, rng: np.random.Generator, sofa: bool)
 
 def build_room(seed: int) -> Room:
     """Build the room of one seed: same seed, same room."""
-    rng = np.random.default_rng([seed, 1])
+    rng = np.random.default_rng([seed, 4])
     p = _palette(rng)
     size = np.array([rng.uniform(4.4, 4.9), rng.uniform(3.9, 4.3), 2.55])
     middle = float(size[0]) * 0.42

@@ -147,4 +147,4 @@ def _camera_rays(camera: Intrinsics, T_world_camera: np.ndarray, supersampling: 
 def _tone_map(radiance: np.ndarray) -> np.ndarray:
     """Linear radiance -> sRGB-like 8 bit with a soft shoulder for the lights."""
     mapped = radiance * (1 + radiance / 4) / (1 + radiance)  # 1 -> 0.63, 4 -> 1.6 before the clip
-    return (np.clip(mapped * 1.25, 0, 1) ** (1 / 2.2) * 255 + 0.5).astype(np.uint8)
+    return (np.clip(mapped * 1.5, 0, 1) ** (1 / 2.2) * 255 + 0.5).astype(np.uint8)

@@ -90,7 +90,7 @@ class SyntheticRoom:
         eye[2] = 1.5 + 0.06 * np.sin(2 * np.pi * along * 3 + phase[0])
         eye += 0.012 * shake[:3]
         yaw = angle + np.pi + np.radians(8 * np.sin(2 * np.pi * along * 4 + phase[1]) + 1.0 * shake[3])
-        pitch = np.radians(-19 - 7 * np.sin(2 * np.pi * along * 5 + phase[2]) + 1.0 * shake[4])
+        pitch = np.radians(-15 - 7 * np.sin(2 * np.pi * along * 5 + phase[2]) + 1.0 * shake[4])
         return look_along(eye, yaw, pitch, np.radians(1.5 * shake[5]))
 
 

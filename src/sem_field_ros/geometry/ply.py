@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,7 +17,8 @@ _TYPES = {
     "float32": "f4", "float64": "f8",
 }  # fmt: skip
 _NAMES = {
-    "i1": "char", "u1": "uchar", "i2": "short", "u2": "ushort", "i4": "int", "u4": "uint", "f4": "float", "f8": "double",
+    "i1": "char", "u1": "uchar", "i2": "short", "u2": "ushort", "i4": "int", "u4": "uint", "f4": "float",
+    "f8": "double",
 }  # fmt: skip
 _BYTE_ORDER = {"binary_little_endian": "<", "binary_big_endian": ">", "ascii": ""}
 _MAX_HEADER_LINES = 1000
@@ -53,8 +54,10 @@ def read_ply(path: str | Path) -> tuple[dict[str, np.ndarray], np.ndarray]:
     return vertices, faces
 
 
-def write_ply(path: str | Path, vertices: Mapping[str, np.ndarray], faces: np.ndarray) -> None:
-    """Write a binary PLY file atomically: vertex properties by name (each [V]), triangles [F, 3]."""
+def write_ply(
+    path: str | Path, vertices: Mapping[str, np.ndarray], faces: np.ndarray, comments: Sequence[str] = ()
+) -> None:
+    """Write a binary PLY file atomically: vertex properties by name (each [V]), triangles [F, 3] (none: a cloud)."""
     count = len(vertices["x"])
     dtype = np.dtype([(name, values.dtype.newbyteorder("<")) for name, values in vertices.items()])
     records = np.empty(count, dtype)
@@ -62,11 +65,15 @@ def write_ply(path: str | Path, vertices: Mapping[str, np.ndarray], faces: np.nd
         records[name] = values
     triangles = np.empty(len(faces), np.dtype([("n", "u1"), ("v", "<i4", (3,))]))
     triangles["n"], triangles["v"] = 3, faces
-    header = ["ply", "format binary_little_endian 1.0", f"element vertex {count}"]
+    header = ["ply", "format binary_little_endian 1.0", *(f"comment {' '.join(line.split())}" for line in comments)]
+    header += [f"element vertex {count}"]
     header += [f"property {_NAMES[values.dtype.str[1:]]} {name}" for name, values in vertices.items()]
-    header += [f"element face {len(faces)}", "property list uchar int vertex_indices", "end_header", ""]
+    if len(faces):
+        header += [f"element face {len(faces)}", "property list uchar int vertex_indices"]
     with atomic_write(path) as file:
-        file.write("\n".join(header).encode("ascii") + records.tobytes() + triangles.tobytes())
+        file.write("\n".join([*header, "end_header", ""]).encode("ascii", "replace"))
+        file.write(records.tobytes())
+        file.write(triangles.tobytes())
 
 
 Property = tuple[str, ...]  # (name, type), or (name, count type, item type) for a list

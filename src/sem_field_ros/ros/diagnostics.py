@@ -119,6 +119,4 @@ def _processing_values(snapshot: Snapshot) -> dict[str, str]:
 
 def _status(name: str, level: int, message: str, values: Mapping[str, str]) -> DiagnosticStatus:
     pairs = [KeyValue(key=key, value=value) for key, value in values.items()]
-    return DiagnosticStatus(
-        level=bytes([level]), name=name, message=message or "ok", hardware_id="", values=pairs
-    )
+    return DiagnosticStatus(level=bytes([level]), name=name, message=message or "ok", hardware_id="", values=pairs)

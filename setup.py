@@ -1,0 +1,46 @@
+"""ament_python package: `colcon build` installs the nodes, `sem-field` and the share folder. No ROS wheels here."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+NAME = "sem_field_ros"
+ROOT = Path(__file__).resolve().parent
+SHARED_FOLDERS = ("launch", "config", "models")
+
+
+def shared_files():
+    """Return setuptools' data_files: the ament index marker, package.xml and every file of the shared folders."""
+    entries = [
+        ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
+        (f"share/{NAME}", ["package.xml"]),
+    ]
+    for folder in SHARED_FOLDERS:
+        files = [p.relative_to(ROOT) for p in sorted((ROOT / folder).rglob("*")) if p.is_file()]
+        for parent in sorted({p.parent for p in files if "__pycache__" not in p.parts}):
+            entries.append((f"share/{NAME}/{parent}", [str(p) for p in files if p.parent == parent]))
+    return entries
+
+
+setup(
+    name=NAME,
+    version="0.1.0",
+    description="Live semantic maps from a robot's RGB-D stream, as ROS 2 nodes",
+    license="Apache-2.0",
+    python_requires=">=3.10",
+    package_dir={"": "src"},
+    packages=find_packages("src"),
+    data_files=shared_files(),
+    zip_safe=False,
+    install_requires=["setuptools"],  # the rest: requirements/ (ROS wheels here would shadow a robot's own ROS)
+    extras_require={"test": ["pytest"]},
+    entry_points={
+        "console_scripts": [
+            "sem-field = sem_field_ros.cli:main",
+            "semantic_mapper = sem_field_ros.nodes.semantic_mapper:main",
+            "sequence_player = sem_field_ros.nodes.sequence_player:main",
+            "viewer = sem_field_ros.nodes.viewer:main",
+            "demo_recorder = sem_field_ros.nodes.demo_recorder:main",
+        ],
+    },
+)

@@ -1,0 +1,159 @@
+"""Submaps: the map a mapper is working on and, before it, maps that were frozen when the world frame jumped.
+
+Frozen maps change no more. They stay part of the surface (with block ids of their own), answer queries where the
+active map has nothing, and are saved with it. Their number is bounded: the oldest leaves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from itertools import count
+from typing import Any
+
+import numpy as np
+
+from sem_field_ros.errors import MapFileError
+from sem_field_ros.mapping.config import MapConfig
+from sem_field_ros.mapping.map_file import MapState
+from sem_field_ros.mapping.mapper import Mapper
+from sem_field_ros.mapping.semantic_map import SemanticMap
+from sem_field_ros.mapping.surface import PointSamples, Surface, SurfaceUpdate, merge_surfaces
+
+HEADER_KEY = "submaps"  # in a saved map's header: the headers of its frozen maps, oldest first
+
+
+@dataclass
+class _Submap:
+    """One map and the ids under which its blocks are known outside."""
+
+    map: SemanticMap
+    ids: dict[int, int] = field(default_factory=dict)
+
+
+class Submaps:
+    """A Mapper's active map plus at most `max_frozen` frozen ones. Not thread-safe, like the maps."""
+
+    def __init__(self, mapper: Mapper, max_frozen: int) -> None:
+        self.mapper = mapper
+        self.max_frozen = max_frozen
+        self._active = _Submap(mapper.map)
+        self._frozen: list[_Submap] = []  # oldest first
+        self._next_id = count()
+        self._removed: list[int] = []  # ids of maps that are gone, not yet reported
+
+    @property
+    def active(self) -> SemanticMap:
+        """The map that frames go into."""
+        return self._active.map
+
+    def __len__(self) -> int:
+        return 1 + len(self._frozen)
+
+    def begin_submap(self) -> None:
+        """Freeze the active map and go on with an empty one. An empty active map is kept as it is."""
+        if self.active.stats()["blocks"] == 0:
+            return
+        self._frozen.append(self._active)
+        if len(self._frozen) > self.max_frozen:
+            self._removed += self._frozen.pop(0).ids.values()
+        self.mapper.use_map(SemanticMap(self.active.config, self.active.labels))
+        self._active = _Submap(self.mapper.map)
+
+    def reset(self) -> None:
+        """Forget all maps."""
+        self._forget()
+        self.mapper.reset()
+        self._active = _Submap(self.mapper.map)
+
+    def _forget(self) -> None:
+        for submap in [*self._frozen, self._active]:
+            self._removed += submap.ids.values()
+        self._frozen = []
+
+    def update_surface(self) -> SurfaceUpdate:
+        """What changed since the last call, over all maps; block ids are unique over the maps and never used again."""
+        changed: dict[int, Surface] = {}
+        removed, self._removed = self._removed, []
+        for submap in [*self._frozen, self._active]:  # a frozen map reports what it had not yet reported, once
+            update = submap.map.update_surface()
+            removed += [submap.ids.pop(block) for block in update.removed if block in submap.ids]
+            for block, surface in update.changed.items():
+                if block not in submap.ids:
+                    submap.ids[block] = next(self._next_id)
+                changed[submap.ids[block]] = surface
+        return SurfaceUpdate(changed, removed)
+
+    def surface(self) -> Surface:
+        """The surfaces of all maps together."""
+        return merge_surfaces([submap.map.surface() for submap in [*self._frozen, self._active]])
+
+    def query(self, points: np.ndarray) -> PointSamples:
+        """Answers at points [N, 3]: from the newest map that has observed each point."""
+        answer = self.active.query(points)
+        for submap in reversed(self._frozen):
+            missing = np.isnan(answer.sdf)
+            if not missing.any():
+                break
+            older = submap.map.query(points[missing])
+            answer = _filled(answer, missing, older)
+        return answer
+
+    def stats(self) -> dict[str, float]:
+        """The active map's stats, with blocks, surface_voxels and map_bytes summed over all maps, and `submaps`."""
+        out = dict(self.active.stats())
+        for submap in self._frozen:
+            stats = submap.map.stats()
+            for key in ("blocks", "surface_voxels", "map_bytes"):
+                out[key] += stats[key]
+        return out | {"submaps": len(self)}
+
+    def state(self) -> MapState:
+        """Everything as one map state: the active map's, and each frozen one's arrays under `submapI/`."""
+        state = self.active.state()
+        if not self._frozen:
+            return state
+        frozen = [submap.map.state() for submap in self._frozen]
+        arrays = dict(state.arrays)
+        for i, part in enumerate(frozen):
+            arrays |= {f"submap{i}/{name}": array for name, array in part.arrays.items()}
+        return MapState(arrays, {**state.header, HEADER_KEY: [dict(part.header) for part in frozen]})
+
+    def load(self, state: MapState, config: MapConfig) -> None:
+        """Replace all maps by those of a state. Raises MapFileError, and changes nothing, where it does not fit."""
+        headers = state.header.get(HEADER_KEY, [])
+        if not isinstance(headers, list):
+            raise MapFileError(f"the map's header has no list under '{HEADER_KEY}': map again")
+        own = {name: array for name, array in state.arrays.items() if "/" not in name}
+        active = self._checked(MapState(own, state.header), config)
+        frozen = [self._checked(_part(state, i, header), config) for i, header in enumerate(headers)]
+        self._forget()
+        self.mapper.use_map(active)
+        self._active = _Submap(active)
+        self._frozen = [_Submap(part) for part in frozen[-self.max_frozen :]]
+
+    def _checked(self, state: MapState, config: MapConfig) -> SemanticMap:
+        loaded = SemanticMap.from_state(state, config)
+        ours = self.active.labels
+        if [(c.id, c.name) for c in loaded.labels.classes] != [(c.id, c.name) for c in ours.classes]:
+            raise MapFileError(
+                f"the map has label set '{loaded.labels.name}' but the segmenter has '{ours.name}': "
+                "choose the label set that the map was made with"
+            )
+        return loaded
+
+
+def _filled(answer: PointSamples, where: np.ndarray, by: PointSamples) -> PointSamples:
+    """`answer` with the rows `where` [N] bool taken from `by`."""
+    columns = []
+    for column in fields(PointSamples):
+        values = np.array(getattr(answer, column.name))
+        values[where] = getattr(by, column.name)
+        columns.append(values)
+    return PointSamples(*columns)
+
+
+def _part(state: MapState, index: int, header: Mapping[str, Any]) -> MapState:
+    prefix = f"submap{index}/"
+    arrays = {name[len(prefix) :]: array for name, array in state.arrays.items() if name.startswith(prefix)}
+    return MapState(arrays, header)

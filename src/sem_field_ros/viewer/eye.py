@@ -1,0 +1,88 @@
+"""Where browsers look from: a view of the whole map, kept up to date until the user takes the camera."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import viser
+
+from sem_field_ros.geometry.camera import Intrinsics
+from sem_field_ros.geometry.viewpoints import estimate_up, fit_view, two_views
+
+_AXES = {"x": (1.0, 0.0, 0.0), "y": (0.0, 1.0, 0.0), "z": (0.0, 0.0, 1.0)}
+_ELEVATION = np.radians(38)
+_FOV = np.radians(50)
+_GROWTH = 0.1  # the view follows when the map has grown, or moved, by this share of its size
+
+
+class Eye:
+    """Aims the cameras of browsers at the map. Called from one thread."""
+
+    def __init__(self, server: viser.ViserServer, up_axis: str) -> None:
+        self._server = server
+        self._given_up = None if up_axis == "auto" else np.array(_AXES[up_axis[1]]) * (-1 if up_axis[0] == "-" else 1)
+        self._up = np.array([0.0, 0.0, 1.0]) if self._given_up is None else self._given_up
+        self._box: np.ndarray | None = None
+        self._aims: list[np.ndarray] = []  # where this class has put cameras
+        server.scene.set_up_direction(self._up)
+        server.initial_camera.fov = float(_FOV)
+
+    def forget(self) -> None:
+        """The next map is another one: aim anew."""
+        self._box = None
+
+    def follow(self, points: np.ndarray, normals: np.ndarray, cameras: Sequence[np.ndarray]) -> None:
+        """Aim at points [N, 3] (unit normals [N, 3], zeros where unknown) if they need another view than the last.
+
+        cameras  T_world_camera of the robot's camera: they tell which way is up and from where the map was seen
+        """
+        if len(points) < 10:
+            return
+        box = np.quantile(points, [0.01, 0.99], axis=0)
+        if self._box is not None and np.abs(box - self._box).max() < _GROWTH * np.linalg.norm(box[1] - box[0]):
+            return
+        self._box = box
+        self._set_up(normals, cameras)
+        view = Intrinsics(1 / np.tan(_FOV / 2), 1 / np.tan(_FOV / 2), 1.25, 1.0, 5, 4).scaled(640, 512)
+        if cameras:
+            T = fit_view(points, np.zeros_like(points), self._camera_side(points, cameras), self._up, view)
+        else:
+            T = two_views(points, normals, self._up, view)[0]
+        self._move(T, np.median(points, axis=0))
+
+    def _set_up(self, normals: np.ndarray, cameras: Sequence[np.ndarray]) -> None:
+        if self._given_up is not None:
+            return
+        up = estimate_up(normals, cameras)
+        if up @ self._up < np.cos(np.radians(3)):
+            self._up = up
+            self._server.scene.set_up_direction(up)
+
+    def _camera_side(self, points: np.ndarray, cameras: Sequence[np.ndarray]) -> np.ndarray:
+        """Unit vector from the map towards where it was seen from, raised to look down on it."""
+        centre = np.mean([T[:3, 3] for T in cameras], axis=0) - np.median(points, axis=0)
+        side = centre - self._up * (centre @ self._up)
+        if np.linalg.norm(side) < 1e-3:
+            side = np.cross(self._up, np.eye(3)[np.abs(self._up).argmin()])
+        return np.cos(_ELEVATION) * side / np.linalg.norm(side) + np.sin(_ELEVATION) * self._up
+
+    def _move(self, T: np.ndarray, target: np.ndarray) -> None:
+        position = T[:3, 3]
+        target = position + T[:3, 2] * float((target - position) @ T[:3, 2])
+        initial = self._server.initial_camera
+        initial.position, initial.look_at, initial.up = position, target, self._up
+        for client in self._server.get_clients().values():
+            if self._untouched(client.camera.position):
+                with client.atomic():
+                    client.camera.up_direction = self._up
+                    client.camera.position = position
+                    client.camera.look_at = target
+                    client.camera.fov = float(_FOV)
+        self._aims = [*self._aims[-20:], position]
+
+    def _untouched(self, position: np.ndarray) -> bool:
+        """Whether a browser's camera still stands where it was put."""
+        return not self._aims or any(
+            np.linalg.norm(position - aim) < 1e-2 * (1 + np.linalg.norm(aim)) for aim in self._aims
+        )

@@ -1,0 +1,185 @@
+"""Draws the map: cloud, mesh, legend, and the view of it all. One thread draws, any thread feeds."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+
+import numpy as np
+
+from sem_field_ros.errors import SemFieldError
+from sem_field_ros.geometry.viewpoints import point_spacing
+from sem_field_ros.labels import LabelSet
+from sem_field_ros.viewer.config import ViewerConfig
+from sem_field_ros.viewer.eye import Eye
+from sem_field_ros.viewer.legend import Color, Legend, colors_by_label, make_legend
+from sem_field_ros.viewer.mesh_chunks import Chunk, MeshChunks, PointLookup, Triangles, build_chunk
+from sem_field_ros.viewer.pace import Newest, Pace
+from sem_field_ros.viewer.panel import Panel
+from sem_field_ros.viewer.points import LabelledPoints, Look, colors, thin, visible
+from sem_field_ros.viewer.scene import Scene
+
+Note = Callable[[str, str], None]
+_SAMPLE = 20_000  # points that decide about colours, spacing and views
+
+
+class MapDrawing:
+    """The newest cloud and mesh, and what of them the scene shows."""
+
+    def __init__(self, scene: Scene, eye: Eye, panel: Panel, config: ViewerConfig, labels: LabelSet | None) -> None:
+        self._scene, self._eye, self._panel, self._config = scene, eye, panel, config
+        self._lock = threading.Lock()  # guards what feeders touch: mesh, names
+        self._mesh = MeshChunks()
+        self._names: dict[int, str] = {c.id: c.name for c in labels.classes} if labels else {}
+        self._given_colors: dict[int, Color] = {c.id: c.color for c in labels.classes} if labels else {}
+        self._names_new = False
+        self.cloud: Newest[LabelledPoints] = Newest()
+
+        self._points = LabelledPoints.empty()
+        self._seen_colors: dict[int, Color] = {}
+        self._legend: Legend = make_legend(self._names, self._given_colors)
+        self._cloud_pace, self._mesh_pace = Pace(config.refresh_rate_hz), Pace(config.refresh_rate_hz)
+        self._look_new = True
+        self._waiting_chunks: set[Chunk] = set()
+        self._drawn: dict[Chunk, int] = {}
+        self._shown_points = 0
+
+    # --- what is fed
+
+    def update_mesh(self, changed: Mapping[Hashable, Triangles], removed: Iterable[Hashable], clear: bool) -> None:
+        """Mesh blocks that changed or left; `clear` forgets all others first."""
+        with self._lock:
+            if clear:
+                self._mesh.clear()
+            self._mesh.update(changed, removed)
+
+    def set_names(self, names: Mapping[int, str]) -> None:
+        """Class names by id; other names than before make another legend."""
+        with self._lock:
+            if dict(names) != self._names:
+                self._names, self._names_new = dict(names), True
+
+    def look_changed(self) -> None:
+        """The panel changed: draw all anew, now."""
+        self._look_new = True
+        self._cloud_pace.hurry()
+        self._mesh_pace.hurry()
+
+    # --- drawing
+
+    def draw(self, cameras: Sequence[np.ndarray], note: Note) -> bool:
+        """Do what is due; True where something waits. `cameras` tell the view which way is up."""
+        look, all_anew = self._panel.look(), self._look_new
+        if all_anew:
+            self._look_new = False
+            self._scene.set_point_size(self._panel.point_size_m)
+        names_new = self._take_names()
+        cloud_new = self._take_cloud(note)
+        if cloud_new or names_new:
+            self._update_legend()
+        if cloud_new or names_new or all_anew:
+            with self._cloud_pace:
+                self._draw_points(look, note)
+        if cloud_new:
+            self._aim(cameras)
+        mesh_waits = self._draw_mesh(look, all_anew or names_new, note)
+        return mesh_waits or bool(self.cloud)
+
+    def rows(self) -> dict[str, str]:
+        """Counters for the status table."""
+        total = len(self._points)
+        points = f"{total:,}" if self._shown_points == total else f"{self._shown_points:,} of {total:,}"
+        return {"Points": points, "Triangles": f"{self._mesh.triangles:,}"}
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the newest cloud has no points (before the first, and after a reset)."""
+        return not len(self._points)
+
+    def _take_names(self) -> bool:
+        with self._lock:
+            new, self._names_new = self._names_new, False
+        if new:
+            self._seen_colors = {}
+        return new
+
+    def _take_cloud(self, note: Note) -> bool:
+        if not self.cloud or not self._cloud_pace.due():
+            return False
+        make = self.cloud.take()
+        if make is None:
+            return False
+        try:
+            self._points = make()
+        except SemFieldError as error:
+            note("cloud", f"cloud: {error}")
+            return False
+        note("cloud", "")
+        if self.is_empty:
+            self._eye.forget()
+        return True
+
+    def _update_legend(self) -> None:
+        sample = thin(len(self._points), _SAMPLE)
+        ids, counts = np.unique(self._points.label_ids, return_counts=True)
+        self._seen_colors |= colors_by_label(self._points.label_ids[sample], self._points.rgb[sample])
+        with self._lock:
+            names = dict(self._names)
+        legend = make_legend(names, self._seen_colors | self._given_colors).with_ids(ids.tolist(), self._seen_colors)
+        self._legend = legend
+        self._panel.set_legend(legend, dict(zip(ids.tolist(), counts.tolist(), strict=True)))
+
+    def _draw_points(self, look: Look, note: Note) -> None:
+        kept = np.flatnonzero(visible(self._points, look))
+        self._shown_points = len(kept)
+        drawn = kept[thin(len(kept), self._config.max_points)]
+        if not self._panel.shows_points:
+            drawn = drawn[:0]
+        shown = self._points.take(drawn)
+        self._panel.suggest_point_size(self._suggested_size)
+        self._scene.set_points(shown.points, colors(shown, look, self._legend), self._panel.point_size_m)
+        full = self._panel.shows_points and len(kept) > len(drawn)
+        note("points", f"showing {len(drawn):,} of {len(kept):,} points (max_points)" if full else "")
+
+    def _suggested_size(self) -> float | None:
+        sample = self._points.points[thin(len(self._points), _SAMPLE)]
+        return 1.3 * point_spacing(self._points.points) if len(sample) >= 100 else None
+
+    def _aim(self, cameras: Sequence[np.ndarray]) -> None:
+        points = self._points.points[thin(len(self._points), _SAMPLE)]
+        normals = np.zeros_like(points)
+        with self._lock:
+            if self._mesh.triangles >= 1000:
+                points, normals = self._mesh.sample(_SAMPLE)
+        self._eye.follow(points, normals, cameras)
+
+    def _draw_mesh(self, look: Look, all_anew: bool, note: Note) -> bool:
+        with self._lock:
+            self._waiting_chunks |= self._mesh.take_dirty()
+            if all_anew:
+                self._waiting_chunks |= set(self._mesh.chunks()) | set(self._drawn)
+        if not self._panel.shows_mesh:
+            for chunk in self._scene.shown_chunks():
+                self._scene.set_mesh(chunk, None)
+            self._drawn.clear()
+            note("mesh", "")
+            return False
+        if not self._waiting_chunks or not self._mesh_pace.due():
+            return bool(self._waiting_chunks)
+        with self._mesh_pace:
+            lookup = PointLookup(self._points)
+            for chunk in sorted(self._waiting_chunks):
+                self._draw_chunk(chunk, lookup, look)
+            self._waiting_chunks.clear()
+        full = sum(self._drawn.values()) >= self._config.max_triangles
+        note("mesh", f"showing {self._config.max_triangles:,} triangles of the mesh (max_triangles)" if full else "")
+        return False
+
+    def _draw_chunk(self, chunk: Chunk, lookup: PointLookup, look: Look) -> None:
+        self._drawn.pop(chunk, None)
+        room = self._config.max_triangles - sum(self._drawn.values())
+        with self._lock:
+            triangles = self._mesh.triangles_of(chunk, room)
+        if len(triangles):
+            self._drawn[chunk] = len(triangles)
+        self._scene.set_mesh(chunk, build_chunk(triangles, lookup, self._legend, look) if len(triangles) else None)
