@@ -35,7 +35,9 @@ if [ -r "$_sf_venv/.sem_field/ros" ]; then
   _sf_prepend PATH "$_sf_venv/bin"
   export VIRTUAL_ENV="$_sf_venv"
   export FASTDDS_DEFAULT_PROFILES_FILE="${FASTDDS_DEFAULT_PROFILES_FILE:-$_sf_root/config/dds/fastdds.xml}"
-  export FASTRTPS_DEFAULT_PROFILES_FILE="${FASTRTPS_DEFAULT_PROFILES_FILE:-$FASTDDS_DEFAULT_PROFILES_FILE}"
+  case "${ROS_DISTRO:-}" in  # the variable's name before Kilted, which warns when it is set
+    humble | jazzy) export FASTRTPS_DEFAULT_PROFILES_FILE="${FASTRTPS_DEFAULT_PROFILES_FILE:-$FASTDDS_DEFAULT_PROFILES_FILE}" ;;
+  esac
   unset _sf_file _sf_root _sf_venv _sf_ros _sf_u _sf_old
   unset -f _sf_prepend
 else

@@ -13,7 +13,6 @@ case "$venv" in /*) ;; *) venv="$PWD/$venv" ;; esac
 state="$venv/.sem_field"
 dev=""
 [ "${1:-}" != --dev ] || dev=1
-jobs="$(nproc 2>/dev/null || echo 2)"
 
 say() { printf '[setup] %s\n' "$*"; }
 die() {
@@ -207,12 +206,21 @@ build_interfaces() {
   stamp interfaces "$hash"
 }
 
-build_package() {  # symlinks: editing a file needs no rebuild, a new shared file or entry point does (and is noticed)
-  local hash
-  hash="$(cd "$root" && { cat setup.py setup.cfg package.xml; find launch config models -type f ! -path '*/__pycache__/*' | sort; } | sha256sum)"
+# Editable: a changed, new or removed source, launch, config or model file needs no rebuild. The links are what
+# `colcon build` would install, so that `ros2 launch` and `ros2 run` find the package through the ament index.
+link_package() {
+  local hash name share="$venv/share/sem_field_ros"
+  hash="$(cd "$root" && hash_files setup.py setup.cfg package.xml pyproject.toml)"
   ! stamped package "$hash" || return 0
-  quietly package "installing sem_field_ros" colcon_build "$root" --symlink-install
-  ln -sf ../lib/sem_field_ros/sem-field "$venv/bin/sem-field"
+  quietly package "installing sem_field_ros" pip_install --no-build-isolation --no-deps -e "$root"
+  mkdir -p "$share" "$venv/lib/sem_field_ros" "$venv/share/ament_index/resource_index/packages"
+  ln -sfn "$root/resource/sem_field_ros" "$venv/share/ament_index/resource_index/packages/sem_field_ros"
+  for name in package.xml launch config models; do
+    ln -sfn "$root/$name" "$share/$name"
+  done
+  for name in $(sed -n 's/^ *"\([a-z_-]*\) = sem_field_ros\..*:main",$/\1/p' "$root/setup.py"); do
+    ln -sfn "../../bin/$name" "$venv/lib/sem_field_ros/$name"
+  done
   stamp package "$hash"
 }
 
@@ -245,7 +253,7 @@ main() {
   fi
   [ -z "$dev" ] || install_requirements dev "installing the test tools" dev.txt
   build_interfaces
-  build_package
+  link_package
 }
 
 main

@@ -1,0 +1,61 @@
+"""A publisher that knows whether anybody listens, whether somebody new came, and when it may publish again."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from rclpy.event_handler import PublisherEventCallbacks
+from rclpy.lifecycle import LifecycleNode
+from rclpy.qos import QoSProfile
+
+
+class Demand:
+    """One lifecycle publisher (silent while the node is not active). `on_newcomer` is called in a ROS callback."""
+
+    def __init__(
+        self, node: LifecycleNode, kind: type, topic: str, qos: QoSProfile, on_newcomer: Callable[[], None]
+    ) -> None:
+        self._node = node
+        self._on_newcomer = on_newcomer
+        self._lock = threading.Lock()
+        self._newcomers = 0
+        self._last_s: float | None = None
+        self._publisher = node.create_lifecycle_publisher(
+            kind, topic, qos, event_callbacks=PublisherEventCallbacks(matched=self._matched)
+        )
+
+    @property
+    def wanted(self) -> bool:
+        """Whether anybody subscribes."""
+        return self._publisher.get_subscription_count() > 0
+
+    @property
+    def newcomer(self) -> bool:
+        """Whether somebody subscribed since the last publish."""
+        return self._newcomers > 0
+
+    def _matched(self, info: Any) -> None:
+        if info.total_count_change > 0:
+            with self._lock:
+                self._newcomers += 1
+            self._on_newcomer()
+
+    def due_in(self, now_s: float, rate_hz: float, has_news: bool) -> float | None:
+        """Seconds until this should be published, 0 = now; None where nobody listens or there is nothing new."""
+        if not self.wanted or not (has_news or self.newcomer):
+            return None
+        return 0.0 if self._last_s is None else max(0.0, self._last_s + 1 / rate_hz - now_s)
+
+    def publish(self, msg: Any) -> None:
+        """Publish a message or its serialised bytes."""
+        with self._lock:
+            self._newcomers = 0
+        self._last_s = time.monotonic()
+        self._publisher.publish(msg)
+
+    def close(self) -> None:
+        """Destroy the publisher."""
+        self._node.destroy_lifecycle_publisher(self._publisher)

@@ -1,0 +1,59 @@
+"""Segmenters by name: the one place where a parameter or a flag becomes a segmenter."""
+
+from __future__ import annotations
+
+from sem_field_ros.errors import SegmenterError
+from sem_field_ros.labels import LabelSet, load_label_set
+from sem_field_ros.segmentation.segmenter import Segmenter
+
+SEGMENTERS = {
+    "external": "the label image that comes with each frame",
+    "pascal": "the shipped DeepLabv3-MobileNetV2, 21 Pascal VOC classes",
+    "tflite:PATH": "a TFLite net; needs label_set",
+    "onnx:PATH": "an ONNX net with PATH.json beside it",
+    "hf:NAME_OR_PATH": "a Hugging Face semantic or universal segmentation model",
+    "none": "geometry and colour only",
+}
+
+
+def make_segmenter(
+    name: str, label_set: str | None = None, label_width: int = 160, device: str = "cpu", source: LabelSet | None = None
+) -> Segmenter:
+    """Make a segmenter by its name in SEGMENTERS (but `none`, which is no segmenter).
+
+    label_set  name or path; needed by tflite:, optional for onnx: and hf:, the map's set for external (default: source)
+    source     label set of the label images that `external` gets
+    Raises SegmenterError in one line.
+    """
+    kind, _, path = name.partition(":")
+    labels = load_label_set(label_set) if label_set else None
+    if kind == "external":
+        from sem_field_ros.segmentation.external import ExternalSegmenter
+
+        return ExternalSegmenter(labels or source or load_label_set("scannet20"), source or labels, label_width)
+    if kind == "pascal":
+        from sem_field_ros.segmentation.tflite import pascal_segmenter
+
+        if labels is not None and labels.name != "voc":
+            raise SegmenterError(f"segmenter 'pascal' labels with set voc, not {labels.name}: leave label_set empty")
+        return pascal_segmenter(label_width)
+    if kind in ("tflite", "onnx", "hf") and path:
+        return _make_from_path(kind, path, labels, label_width, device)
+    known = "; ".join(f"{key} ({what})" for key, what in SEGMENTERS.items())
+    raise SegmenterError(f"segmenter '{name}' is unknown; choose {known}")
+
+
+def _make_from_path(kind: str, path: str, labels: LabelSet | None, label_width: int, device: str) -> Segmenter:
+    if kind == "tflite":
+        from sem_field_ros.segmentation.tflite import TfliteSegmenter
+
+        if labels is None:
+            raise SegmenterError(f"segmenter 'tflite:{path}' needs label_set: the classes the net was trained for")
+        return TfliteSegmenter(path, labels, label_width)
+    if kind == "onnx":
+        from sem_field_ros.segmentation.onnx import OnnxSegmenter
+
+        return OnnxSegmenter(path, labels, label_width)
+    from sem_field_ros.segmentation.huggingface import HuggingFaceSegmenter
+
+    return HuggingFaceSegmenter(path, labels, label_width, device)

@@ -1,0 +1,110 @@
+"""Any TFLite semantic segmentation net with logits inside, such as the shipped DeepLabv3-MobileNetV2 (Pascal VOC)."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import grid_sample
+
+from sem_field_ros.errors import SegmenterError
+from sem_field_ros.frame import PosedFrame
+from sem_field_ros.labels import LabelSet, load_label_set
+from sem_field_ros.resources import resource_path
+from sem_field_ros.segmentation.segmenter import ClassProbabilities
+
+PASCAL_MODEL = "models/pascal_deeplab_mnv2/deeplabv3_mnv2_pascal_quant.tflite"
+
+
+class TfliteSegmenter:
+    """Runs a TFLite net on letterboxed images and reads its class scores (not only its arg max).
+
+    Exported nets often end in an arg max; the scores are then the inner float or quantised tensor [1, h, w, C] that is
+    smallest, i.e. before the net's own upsampling, which is done here in probabilities at `label_width`.
+    Raises SegmenterError where the file is missing, is no such net, or has another number of classes than `labels`.
+    """
+
+    def __init__(self, path: str | Path, labels: LabelSet, label_width: int = 160, threads: int = 2) -> None:
+        self.labels = labels
+        self._label_width = label_width
+        self._interpreter = _load(Path(path), threads)
+        details = self._interpreter.get_input_details()
+        shape = [int(n) for n in details[0]["shape"]]
+        if len(details) != 1 or len(shape) != 4 or shape[3] != 3:
+            raise SegmenterError(f"{path}: expected one RGB image as input [1, h, w, 3], found {shape}")
+        self._input, self._size = details[0], (shape[2], shape[1])  # width, height
+        self._scores = self._find_scores(str(path))
+
+    def _find_scores(self, path: str) -> dict[str, Any]:
+        found = [
+            d
+            for d in self._interpreter.get_tensor_details()
+            if len(d["shape"]) == 4 and d["shape"][0] == 1 and d["shape"][3] == len(self.labels)
+        ]
+        if not found:
+            raise SegmenterError(
+                f"{path}: no tensor with {len(self.labels)} channels, as label set {self.labels.name} has classes; "
+                "choose the label set the net was trained for"
+            )
+        return min(found, key=lambda d: (int(np.prod(d["shape"])), -int(d["index"])))
+
+    def segment(self, frame: PosedFrame) -> ClassProbabilities:
+        """Segment one frame; the probabilities are `label_width` wide with the image's aspect."""
+        image, inner = _letterbox(frame.color, self._size)
+        self._interpreter.set_tensor(self._input["index"], self._quantised(image)[None])
+        self._interpreter.invoke()
+        raw = self._interpreter.get_tensor(self._scores["index"])[0].astype(np.float32)
+        scale, zero = self._scores["quantization"]
+        logits = (raw - zero) * scale if scale else raw
+        height = max(1, round(self._label_width * frame.camera.height / frame.camera.width))
+        scores = self._resample(torch.from_numpy(logits), inner, self._label_width, height)
+        return ClassProbabilities(torch.softmax(scores, dim=0))
+
+    def _quantised(self, image: np.ndarray) -> np.ndarray:
+        """RGB 0-255 in the net's input type: as it is for uint8, else scaled to [-1, 1] as MobileNets expect."""
+        dtype = self._input["dtype"]
+        return image if dtype == np.uint8 else (image.astype(np.float32) / 127.5 - 1).astype(dtype)
+
+    def _resample(self, logits: Tensor, inner: tuple[int, int], width: int, height: int) -> Tensor:
+        """Scores [h, w, C] whose corner cells sit on the input's corner pixels -> [C, height, width] of the image."""
+        columns = (torch.arange(width) + 0.5) * inner[0] / width - 0.5
+        rows = (torch.arange(height) + 0.5) * inner[1] / height - 0.5
+        y, x = torch.meshgrid(rows / (self._size[1] - 1), columns / (self._size[0] - 1), indexing="ij")
+        grid = torch.stack([x, y], dim=-1) * 2 - 1
+        return grid_sample(logits.permute(2, 0, 1)[None], grid[None], align_corners=True, padding_mode="border")[0]
+
+
+def pascal_segmenter(label_width: int = 160, threads: int = 2) -> TfliteSegmenter:
+    """The shipped Pascal VOC net: chairs, tables, sofas, screens and people in real photographs."""
+    return TfliteSegmenter(resource_path(PASCAL_MODEL), load_label_set("voc"), label_width, threads)
+
+
+def _load(path: Path, threads: int) -> Any:
+    try:
+        from ai_edge_litert.interpreter import Interpreter
+    except ImportError as error:
+        raise SegmenterError("TFLite segmenters need ai-edge-litert: pip install ai-edge-litert") from error
+    if not path.is_file():
+        raise SegmenterError(f"TFLite model {path} does not exist")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # keeping inner tensors is what we want: the scores are one of them
+            interpreter = Interpreter(str(path), num_threads=threads, experimental_preserve_all_tensors=True)
+            interpreter.allocate_tensors()
+    except (ValueError, RuntimeError) as error:
+        raise SegmenterError(f"{path} is no TFLite model: {str(error).splitlines()[0]}") from error
+    return interpreter
+
+
+def _letterbox(image: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, tuple[int, int]]:
+    """Resize into `size` (w, h) with the aspect kept, grey below and right; returns it and the inner (w, h)."""
+    scale = min(size[0] / image.shape[1], size[1] / image.shape[0])
+    inner = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
+    out = np.full((size[1], size[0], 3), 127, np.uint8)
+    out[: inner[1], : inner[0]] = cv2.resize(image, inner, interpolation=cv2.INTER_LINEAR)
+    return out, inner
