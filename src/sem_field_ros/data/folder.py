@@ -66,11 +66,13 @@ class FolderSequence:
     def _timed(self, colors: list[Path], start_s: float, duration_s: float | None) -> list[tuple[int, Path]]:
         stamps = self._read_timestamps()
         fps = float(self.meta.get("fps", _DEFAULT_FPS))
+        numbered = all(color.stem.isdecimal() for color in colors)  # 000000, 000002, ...: every second frame at fps
         timed = []
         for i, color in enumerate(colors):
             if stamps and color.stem not in stamps:
                 raise DataError(f"{self.path / 'timestamps.txt'} has no line for {color.stem}")
-            timed.append((stamps[color.stem] if stamps else round((i + 1) * 1e9 / fps), color))
+            number = int(color.stem) if numbered else i
+            timed.append((stamps[color.stem] if stamps else round((number + 1) * 1e9 / fps), color))
         timed.sort()
         first = timed[0][0] + round(start_s * 1e9)
         last = first + round(duration_s * 1e9) if duration_s is not None else timed[-1][0]

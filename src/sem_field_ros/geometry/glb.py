@@ -37,12 +37,13 @@ def encode_glb(
         gltf["scenes"][0]["extras"] = dict(extras)
     buffer = _Buffer()
     if len(vertices):  # glTF has no empty accessors: an empty mesh is an empty scene
-        primitive = {"attributes": {"POSITION": buffer.add(vertices, bounds=True)}, "material": 0}
+        table = {"POSITION": buffer.add(vertices, bounds=True)}
         if normals is not None:
-            primitive["attributes"]["NORMAL"] = buffer.add(normals)
-        primitive["attributes"]["COLOR_0"] = buffer.add(linear_rgba(colors))
+            table["NORMAL"] = buffer.add(normals)
+        table["COLOR_0"] = buffer.add(linear_rgba(colors))
         for name, values in (attributes or {}).items():
-            primitive["attributes"][f"_{name.upper()}"] = buffer.add(values)
+            table[f"_{name.upper()}"] = buffer.add(values.astype(np.float32))
+        primitive: dict[str, Any] = {"attributes": table, "material": 0}
         primitive |= {"indices": buffer.add_indices(faces)} if len(faces) else {"mode": 0}
         node = {"mesh": 0, **({"rotation": _Z_UP} if z_up else {})}
         gltf["scenes"][0]["nodes"] = [0]
@@ -54,7 +55,7 @@ def encode_glb(
 
 
 def linear_rgba(colors: np.ndarray) -> np.ndarray:
-    """sRGB [V, 3] uint8 -> linear light [V, 4] uint16, as glTF wants vertex colours (8 bits would band in the darks)."""
+    """sRGB [V, 3] uint8 -> linear light [V, 4] uint16, as glTF wants it (8 bits would band in the darks)."""
     rgba = np.full((len(colors), 4), 65535, dtype="<u2")
     rgba[:, :3] = _LINEAR[colors]
     return rgba

@@ -65,7 +65,7 @@ def write_ply(
         records[name] = values
     triangles = np.empty(len(faces), np.dtype([("n", "u1"), ("v", "<i4", (3,))]))
     triangles["n"], triangles["v"] = 3, faces
-    header = ["ply", "format binary_little_endian 1.0", *(f"comment {' '.join(line.split())}" for line in comments)]
+    header = ["ply", "format binary_little_endian 1.0", *map(_comment, comments)]
     header += [f"element vertex {count}"]
     header += [f"property {_NAMES[values.dtype.str[1:]]} {name}" for name, values in vertices.items()]
     if len(faces):
@@ -74,6 +74,11 @@ def write_ply(
         file.write("\n".join([*header, "end_header", ""]).encode("ascii", "replace"))
         file.write(records.tobytes())
         file.write(triangles.tobytes())
+
+
+def _comment(text: str) -> str:
+    """One header line; some readers take `end_header` anywhere in a line for the header's end."""
+    return "comment " + " ".join(text.split()).replace("end_header", "end-header")
 
 
 Property = tuple[str, ...]  # (name, type), or (name, count type, item type) for a list

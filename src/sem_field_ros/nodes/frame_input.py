@@ -50,9 +50,11 @@ class FrameInput:
         options: MapperOptions,
         transforms: TransformBuffer,
         statistics: FrameStatistics,
+        lost: Callable[[str, str], None],
         on_frame: Callable[[], None],
         group: CallbackGroup,
     ) -> None:
+        """`lost(cause, why)` is told of every frame that is dropped."""
         self.paused = False
         self._node, self._options, self._transforms, self._statistics = node, options, transforms, statistics
         self._on_frame = on_frame
@@ -67,9 +69,7 @@ class FrameInput:
         self._jumps_seen = 0
         self._jumped = False
         self._gaps = GapWatch(options.max_gap_s)
-        self.waiting = WaitingFrames(
-            self._pose_of, statistics.drop, options.max_waiting_frames, options.max_ready_frames
-        )
+        self.waiting = WaitingFrames(self._pose_of, lost, options.max_waiting_frames, options.max_ready_frames)
         self._subscriptions = self._subscribe(group)
         self._jump_handle = node.get_clock().create_jump_callback(
             JumpThreshold(min_forward=None, min_backward=Duration(seconds=-options.clock_jump_s), on_clock_change=False),

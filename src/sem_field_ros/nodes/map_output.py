@@ -41,7 +41,8 @@ class MapOutput:
         self._blocks: dict[int, Surface] = {}  # the published surface, by block id
         self._unsent: SurfaceUpdate = SurfaceUpdate({}, [])  # what the mesh's subscribers do not have yet
         self._refreshed = 0  # how far the round of repeated blocks has come
-        self._changed = False  # frames came since the last cloud
+        self._cloud_stale = self._mesh_stale = False  # the map changed since the last cloud, the last mesh
+        self._repeat_until_s = 0.0
         self._unseen: list[tuple[int, float]] = []  # stamp and arrival of frames that no cloud has shown yet
         self.header = Header()
         self.cloud = Demand(node, PointCloud2, "~/semantic_cloud", latched_qos(), on_demand)
@@ -63,16 +64,23 @@ class MapOutput:
     def frame_mapped(self, frame: PosedFrame, arrival_s: float, header: Header) -> None:
         """Remember that a frame went into the map. `header`: global frame, the frame's stamp."""
         self.header = header
-        self._changed = True
+        self._cloud_stale = self._mesh_stale = True
         if self.cloud.wanted:
             self._unseen.append((frame.stamp_ns, arrival_s))
 
     def map_replaced(self) -> None:
-        """The map was reset or loaded: show it at the next chance."""
-        self._changed = True
+        """The map was reset, loaded or frozen: show it at the next chance."""
+        self._cloud_stale = self._mesh_stale = True
         self._unseen.clear()
 
-    def publish_labels(self, probabilities: ClassProbabilities, source: PosedFrame, header: Header, opacity: float) -> None:
+    def resend(self) -> None:
+        """The node became active: whoever listens gets the whole map. From any thread."""
+        for demand in (self.cloud, self.mesh):
+            demand.resend()
+
+    def publish_labels(
+        self, probabilities: ClassProbabilities, source: PosedFrame, header: Header, opacity: float
+    ) -> None:
         """Publish the segmenter's labels of a keyframe at the image's size, with the image's header."""
         if not (self.label_image.wanted or self.overlay.wanted):
             return
@@ -80,13 +88,16 @@ class MapOutput:
         if self.label_image.wanted:
             self.label_image.publish(labels_to_msg(self._labels.to_id(index), header))
         if self.overlay.wanted:
-            self.overlay.publish(image_to_msg(_blend(source.color, self._labels.to_color(index), opacity), header, "rgb8"))
+            overlay = _blend(source.color, self._labels.to_color(index), opacity)
+            self.overlay.publish(image_to_msg(overlay, header, "rgb8"))
 
     def publish_map(self, submaps: Submaps, options: MapperOptions) -> float | None:
         """Publish cloud and mesh where they are due; return the seconds until the next one is, None if none waits."""
         now = time.monotonic()
-        cloud_due = self.cloud.due_in(now, options.cloud_rate_hz, self._changed)
-        mesh_due = self.mesh.due_in(now, options.mesh_rate_hz, self._changed or self._has_unsent())
+        if self._mesh_stale:
+            self._repeat_until_s = now + 2 * options.mesh_refresh_s
+        cloud_due = self.cloud.due_in(now, options.cloud_rate_hz, self._cloud_stale)
+        mesh_due = self.mesh.due_in(now, options.mesh_rate_hz, self._mesh_stale or now < self._repeat_until_s)
         if cloud_due == 0 or mesh_due == 0:
             self._update(submaps)
         if cloud_due == 0:
@@ -94,9 +105,6 @@ class MapOutput:
         if mesh_due == 0:
             self._publish_mesh(options)
         return min((due for due in (cloud_due, mesh_due) if due), default=None)
-
-    def _has_unsent(self) -> bool:
-        return bool(self._unsent.changed or self._unsent.removed)
 
     def _update(self, submaps: Submaps) -> None:
         with self._statistics.timed("surface"):
@@ -114,7 +122,7 @@ class MapOutput:
             surface = merge_surfaces([block.cloud() for block in self._blocks.values()])
             msg = surface_to_cloud(_confident(surface, options.min_confidence), self._labels, self._map_header(options))
         self.cloud.publish(msg)
-        self._changed = False
+        self._cloud_stale = False
         now_s, now_ns = time.monotonic(), self._node.get_clock().now().nanoseconds
         for stamp_ns, arrival_s in self._unseen:
             self._statistics.timing("arrival_to_cloud", (now_s - arrival_s) * 1e3)
@@ -131,6 +139,7 @@ class MapOutput:
                 SurfaceUpdate(shown, gone), self._labels, self._map_header(options), options.mesh_color_by
             )
         self.mesh.publish(data)
+        self._mesh_stale = False
         self._unsent = SurfaceUpdate({}, [])
 
     def _repeated(self, options: MapperOptions) -> dict[int, Surface]:

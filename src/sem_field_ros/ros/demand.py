@@ -7,9 +7,13 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from rclpy.event_handler import PublisherEventCallbacks
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import QoSProfile
+
+try:
+    from rclpy.event_handler import PublisherEventCallbacks
+except ImportError:  # Humble has no matched event: there, subscribers are counted at every look
+    PublisherEventCallbacks = None  # type: ignore[assignment, misc]
 
 
 class Demand:
@@ -23,9 +27,9 @@ class Demand:
         self._lock = threading.Lock()
         self._newcomers = 0
         self._last_s: float | None = None
-        self._publisher = node.create_lifecycle_publisher(
-            kind, topic, qos, event_callbacks=PublisherEventCallbacks(matched=self._matched)
-        )
+        self._count = 0
+        events = PublisherEventCallbacks(matched=self._matched) if PublisherEventCallbacks else None
+        self._publisher = node.create_lifecycle_publisher(kind, topic, qos, event_callbacks=events)
 
     @property
     def wanted(self) -> bool:
@@ -39,13 +43,21 @@ class Demand:
 
     def _matched(self, info: Any) -> None:
         if info.total_count_change > 0:
-            with self._lock:
-                self._newcomers += 1
-            self._on_newcomer()
+            self.resend()
+
+    def resend(self) -> None:
+        """Treat whoever listens as new."""
+        with self._lock:
+            self._newcomers += 1
+        self._on_newcomer()
 
     def due_in(self, now_s: float, rate_hz: float, has_news: bool) -> float | None:
         """Seconds until this should be published, 0 = now; None where nobody listens or there is nothing new."""
-        if not self.wanted or not (has_news or self.newcomer):
+        count = self._publisher.get_subscription_count()
+        if PublisherEventCallbacks is None and count > self._count:
+            self._newcomers += 1
+        self._count = count
+        if not count or not (has_news or self.newcomer):
             return None
         return 0.0 if self._last_s is None else max(0.0, self._last_s + 1 / rate_hz - now_s)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
@@ -23,6 +23,7 @@ class MapperState:
     waiting_frames: int
     map_stats: Mapping[str, float]  # SemanticMap.stats()
     resident_mb: float
+    refused_transforms: Mapping[str, int] = field(default_factory=dict)  # by cause
     notes: tuple[str, ...] = ()  # conditions worth a WARN: "use_sim_time is on but nothing is published on /clock"
 
 
@@ -63,10 +64,9 @@ def _silence(snapshot: Snapshot, topic: str, silent_s: float, options: MapperOpt
 
 
 def _losses(snapshot: Snapshot, options: MapperOptions) -> tuple[int, str]:
-    total = snapshot.recent_lost + snapshot.recent_mapped
-    if total < 3 or snapshot.recent_lost == 0:
+    if snapshot.recent_in < 5 or not snapshot.drops:
         return OK, ""
-    ratio = snapshot.recent_lost / total
+    ratio = max(0.0, 1 - snapshot.recent_mapped / snapshot.recent_in)
     top = max(snapshot.drops, key=lambda cause: snapshot.drops[cause])
     text = f"{100 * ratio:.0f} % of the frames lost (most often so far: {top})"
     if ratio > options.error_drop_ratio:
@@ -106,6 +106,7 @@ def _input_values(snapshot: Snapshot, state: MapperState) -> dict[str, str]:
     }
     values |= {f"rate_hz{topic}": f"{rate:.1f}" for topic, rate in snapshot.rates_hz.items()}
     values |= {f"drops/{cause}": str(count) for cause, count in snapshot.drops.items()}
+    values |= {f"refused_transforms/{cause}": str(count) for cause, count in state.refused_transforms.items()}
     return values | {f"events/{cause}": str(count) for cause, count in snapshot.events.items()}
 
 

@@ -18,8 +18,11 @@ class MapperOptions:
     autostart: bool = setting(True, "configure and activate by itself at start")
     global_frame: str = setting("map", "frame the map is built in")
     odom_frame: str = setting("odom", "odometry frame; its jumps against global_frame are watched, empty = never")
-    segmenter: str = setting("pascal", "who labels the pixels: external | pascal | onnx:PATH | hf:NAME_OR_PATH")
-    label_set: str = setting("", "label set by name or YAML path; empty = the segmenter's own")
+    segmenter: str = setting(
+        "pascal", "who labels the pixels: external | pascal | tflite:PATH | onnx:PATH | hf:NAME_OR_PATH | none"
+    )
+    label_set: str = setting("", "label set of the map, by name or YAML path; empty = the segmenter's own")
+    label_image_set: str = setting("", "label set of the label images 'external' gets; empty = label_set")
     torch_threads: int = setting(0, "CPU threads of the network and the map; 0 = all cores", minimum=0, maximum=256)
 
     color_transport: str = setting(
@@ -44,6 +47,9 @@ class MapperOptions:
 
     cloud_rate_hz: float = setting(4.0, "semantic_cloud at most this often", minimum=0.01, maximum=100.0)
     mesh_rate_hz: float = setting(1.0, "semantic_mesh at most this often", minimum=0.01, maximum=100.0)
+    mesh_refresh_s: float = setting(
+        30.0, "every block is sent again within this time, for lossy links; 0 = never", minimum=0.0, maximum=1e6
+    )
     min_confidence: float = setting(
         0.0, "labels less certain than this are published as unlabelled", minimum=0.0, maximum=1.0
     )
@@ -99,6 +105,7 @@ DYNAMIC = frozenset(
     {
         "cloud_rate_hz",
         "mesh_rate_hz",
+        "mesh_refresh_s",
         "min_confidence",
         "mesh_color_by",
         "overlay_opacity",

@@ -6,7 +6,8 @@ import os
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import numpy as np
 
 WINDOW = 300  # latest samples that percentiles are taken over
 RATE_WINDOW_S = 5.0
+MAX_LATENCY_MS = 600_000.0  # a longer one means that stamps and clock have nothing to do with each other
 
 
 @dataclass
@@ -38,8 +40,7 @@ class Snapshot:
     rates_hz: dict[str, float]  # topic -> rate
     silent_s: dict[str, float]  # topic -> seconds since its last message, or since the start where none came
     never_came: tuple[str, ...]
-    recent_in: int  # frames in, lost and mapped since the last snapshot
-    recent_lost: int
+    recent_in: int  # frames in and mapped since the last snapshot
     recent_mapped: int
 
 
@@ -54,7 +55,7 @@ class FrameStatistics:
         self._events: Counter[str] = Counter()
         self._timings: dict[str, deque[float]] = {}
         self._frames_in = self._mapped = self._keyframes = 0
-        self._before = (0, 0, 0)
+        self._before = (0, 0)
 
     def expect(self, topics: Iterable[str]) -> None:
         """Name the topics that should come, from now on."""
@@ -92,12 +93,26 @@ class FrameStatistics:
         with self._lock:
             self._timings.setdefault(stage, deque(maxlen=WINDOW)).append(float(value_ms))
 
+    def latency(self, value_ms: float) -> None:
+        """Time from a camera stamp to its publication by the ROS clock; absurd ones are counted, not taken."""
+        if -1e3 < value_ms < MAX_LATENCY_MS:
+            self.timing("latency", max(0.0, value_ms))
+        else:
+            self.event("stamp_not_of_this_clock")
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        """Record how long the block takes."""
+        start_s = time.perf_counter()
+        yield
+        self.timing(stage, (time.perf_counter() - start_s) * 1e3)
+
     def snapshot(self) -> Snapshot:
         """Return the present numbers; the `recent_` ones count from the snapshot before."""
         with self._lock:
             now = self._clock()
-            totals = (self._frames_in, sum(self._drops.values()), self._mapped)
-            recent = tuple(a - b for a, b in zip(totals, self._before, strict=True))
+            totals = (self._frames_in, self._mapped)
+            recent = (totals[0] - self._before[0], totals[1] - self._before[1])
             self._before = totals
             last = {t.name: t.arrivals_s[-1] if t.arrivals_s else t.since_s for t in self._topics.values()}
             return Snapshot(
@@ -111,8 +126,7 @@ class FrameStatistics:
                 silent_s={name: now - at for name, at in last.items()},
                 never_came=tuple(t.name for t in self._topics.values() if not t.arrivals_s),
                 recent_in=recent[0],
-                recent_lost=recent[1],
-                recent_mapped=recent[2],
+                recent_mapped=recent[1],
             )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -11,22 +12,34 @@ from sem_field_ros.geometry.poses import motion_between
 
 @dataclass
 class FrameJumpWatch:
-    """Notices when a transform that should move smoothly (map -> odom) jumps between two looks."""
+    """Notices when a transform that should move smoothly (map -> odom) jumps.
 
-    _last: np.ndarray | None = None
+    It is compared with itself `window_s` ago, not with the last look alone: interpolation between two stamps spreads a
+    jump over the frames in between.
+    """
 
-    def jumped(self, T_map_odom: np.ndarray, distance_m: float, angle_deg: float) -> tuple[float, float] | None:
-        """Return (metres, degrees) where the transform moved more than a limit since the last look, else None."""
-        last, self._last = self._last, T_map_odom
-        if last is None:
-            return None
-        metres, radians = motion_between(last, T_map_odom)
+    window_s: float = 0.5
+    _seen: deque[tuple[int, np.ndarray]] = field(default_factory=deque)
+
+    def jumped(
+        self, stamp_ns: int, T_map_odom: np.ndarray, distance_m: float, angle_deg: float
+    ) -> tuple[float, float] | None:
+        """Return (metres, degrees) where the transform moved more than a limit within the window, else None."""
+        while self._seen and not 0 <= stamp_ns - self._seen[0][0] <= self.window_s * 1e9 and len(self._seen) > 1:
+            self._seen.popleft()
+        before = self._seen[0][1] if self._seen else T_map_odom
+        self._seen.append((stamp_ns, T_map_odom))
+        metres, radians = motion_between(before, T_map_odom)
         degrees = float(np.degrees(radians))
-        return (metres, degrees) if metres > distance_m or degrees > angle_deg else None
+        if metres <= distance_m and degrees <= angle_deg:
+            return None
+        self.clear()
+        self._seen.append((stamp_ns, T_map_odom))
+        return metres, degrees
 
     def clear(self) -> None:
-        """Forget the last look."""
-        self._last = None
+        """Forget all looks."""
+        self._seen.clear()
 
 
 @dataclass

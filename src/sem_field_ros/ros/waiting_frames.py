@@ -26,14 +26,14 @@ class WaitingFrames:
     """The queue between the ROS callbacks (`push`) and the mapping thread (`pop`). Thread-safe.
 
     lookup       bundle -> T_world_camera; raises TransformError, whose `retry` says whether waiting may help
-    drop         called with the cause of each loss: queue_full (too many wait for a transform), overload (the mapper
+    drop         called with the cause of each loss and why: queue_full (too many wait for a transform), overload (the mapper
                  is slower than the camera), clock_jump, or the transform's own cause after `tolerance_s`
     """
 
     def __init__(
         self,
         lookup: Callable[[FrameBundle], np.ndarray],
-        drop: Callable[[str], None],
+        drop: Callable[[str, str], None],
         max_waiting: int,
         max_ready: int,
         clock: Callable[[], float] = time.monotonic,
@@ -56,7 +56,7 @@ class WaitingFrames:
             self._waiting.append(WaitingFrame(bundle, self._clock()))
             if len(self._waiting) > self._max_waiting:
                 self._waiting.popleft()
-                self._drop("queue_full")
+                self._drop("queue_full", "too many frames wait for their transform")
 
     def pop(self) -> tuple[WaitingFrame, np.ndarray] | None:
         """Return the oldest of the newest `max_ready` frames that have a transform, and it; None where none has."""
@@ -64,7 +64,7 @@ class WaitingFrames:
             ready, still_waiting = self._sort()
             while len(ready) > self._max_ready:
                 ready.popleft()
-                self._drop("overload")
+                self._drop("overload", "")  # expected on a slow machine: counted, not told
             first = ready.popleft() if ready else None
             rest = [frame for frame, _ in ready] + still_waiting
             self._waiting = deque(sorted(rest, key=lambda frame: frame.arrival_s))
@@ -82,12 +82,12 @@ class WaitingFrames:
                 if error.retry and now - frame.arrival_s < self.tolerance_s:
                     waiting.append(frame)
                 else:
-                    self._drop(error.cause)
+                    self._drop(error.cause, str(error))
         return ready, waiting
 
     def clear(self, cause: str) -> None:
         """Drop all, counted under `cause`."""
         with self._lock:
             for _ in self._waiting:
-                self._drop(cause)
+                self._drop(cause, "")
             self._waiting.clear()

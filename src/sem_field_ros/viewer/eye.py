@@ -13,6 +13,9 @@ from sem_field_ros.geometry.viewpoints import estimate_up, fit_view, two_views
 _AXES = {"x": (1.0, 0.0, 0.0), "y": (0.0, 1.0, 0.0), "z": (0.0, 0.0, 1.0)}
 _ELEVATION = np.radians(38)
 _FOV = np.radians(50)
+_VIEW = Intrinsics(
+    256 / np.tan(_FOV / 2), 256 / np.tan(_FOV / 2), 299.5, 255.5, 600, 512
+)  # about a page beside its panel
 _GROWTH = 0.1  # the view follows when the map has grown, or moved, by this share of its size
 
 
@@ -44,11 +47,10 @@ class Eye:
             return
         self._box = box
         self._set_up(normals, cameras)
-        view = Intrinsics(1 / np.tan(_FOV / 2), 1 / np.tan(_FOV / 2), 1.25, 1.0, 5, 4).scaled(640, 512)
         if cameras:
-            T = fit_view(points, np.zeros_like(points), self._camera_side(points, cameras), self._up, view)
+            T = fit_view(points, np.zeros_like(points), self._camera_side(points, cameras), self._up, _VIEW)
         else:
-            T = two_views(points, normals, self._up, view)[0]
+            T = two_views(points, normals, self._up, _VIEW)[0]
         self._move(T, np.median(points, axis=0))
 
     def _set_up(self, normals: np.ndarray, cameras: Sequence[np.ndarray]) -> None:
