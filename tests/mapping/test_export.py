@@ -71,7 +71,7 @@ def test_ply_read_back_by_our_reader_and_its_comments_name_the_classes(tmp_path:
     write_ply(tmp_path / "mesh.ply", square(), LABELS)
     vertex, faces = read_ply(tmp_path / "mesh.ply")
     assert list(vertex) == ["x", "y", "z", "nx", "ny", "nz", "red", "green", "blue", "label", "confidence"]
-    assert vertex["label"].dtype == np.uint16 and vertex["label"].tolist() == [3, 7, 255, 7]
+    assert vertex["label"].dtype == np.int32 and vertex["label"].tolist() == [3, 7, 255, 7]
     np.testing.assert_array_equal(faces, square().faces)
     head = (tmp_path / "mesh.ply").read_bytes().split(b"end_header")[0].decode("ascii")
     for line in ("comment label_set two", "comment class 7 dining table", "comment class 255 unlabelled"):

@@ -19,15 +19,16 @@ COLOR_BY = ("label", "rgb")
 def write_ply(path: str | Path, surface: Surface, labels: LabelSet, color_by: str = "label") -> None:
     """Write a surface (give `surface.cloud()` for a cloud without triangles) as binary PLY in the map's frame, metres.
 
-    Vertex properties: x y z nx ny nz (float), red green blue (uchar, by `color_by`), label (ushort, the class id as
-    ScanNet's files have it; unlabelled 255), confidence (float, 0 to 1). Comments in the header list the classes.
-    Raises OutputError.
+    Vertex properties: x y z nx ny nz (float), red green blue (uchar, by `color_by`), label (int, the class id,
+    unlabelled 255; in sets with ids above 254, 65535), confidence (float, 0 to 1). Comments in the header list the
+    classes. Raises OutputError.
     """
     colors = surface_colors(surface, labels, color_by)
     columns = {name: surface.vertices[:, i].astype(np.float32) for i, name in enumerate("xyz")}
     columns |= {f"n{name}": surface.normals[:, i].astype(np.float32) for i, name in enumerate("xyz")}
     columns |= {name: colors[:, i] for i, name in enumerate(("red", "green", "blue"))}
-    columns["label"] = labels.to_id(surface.labels).astype(np.uint16)
+    # int: the one integer type that is wide enough and that Open3D, trimesh, MeshLab and CloudCompare all read
+    columns["label"] = labels.to_id(surface.labels).astype(np.int32)
     columns["confidence"] = surface.confidence.astype(np.float32)
     comments = [f"sem_field_ros {__version__}", f"label_set {labels.name}"]
     comments += [f"class {c.id} {c.name}" for c in labels.classes]
