@@ -97,24 +97,37 @@ missing_packages() {  # prints the Debian packages without which nothing works h
   fi
 }
 
+as_root=""
+become_root() {  # how commands are run as root from now on; fails where they cannot
+  [ "$(id -u)" != 0 ] || return 0
+  command -v sudo >/dev/null && { sudo -n true 2>/dev/null || { [ -t 0 ] && sudo -v; }; } && as_root=sudo
+}
+
 apt_install() {
-  local as_root="$1"
-  shift
   $as_root apt-get update -qq && $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@"
 }
 
 install_packages() {
-  local packages as_root=""
+  local packages
   read -ra packages <<<"$(missing_packages | tr '\n' ' ')"
   [ "${#packages[@]}" != 0 ] || return 0
   command -v apt-get >/dev/null ||
     die "missing (by their Debian names): ${packages[*]}; install them with this system's package manager and run again"
-  if [ "$(id -u)" != 0 ]; then
-    as_root=sudo
-    { command -v sudo >/dev/null && { sudo -n true 2>/dev/null || { [ -t 0 ] && sudo -v; }; }; } ||
-      die "missing system packages and neither root nor sudo to install them; run as root: apt-get install ${packages[*]}"
-  fi
-  quietly apt "installing system packages: ${packages[*]}" apt_install "$as_root" "${packages[@]}"
+  become_root ||
+    die "missing system packages and neither root nor sudo to install them; run as root: apt-get install ${packages[*]}"
+  quietly apt "installing system packages: ${packages[*]}" apt_install "${packages[@]}"
+}
+
+# The viewer's page is tested in a real browser. Ubuntu's chromium is a snap, so only Debian gets it here; the tests
+# that need it say so and are skipped elsewhere.
+install_browser() {
+  local name
+  for name in chromium chromium-browser google-chrome google-chrome-stable; do
+    ! command -v "$name" >/dev/null || return 0
+  done
+  grep -qx 'ID=debian' /etc/os-release 2>/dev/null && become_root || return 0
+  (quietly chromium "installing chromium (to test the viewer)" apt_install chromium) ||
+    say "no chromium: the viewer's browser tests will be skipped"
 }
 
 # --- which Python ----------------------------------------------------------------------------------------------------
@@ -251,7 +264,10 @@ main() {
     set -u
     install_requirements base "installing Python packages (large: minutes the first time)" base.txt
   fi
-  [ -z "$dev" ] || install_requirements dev "installing the test tools" dev.txt
+  if [ -n "$dev" ]; then
+    install_requirements dev "installing the test tools" dev.txt
+    install_browser
+  fi
   build_interfaces
   link_package
 }

@@ -1,0 +1,43 @@
+# The two commands a newcomer needs: `make demo` and `make test`. `make help` tells the rest.
+# Everything is installed on first use into .venv (another place: VENV=DIR); the second time takes a second.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-dev demo test lint bench view clean distclean
+
+SEQ ?=
+OUT ?= out/demo
+MODE ?=
+ARGS ?=
+export VENV
+
+IN_ENV := . scripts/env.sh &&
+quoted = '$(subst ','\'',$(1))'
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup:  ## install what is missing, build the interfaces; then `source scripts/env.sh`
+	@scripts/setup.sh
+
+setup-dev:
+	@scripts/setup.sh --dev
+
+demo: setup  ## map a sequence through real ROS 2 nodes: SEQ=folder or bag (default: the sample), OUT=out/demo, ARGS=
+	@$(IN_ENV) sem-field demo $(if $(SEQ),--seq $(call quoted,$(SEQ))) --out $(call quoted,$(OUT)) $(if $(MODE),--mode $(call quoted,$(MODE))) $(ARGS)
+
+test: setup-dev  ## the whole suite with the real-node tests, ruff and mypy: ARGS=what to pass to pytest
+	@scripts/test.sh $(ARGS)
+
+lint: setup-dev  ## ruff (lint and format) and mypy
+	@scripts/test.sh --lint-only
+
+bench: setup  ## SEQ=... our mapper beside Open3D's colour integration, per stage: out/bench.json
+	@$(IN_ENV) python benchmarks/mapping.py $(call quoted,$(or $(SEQ),samples/room)) $(ARGS)
+
+clean:  ## remove outputs and caches, keep the environment
+	rm -rf out/ .pytest_cache .mypy_cache .ruff_cache .hypothesis build install log
+	find src tests benchmarks launch -name __pycache__ -type d -prune -exec rm -rf {} +
+
+distclean: clean  ## also remove the environment: the next make installs it anew
+	rm -rf .venv ros2_ws/build ros2_ws/install ros2_ws/log src/*.egg-info
