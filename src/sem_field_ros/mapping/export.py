@@ -27,7 +27,7 @@ def write_ply(path: str | Path, surface: Surface, labels: LabelSet, color_by: st
     columns = {name: surface.vertices[:, i].astype(np.float32) for i, name in enumerate("xyz")}
     columns |= {f"n{name}": surface.normals[:, i].astype(np.float32) for i, name in enumerate("xyz")}
     columns |= {name: colors[:, i] for i, name in enumerate(("red", "green", "blue"))}
-    # int: the one integer type that is wide enough and that Open3D, trimesh, MeshLab and CloudCompare all read
+    # int, not ushort: wide enough, and Open3D skips the other wide integer types
     columns["label"] = labels.to_id(surface.labels).astype(np.int32)
     columns["confidence"] = surface.confidence.astype(np.float32)
     comments = [f"sem_field_ros {__version__}", f"label_set {labels.name}"]

@@ -232,7 +232,7 @@ class MappingSession:
         """A step raised what nobody expected: count it, say it, go on with the next frame."""
         if not self._node.context.ok():
             return  # shutting down: publishers are gone
-        no_memory = isinstance(error, (MemoryError, torch.OutOfMemoryError))
+        no_memory = isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError)) or "allocate memory" in str(error)
         cause = "out_of_memory" if no_memory else "internal_error"
         self.lost(cause, f"{type(error).__name__}: {error}")
         if not no_memory:

@@ -1,1 +1,1 @@
-"""The web viewer without ROS: arrays in, a page out. nodes/viewer.py feeds it from topics, `sem-field view` from files."""
+"""The web viewer, without ROS: arrays in, a page out. Nodes and commands feed it."""

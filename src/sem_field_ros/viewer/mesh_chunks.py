@@ -90,6 +90,8 @@ class MeshChunks:
         for key in removed:
             self._drop(key)
         for key, block in changed.items():
+            if _same(block, self._blocks.get(key)):  # repeated for those who lost it
+                continue
             self._drop(key)
             if len(block):
                 self._put(key, block)
@@ -144,6 +146,14 @@ class MeshChunks:
         self.triangles -= len(block)
 
 
+def _same(block: Triangles, other: Triangles | None) -> bool:
+    return (
+        other is not None
+        and np.array_equal(block.corners, other.corners)
+        and np.array_equal(block.colors, other.colors)
+    )
+
+
 def build_chunk(triangles: Triangles, lookup: PointLookup, legend: Legend, look: Look) -> ChunkMesh | None:
     """Weld a chunk's blocks, look up what the vertices are, hide and colour; None where nothing is left.
 
@@ -157,11 +167,11 @@ def build_chunk(triangles: Triangles, lookup: PointLookup, legend: Legend, look:
     faces = faces[visible(described, look)[faces].all(axis=1)]
     if not len(faces):
         return None
-    used, faces = np.unique(faces, return_inverse=True)
+    used, renumbered = np.unique(faces, return_inverse=True)
     drawn = colors(described.take(used), look, legend)
     if look.color_by != "rgb":  # camera colours have their own light
         drawn = (drawn * shade[used, None]).astype(np.uint8)
-    return ChunkMesh(vertices[used], drawn, faces.reshape(-1, 3).astype(np.int32))
+    return ChunkMesh(vertices[used], drawn, renumbered.reshape(-1, 3).astype(np.int32))
 
 
 def position_keys(points: np.ndarray, step: float) -> np.ndarray:
@@ -193,5 +203,5 @@ def _shade(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
     total = np.stack(
         [np.bincount(faces.ravel(), np.repeat(normal[:, i], 3), minlength=len(vertices)) for i in range(3)], axis=1
     )
-    total /= np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-12)
+    total = total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-12)
     return np.clip(0.8 + 0.2 * (total @ _LIGHT), 0.6, 1.0).astype(np.float32)

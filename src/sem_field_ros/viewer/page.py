@@ -11,7 +11,6 @@ import traceback
 from collections.abc import Callable, Hashable, Iterable, Mapping
 
 import numpy as np
-import viser
 
 from sem_field_ros.geometry.camera import Intrinsics
 from sem_field_ros.labels import LabelSet
@@ -24,6 +23,7 @@ from sem_field_ros.viewer.pace import Pace
 from sem_field_ros.viewer.panel import Panel
 from sem_field_ros.viewer.points import LabelledPoints
 from sem_field_ros.viewer.scene import Scene
+from sem_field_ros.viewer.server import start_server, stop_server
 
 _STATUS_HZ = 2.0
 
@@ -40,15 +40,11 @@ class ViewerPage:
         self._tick_s = 1.0 / config.camera_rate_hz
         self._status_pace = Pace(_STATUS_HZ)
 
-        self._server = viser.ViserServer(config.host, config.port, label=title, verbose=False)
-        self._server.gui.configure_theme(show_logo=False, show_share_button=False)
-        self._server.gui.set_panel_label(title)
-        self._server.gui.main_panel.dock_right()
+        self._server = start_server(config.host, config.port, title)
         self._panel = Panel(self._server, config, self._panel_changed)
-        scene = Scene(self._server)
-        self._scene = scene
-        self._map = MapDrawing(scene, Eye(self._server, config.up_axis), self._panel, config, labels)
-        self._camera = CameraDrawing(scene, self._panel, config)
+        self._scene = Scene(self._server)
+        self._map = MapDrawing(self._scene, Eye(self._server, config.up_axis), self._panel, config, labels)
+        self._camera = CameraDrawing(self._scene, self._panel, config)
         self._server.on_client_connect(lambda _: self._wake.set())
         self._thread = threading.Thread(target=self._run, name="viewer", daemon=True)
         self._thread.start()
@@ -114,7 +110,7 @@ class ViewerPage:
         self._closing.set()
         self._wake.set()
         self._thread.join(timeout=5.0)
-        self._server.stop()
+        stop_server(self._server)
 
     def __enter__(self) -> ViewerPage:
         return self
@@ -141,7 +137,7 @@ class ViewerPage:
     def _draw_guarded(self) -> bool:
         try:
             return self._draw()
-        except Exception as error:  # the page must outlive anything one message can do
+        except Exception as error:  # noqa: BLE001 - the page must outlive anything one message can do
             traceback.print_exc()
             self._notes["drawing"] = f"drawing failed ({type(error).__name__}: {error}); see the viewer's output"
             return False

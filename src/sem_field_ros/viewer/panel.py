@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import viser
 
-from sem_field_ros.labels import UNLABELLED_ID
 from sem_field_ros.viewer.config import COLOR_MODES, SHOWN, ViewerConfig
 from sem_field_ros.viewer.legend import Legend, LegendClass
 from sem_field_ros.viewer.points import Look
@@ -36,9 +35,10 @@ class Panel:
     def __init__(self, server: viser.ViserServer, config: ViewerConfig, on_change: Callable[[], None]) -> None:
         self._gui = server.gui
         self._on_change = on_change
-        self._rows: dict[int, viser.GuiInputHandle[bool]] = {}
+        self._rows: dict[int, viser.GuiCheckboxHandle] = {}
         self._row_classes: dict[int, LegendClass] = {}
         self._point_size_set = config.point_size_m > 0
+        self._style_text = ""
         self._status = self._gui.add_html("")
         self._add_view(config)
         self._add_legend()
@@ -144,7 +144,6 @@ class Panel:
 
     def _add_legend(self) -> None:
         gui = self._gui
-        self._style_text = ""
         with gui.add_folder("Classes") as self._classes:
             self._style = gui.add_html("")
             self._legend_hint = gui.add_html(
@@ -192,5 +191,5 @@ class Panel:
             row.label = label
 
     @staticmethod
-    def _row_style(row: viser.GuiInputHandle[bool], entry: LegendClass) -> str:
+    def _row_style(row: viser.GuiCheckboxHandle, entry: LegendClass) -> str:
         return _ROW_STYLE.format(id=row._impl.uuid, color="#{:02x}{:02x}{:02x}".format(*entry.color))
