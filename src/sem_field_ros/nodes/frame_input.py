@@ -72,7 +72,9 @@ class FrameInput:
         self.waiting = WaitingFrames(self._pose_of, lost, options.max_waiting_frames, options.max_ready_frames)
         self._subscriptions = self._subscribe(group)
         self._jump_handle = node.get_clock().create_jump_callback(
-            JumpThreshold(min_forward=None, min_backward=Duration(seconds=-options.clock_jump_s), on_clock_change=False),
+            JumpThreshold(
+                min_forward=None, min_backward=Duration(seconds=-options.clock_jump_s), on_clock_change=False
+            ),
             post_callback=lambda _: self._clock_jumped(),
         )
 

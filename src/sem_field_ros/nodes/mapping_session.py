@@ -42,9 +42,7 @@ def make_node_segmenter(options: MapperOptions, config: MapConfig) -> tuple[Segm
     if options.segmenter == "none":
         return None, load_label_set(options.label_set or "scannet20")
     source = load_label_set(options.label_image_set) if options.label_image_set else None
-    segmenter = make_segmenter(
-        options.segmenter, options.label_set or None, config.label_width, config.device, source
-    )
+    segmenter = make_segmenter(options.segmenter, options.label_set or None, config.label_width, config.device, source)
     return segmenter, segmenter.labels
 
 
@@ -164,9 +162,7 @@ class MappingSession:
         header = Header(frame_id=self.options.global_frame, stamp=found.header.stamp)
         self.output.frame_mapped(found.frame, found.arrival_s, header)
         if result.probabilities is not None:
-            self.output.publish_labels(
-                result.probabilities, found.frame, found.header, self.options.overlay_opacity
-            )
+            self.output.publish_labels(result.probabilities, found.frame, found.header, self.options.overlay_opacity)
 
     def _register(self, frame: PosedFrame) -> FrameResult:
         """Map a frame; where only its labels fail, its geometry is in the map all the same."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, TimeoutError as FutureTimeoutError
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Any, TypeVar
 
 from sem_field_ros.errors import SemFieldError
@@ -99,7 +100,7 @@ class MappingWorker:
     def _guarded_step(self) -> float | None:
         try:
             return self._step()
-        except Exception as error:  # the thread must outlive anything one frame can do
+        except Exception as error:  # noqa: BLE001 (the thread must outlive anything one frame can do)
             self._on_error(error)
             return _RETRY_S
 
@@ -109,5 +110,5 @@ def _run_job(job: Callable[[], Any], future: Future[Any]) -> None:
         return  # its caller gave up
     try:
         future.set_result(job())
-    except BaseException as error:  # handed to the caller, who is waiting for it
+    except Exception as error:  # noqa: BLE001 (handed to the caller, who waits for it)
         future.set_exception(error)

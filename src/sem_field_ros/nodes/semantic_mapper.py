@@ -1,13 +1,15 @@
 """Node `semantic_mapper`: colour, depth and TF in, a live semantic map out. Lifecycle and diagnostics; no mapping here.
 
-    unconfigured --configure: model, map, thread, services--> inactive --activate: input, publishing--> active
+unconfigured --configure: model, map, thread, services--> inactive --activate: input, publishing--> active
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import traceback
+from typing import Any
 
 import rclpy
 import torch
@@ -35,13 +37,13 @@ _STOP_TIMEOUT_S = 3.0
 class SemanticMapper(LifecycleNode):
     """See the module. Raises SettingError where a parameter given at start does not fit."""
 
-    def __init__(self, name: str = "semantic_mapper", **node_arguments: object) -> None:
+    def __init__(self, name: str = "semantic_mapper", **node_arguments: Any) -> None:
         super().__init__(name, **node_arguments)
         for cls in (MapperOptions, MapConfig):
             declare_settings(self, cls, DYNAMIC)
         guard_changes(self, (MapperOptions, MapConfig), DYNAMIC, lambda: self._session is not None)
         self._session: MappingSession | None = None
-        self._services: MapperServices | None = None
+        self._mapper_services: MapperServices | None = None
         self._active = False
         self._statistics = FrameStatistics()
         self._input_group = MutuallyExclusiveCallbackGroup()
@@ -66,7 +68,7 @@ class SemanticMapper(LifecycleNode):
             self._session = MappingSession(
                 self, options, config, segmenter, labels, self._statistics, self._input_group
             )
-            self._services = MapperServices(self, self._session, self._service_group)
+            self._mapper_services = MapperServices(self, self._session, self._service_group)
         except SemFieldError as error:
             self.get_logger().error(f"cannot configure: {error}")
             return self._unconfigured(FAILURE)
@@ -111,7 +113,7 @@ class SemanticMapper(LifecycleNode):
     def _unconfigured(self, result: TransitionCallbackReturn) -> TransitionCallbackReturn:
         """Close what there is and return `result`."""
         self._active = False
-        services, self._services = self._services, None
+        services, self._mapper_services = self._mapper_services, None
         session, self._session = self._session, None
         if services is not None:
             services.close()
@@ -171,10 +173,8 @@ def main(args: list[str] | None = None) -> int:
         return 2
     executor = MultiThreadedExecutor(num_threads=THREADS)
     executor.add_node(node)
-    try:
+    with contextlib.suppress(KeyboardInterrupt, ExternalShutdownException):
         executor.spin()
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
     if not node.close():
         print("semantic_mapper: inference did not end in time, leaving", file=sys.stderr, flush=True)
         os._exit(0)  # a thread inside a network cannot be ended, and tearing down around it would crash

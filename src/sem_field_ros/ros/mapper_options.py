@@ -66,7 +66,7 @@ class MapperOptions:
     )
     on_clock_jump: str = setting("keep", "the map when the clock jumps back", choices=CLOCK_POLICIES)
     max_gap_s: float = setting(
-        5.0, "stamps that go forward by more than this are a gap: waiting frames are dropped", minimum=0.1, maximum=1e6
+        5.0, "frames that come this long after the last one are counted as a gap", minimum=0.1, maximum=1e6
     )
     on_map_jump: str = setting(
         "keep", "the map when odom_frame jumps in global_frame (loop closure)", choices=MAP_JUMP_POLICIES
@@ -127,3 +127,18 @@ DYNAMIC = frozenset(
         "error_memory_mb",
     }
 )
+
+YAML_TITLE = "Parameters of semantic_mapper, with their defaults. Generated: python -m sem_field_ros.ros.mapper_options"
+
+
+def main() -> None:
+    """Print config/semantic_mapper.yaml."""
+    from sem_field_ros.mapping.config import MapConfig
+    from sem_field_ros.ros.parameters import parameters_yaml
+
+    sections = (("the node", MapperOptions), ("the map", MapConfig))
+    print(parameters_yaml(YAML_TITLE, sections, DYNAMIC), end="")
+
+
+if __name__ == "__main__":
+    main()
