@@ -70,7 +70,7 @@ class FakeRobot:
         return header
 
     def transforms(self, stamp_ns: int, x: float) -> list[TransformStamped]:
-        """map -> odom -> base_link (-> camera), or map -> camera without odometry; the camera is at (x, 0, 0) in map."""
+        """map -> odom -> base_link (-> camera), or map -> camera without odometry; the camera is at (x, 0, 0)."""
         T = np.eye(4)
         T[0, 3] = x
         if not self.with_odom:

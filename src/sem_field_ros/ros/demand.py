@@ -28,8 +28,8 @@ class Demand:
         self._newcomers = 0
         self._last_s: float | None = None
         self._count = 0
-        events = PublisherEventCallbacks(matched=self._matched) if PublisherEventCallbacks else None
-        self._publisher = node.create_lifecycle_publisher(kind, topic, qos, event_callbacks=events)
+        events = PublisherEventCallbacks(matched=self._matched) if PublisherEventCallbacks is not None else None
+        self._publisher: Any = node.create_lifecycle_publisher(kind, topic, qos, event_callbacks=events)
 
     @property
     def wanted(self) -> bool:

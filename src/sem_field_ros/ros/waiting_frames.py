@@ -26,8 +26,8 @@ class WaitingFrames:
     """The queue between the ROS callbacks (`push`) and the mapping thread (`pop`). Thread-safe.
 
     lookup       bundle -> T_world_camera; raises TransformError, whose `retry` says whether waiting may help
-    drop         called with the cause of each loss and why: queue_full (too many wait for a transform), overload (the mapper
-                 is slower than the camera), clock_jump, or the transform's own cause after `tolerance_s`
+    drop         called with the cause of each loss and why: queue_full (too many wait for a transform), overload (the
+                 mapper is slower than the camera), clock_jump, or the transform's own cause after `tolerance_s`
     """
 
     def __init__(
