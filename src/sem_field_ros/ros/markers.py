@@ -20,7 +20,7 @@ from sem_field_ros.ros.clouds import vertex_colors
 
 NAMESPACE = "semantic_mesh"
 # The fields that update_to_marker_bytes writes after Marker.header, in order; another ROS may have others.
-_LAYOUT = {
+KNOWN_LAYOUT = {
     "header": "std_msgs/Header",
     "ns": "string",
     "id": "int32",
@@ -61,7 +61,7 @@ def update_to_markers(update: SurfaceUpdate, labels: LabelSet, header: Header, c
 
 def update_to_marker_bytes(update: SurfaceUpdate, labels: LabelSet, header: Header, color_by: str = "label") -> bytes:
     """Return update_to_markers(...) serialised: `publisher.publish(...)` takes it in place of the message."""
-    if Marker.get_fields_and_field_types() != _LAYOUT:  # a newer ROS: correct before fast
+    if Marker.get_fields_and_field_types() != KNOWN_LAYOUT:  # a newer ROS: correct before fast
         return serialize_message(update_to_markers(update, labels, header, color_by))
     out = CdrWriter()
     out.uint32(len(update.changed) + len(update.removed))
