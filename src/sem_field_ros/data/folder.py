@@ -103,7 +103,7 @@ class FolderSequence:
         return len(self._frames)
 
     def __iter__(self) -> Iterator[PosedFrame]:
-        return (self.read(i) for i in range(len(self)))
+        return map(self.read, range(len(self)))  # goes on after a frame that cannot be read, as a generator would not
 
     def read(self, index: int) -> PosedFrame:
         """Read one frame. Raises DataError or FrameError in one line."""

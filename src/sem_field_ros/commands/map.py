@@ -1,0 +1,152 @@
+"""`sem-field map`: the mapper on a recorded sequence without ROS, as fast as it can; writes what the demo writes."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from sem_field_ros.errors import OutputError
+from sem_field_ros.mapping.config import MapConfig
+from sem_field_ros.settings import add_settings_arguments, settings_from_arguments
+
+if TYPE_CHECKING:
+    from sem_field_ros.frame import SequenceReader
+    from sem_field_ros.mapping.mapper import Mapper
+    from sem_field_ros.mapping.report import MapReport
+    from sem_field_ros.mapping.sequence_mapping import SequenceRun
+    from sem_field_ros.mapping.surface import Surface
+
+HELP = "map a recorded sequence (folder or bag) without ROS, as fast as it can"
+INTERRUPTED = 130
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags; those of the map itself come from MapConfig."""
+    parser.add_argument("sequence", metavar="SEQ", type=Path, help="sequence folder, or MCAP or sqlite3 bag")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the results")
+    parser.add_argument(
+        "--segmenter",
+        metavar="NAME",
+        help="external (the sequence's label images), pascal, onnx:PATH, hf:NAME_OR_PATH, tflite:PATH or none "
+        "(default: external where the sequence has label images, else pascal)",
+    )
+    parser.add_argument("--label-set", metavar="NAME", help="classes of the map: a shipped set's name or a YAML file")
+    parser.add_argument(
+        "--sequence-label-set", metavar="NAME", help="classes of the label images, where the sequence does not say"
+    )
+    parser.add_argument("--every", type=_positive, default=1, metavar="N", help="map every N-th frame (default 1)")
+    parser.add_argument("--max-frames", type=_positive, metavar="N", help="stop after N frames (default: all)")
+    parser.add_argument("--start-s", type=float, default=0.0, metavar="S", help="skip the first S seconds (default 0)")
+    parser.add_argument("--duration-s", type=float, metavar="S", help="map only S seconds (default: all)")
+    parser.add_argument("--name", default="map", help="name of the saved map in DIR (default map)")
+    parser.add_argument("--glb", action="store_true", help="also write mesh.glb, for web viewers and Blender")
+    add_settings_arguments(parser, MapConfig)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Map, evaluate where there are labels, write the files; 130 where Ctrl-C ended the mapping early."""
+    from sem_field_ros.data.open_sequence import open_sequence
+    from sem_field_ros.mapping.map_folder import MapFolder
+    from sem_field_ros.mapping.sequence_mapping import map_sequence
+
+    MapFolder(args.out).check_name(args.name)  # now, not after an hour of mapping
+    _make_folder(args.out)
+    console = Console(stderr=True)
+    sequence = open_sequence(
+        args.sequence, label_set=args.sequence_label_set, start_s=args.start_s, duration_s=args.duration_s
+    )
+    mapper, segmenter = _make_mapper(args, sequence)
+    total = min(-(-len(sequence) // args.every), args.max_frames or len(sequence))
+    with _progress(console) as progress:
+        task = progress.add_task(f"mapping {sequence.name} ({segmenter})", total=total)
+        done = map_sequence(
+            mapper, sequence, every=args.every, max_frames=args.max_frames, tick=lambda: progress.advance(task)
+        )
+    with console.status("writing the map"):
+        report = _write_results(args, mapper, sequence, segmenter, done)
+    _summarize(report, args.out)
+    return INTERRUPTED if done.interrupted else 0
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, got {value}")
+    return value
+
+
+def _make_folder(directory: Path) -> None:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot make the folder {directory}: {error.strerror}; choose another with --out") from error
+
+
+def _make_mapper(args: argparse.Namespace, sequence: SequenceReader) -> tuple[Mapper, str]:
+    """The mapper that the flags ask for, and its segmenter's name."""
+    from sem_field_ros.labels import load_label_set
+    from sem_field_ros.mapping.mapper import Mapper
+    from sem_field_ros.segmentation.registry import make_segmenter
+
+    config = settings_from_arguments(MapConfig, args)
+    name = args.segmenter or ("pascal" if sequence.labels is None else "external")
+    if name == "none":
+        return Mapper(config, None, load_label_set(args.label_set) if args.label_set else None), name
+    segmenter = make_segmenter(
+        name, args.label_set, label_width=config.label_width, device=config.device, source=sequence.labels
+    )
+    return Mapper(config, segmenter), name
+
+
+def _progress(console: Console) -> Progress:
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    return Progress(*columns, console=console)
+
+
+def _write_results(
+    args: argparse.Namespace, mapper: Mapper, sequence: SequenceReader, segmenter: str, done: SequenceRun
+) -> MapReport:
+    """Write the map file first (it is what cannot be had again quickly), the files for people, the report last."""
+    from sem_field_ros.mapping.map_file import save_map
+    from sem_field_ros.mapping.outputs import REPORT_NAME, write_surface_files
+    from sem_field_ros.mapping.sequence_mapping import MappedFrames
+
+    manifest = save_map(args.out, args.name, mapper.map.state())
+    surface = mapper.map.surface()
+    title = f"Semantic map of {sequence.name}"
+    write_surface_files(args.out, surface, mapper.map.labels, T_world_cameras=done.poses, title=title, glb=args.glb)
+    report = done.report(mapper, sequence.name, segmenter, surface)
+    report = dataclasses.replace(report, extra={**report.extra, "map_file": manifest.name})
+    if mapper.segmenter is not None:
+        report = _with_scores(report, mapper, MappedFrames(sequence, args.every, done), surface)
+    report.write(args.out / REPORT_NAME)
+    return report
+
+
+def _with_scores(report: MapReport, mapper: Mapper, sequence: SequenceReader, surface: Surface) -> MapReport:
+    from sem_field_ros.evaluation.map_evaluation import evaluate_map
+
+    labels = mapper.map.labels
+    scores = evaluate_map(surface, mapper.map.render, labels, sequence).as_report(labels)
+    return dataclasses.replace(report, **{**scores, "extra": {**report.extra, **scores["extra"]}})
+
+
+def _summarize(report: MapReport, directory: Path) -> None:
+    """Print the results in a few lines."""
+    dropped = "".join(f", {count} dropped ({cause})" for cause, count in report.drops.items())
+    print(f"{report.frames_mapped} of {report.frames_in} frames mapped{dropped}")
+    print(
+        f"{report.fps:.1f} frames/s; a frame takes {report.latency_ms.get('p50', 0):.0f} ms "
+        f"(p95 {report.latency_ms.get('p95', 0):.0f} ms); at most {report.peak_rss_mb:.0f} MB of memory"
+    )
+    classes = ", ".join(f"{name} {count}" for name, count in list(report.points_per_class.items())[:6])
+    print(f"{report.cloud_points} points, {report.mesh_triangles} triangles: {classes}")
+    for name, scores in (("labelled views", report.scores_2d), ("labelled mesh", report.scores_3d)):
+        if scores is not None:
+            print(f"{name}: mIoU {scores.miou:.3f}, accuracy {scores.accuracy:.3f}")
+    print(f"results in {directory}")

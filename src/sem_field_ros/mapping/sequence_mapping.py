@@ -1,0 +1,154 @@
+"""Maps a recorded sequence as fast as it can: what `sem-field map` runs, without ROS."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from itertools import count
+from typing import Any
+
+import numpy as np
+
+from sem_field_ros.errors import DataError, FrameError, SegmenterError
+from sem_field_ros.frame import PosedFrame, SequenceReader
+from sem_field_ros.mapping.mapper import Mapper
+from sem_field_ros.mapping.report import MapReport, peak_rss_mb, percentiles, surface_counts
+from sem_field_ros.mapping.surface import Surface
+
+Tick = Callable[[], None]
+
+
+@dataclass
+class SequenceRun:
+    """What mapping a sequence did, filled while it runs. `poses` are the cameras of the mapped frames, 4x4 each."""
+
+    frames_in: int = 0
+    frames_mapped: int = 0
+    keyframes: int = 0
+    interrupted: bool = False
+    duration_s: float = 0.0
+    drops: Counter[str] = field(default_factory=Counter)
+    unlabelled_keyframes: int = 0
+    last_problem: str = ""
+    frame_ms: list[float] = field(default_factory=list)
+    stage_ms: dict[str, list[float]] = field(default_factory=dict)
+    poses: list[np.ndarray] = field(default_factory=list)
+
+    def drop(self, cause: str, problem: str) -> None:
+        """Count a frame that was not mapped."""
+        self.drops[cause] += 1
+        self.last_problem = problem
+
+    def report(self, mapper: Mapper, sequence: str, segmenter: str, surface: Surface) -> MapReport:
+        """The numbers of this run, for report.json; scores are added by the caller."""
+        fps = self.frames_mapped / self.duration_s if self.duration_s > 0 else 0.0
+        extra: dict[str, Any] = {"unlabelled_keyframes": self.unlabelled_keyframes} if self.unlabelled_keyframes else {}
+        return MapReport(
+            sequence=sequence,
+            segmenter=segmenter,
+            label_set=mapper.map.labels.name,
+            frames_in=self.frames_in,
+            frames_mapped=self.frames_mapped,
+            keyframes=self.keyframes,
+            drops=dict(self.drops),
+            fps=round(fps, 2),
+            latency_ms=percentiles(self.frame_ms),
+            **surface_counts(surface, mapper.map.labels),
+            peak_rss_mb=peak_rss_mb(),
+            duration_s=round(self.duration_s, 3),
+            stage_ms={stage: percentiles(times) for stage, times in self.stage_ms.items()},
+            map_stats=mapper.map.stats(),
+            config=asdict(mapper.config),
+            extra=extra | ({"interrupted": True} if self.interrupted else {}),
+        )
+
+
+def map_sequence(
+    mapper: Mapper, sequence: SequenceReader, *, every: int = 1, max_frames: int | None = None, tick: Tick | None = None
+) -> SequenceRun:
+    """Map every `every`-th frame of a sequence, at most `max_frames`; `tick` is called after each.
+
+    Frames that cannot be used are counted by cause and left out. Ctrl-C ends it early, with `interrupted` set. Raises
+    DataError where no frame could be mapped, SegmenterError where the segmenter failed on every keyframe.
+    """
+    run = SequenceRun()
+    start = time.perf_counter()
+    try:
+        for frame in read_frames(sequence, every, max_frames):
+            run.frames_in += 1
+            if isinstance(frame, PosedFrame):
+                _register(mapper, frame, run)
+            else:
+                run.drop(getattr(frame, "cause", "unreadable"), str(frame))
+            if tick:
+                tick()
+    except KeyboardInterrupt:
+        run.interrupted = True
+    run.duration_s = time.perf_counter() - start
+    if run.frames_mapped == 0 and not run.interrupted:
+        raise DataError(f"sequence {sequence.name}: no frame could be mapped; {run.last_problem or 'it is empty'}")
+    if run.keyframes and run.unlabelled_keyframes == run.keyframes:
+        raise SegmenterError(run.last_problem)
+    return run
+
+
+def read_frames(
+    sequence: SequenceReader, every: int = 1, max_frames: int | None = None
+) -> Iterator[PosedFrame | FrameError | DataError]:
+    """Every `every`-th frame of a sequence, at most `max_frames`; in place of one that cannot be read, its error."""
+    frames = iter(sequence)
+    taken = 0
+    for position in count():
+        frame: PosedFrame | FrameError | DataError
+        try:
+            frame = next(frames)
+        except StopIteration:
+            return
+        except (FrameError, DataError) as error:
+            frame = error
+        if position % every == 0:
+            yield frame
+            taken += 1
+            if taken == max_frames:
+                return
+
+
+class MappedFrames:
+    """The readable ones of the frames that `map_sequence` went through, as a sequence to evaluate the map on."""
+
+    def __init__(self, sequence: SequenceReader, every: int, run: SequenceRun) -> None:
+        self.name, self.labels = sequence.name, sequence.labels
+        self.path = getattr(sequence, "path", "")  # where a labelled mesh would be
+        self._sequence, self._every, self._frames_in = sequence, every, run.frames_in
+
+    def __len__(self) -> int:
+        return self._frames_in
+
+    def __iter__(self) -> Iterator[PosedFrame]:
+        frames = read_frames(self._sequence, self._every, self._frames_in)
+        return (frame for frame in frames if isinstance(frame, PosedFrame))
+
+
+def _register(mapper: Mapper, frame: PosedFrame, run: SequenceRun) -> None:
+    if frame.depth is None or not frame.depth.any():
+        run.drop("no_depth", f"frame {frame.name or frame.stamp_ns} has no valid depth")
+        return
+    start = time.perf_counter()
+    try:
+        result = mapper.register_frame(frame)
+    except SegmenterError as error:  # its geometry is in the map; only its labels are missing
+        run.keyframes += 1
+        run.unlabelled_keyframes += 1
+        run.last_problem = str(error)
+    except FrameError as error:
+        run.drop(error.cause, str(error))
+        return
+    else:
+        run.keyframes += result.keyframe
+        for stage, milliseconds in result.timings_ms.items():
+            run.stage_ms.setdefault(stage, []).append(milliseconds)
+    run.frames_mapped += 1
+    run.frame_ms.append((time.perf_counter() - start) * 1e3)
+    run.poses.append(frame.T_world_camera)
