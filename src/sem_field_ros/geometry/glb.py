@@ -24,13 +24,15 @@ def encode_glb(
     normals: np.ndarray | None = None,
     attributes: Mapping[str, np.ndarray] | None = None,
     z_up: bool = False,
+    double_sided: bool = True,
     extras: Mapping[str, Any] | None = None,
 ) -> bytes:
     """Return the bytes of a .glb file.
 
-    vertices [V, 3] metres; colors [V, 3] uint8 sRGB; faces [F, 3], none = points; normals [V, 3] unit, without them
-    the mesh is unlit; attributes: further [V] values by name (stored as float32 `_NAME`); z_up: the vertices' z is up
-    (glTF's y is; the scene's node is rotated); extras: JSON-able, kept with the scene.
+    vertices [V, 3] metres; colors [V, 3] uint8 sRGB, or float linear light; faces [F, 3], none = points; normals
+    [V, 3] unit, without them the mesh is unlit; attributes: further [V] values by name (stored as float32 `_NAME`);
+    z_up: the vertices' z is up (glTF's y is; the scene's node is rotated); double_sided: triangles are seen from
+    behind too; extras: JSON-able, kept with the scene.
     """
     gltf: dict[str, Any] = {"asset": {"version": "2.0", "generator": "sem_field_ros"}, "scene": 0, "scenes": [{}]}
     if extras:
@@ -40,14 +42,15 @@ def encode_glb(
         table = {"POSITION": buffer.add(vertices, bounds=True)}
         if normals is not None:
             table["NORMAL"] = buffer.add(normals)
-        table["COLOR_0"] = buffer.add(linear_rgba(colors))
+        table["COLOR_0"] = buffer.add(linear_rgba(colors) if colors.dtype == np.uint8 else colors)
         for name, values in (attributes or {}).items():
             table[f"_{name.upper()}"] = buffer.add(values.astype(np.float32))
         primitive: dict[str, Any] = {"attributes": table, "material": 0}
         primitive |= {"indices": buffer.add_indices(faces)} if len(faces) else {"mode": 0}
         node = {"mesh": 0, **({"rotation": _Z_UP} if z_up else {})}
         gltf["scenes"][0]["nodes"] = [0]
-        gltf |= {"nodes": [node], "meshes": [{"primitives": [primitive]}], "materials": [_material(normals is None)]}
+        gltf |= {"nodes": [node], "meshes": [{"primitives": [primitive]}]}
+        gltf["materials"] = [_material(normals is None, double_sided)]
         gltf |= {"buffers": [{"byteLength": buffer.size}], "bufferViews": buffer.views, "accessors": buffer.accessors}
         if normals is None:
             gltf["extensionsUsed"] = ["KHR_materials_unlit"]
@@ -61,10 +64,10 @@ def linear_rgba(colors: np.ndarray) -> np.ndarray:
     return rgba
 
 
-def _material(unlit: bool) -> dict[str, Any]:
+def _material(unlit: bool, double_sided: bool) -> dict[str, Any]:
     material: dict[str, Any] = {
         "pbrMetallicRoughness": {"metallicFactor": 0.0, "roughnessFactor": 1.0},
-        "doubleSided": True,
+        "doubleSided": double_sided,
     }
     return material | ({"extensions": {"KHR_materials_unlit": {}}} if unlit else {})
 

@@ -52,9 +52,10 @@ class ViewerPage:
     # --- what is fed
 
     @property
-    def port(self) -> int:
-        """The port that was free."""
-        return int(self._server.get_port())
+    def url(self) -> str:
+        """Where the page is, seen from this machine; the port is the one that was free."""
+        host = self._server.get_host()
+        return f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{self._server.get_port()}/"
 
     @property
     def browsers(self) -> int:

@@ -83,7 +83,7 @@ class Panel:
         size_m = None if self._point_size_set else suggest()
         if size_m is not None:
             self._point_size_set = True
-            self._point_size.value = float(np.clip(round(size_m * 1000), 1, _POINT_SIZE_MAX_MM))
+            self._point_size.value = float(np.clip(round(size_m * 1000), 1, _POINT_SIZE_MAX_MM))  # type: ignore[misc]
 
     def set_status(self, rows: Mapping[str, str], note: str = "") -> None:
         """Show counters, name and value, and one line of notice below them."""
@@ -171,7 +171,7 @@ class Panel:
     def _switch_rows(self, event: viser.GuiEvent) -> None:
         choice = self._switches.value
         for row in list(self._rows.values()):
-            row.value = choice == "all" or (choice == "invert" and not row.value)
+            row.value = choice == "all" or (choice == "invert" and not row.value)  # type: ignore[misc]
         self._on_change()
 
     def _is_off(self, entry: LegendClass) -> bool:

@@ -6,9 +6,10 @@ import numpy as np
 import viser
 
 from sem_field_ros.geometry.camera import Intrinsics
+from sem_field_ros.geometry.glb import encode_glb
 from sem_field_ros.geometry.poses import quaternion_from_pose
-from sem_field_ros.viewer.glb import encode_glb
 from sem_field_ros.viewer.mesh_chunks import Chunk, ChunkMesh
+from sem_field_ros.viewer.tones import mesh_colors
 
 _FRUSTUM_COLOR = (255, 140, 0)
 _PATH_COLOR = (255, 170, 60)
@@ -61,7 +62,9 @@ class Scene:
             self._replaced.append(old)
         if mesh is not None:
             name = "/map/mesh/{}_{}_{}".format(*chunk) + f"/{1 - parity}"
-            handle = self._scene.add_glb(name, encode_glb(mesh.vertices, mesh.colors, mesh.faces), cast_shadow=False)
+            # seen from behind, walls are transparent: a room can be looked into from outside
+            glb = encode_glb(mesh.vertices, mesh_colors(mesh.colors), mesh.faces, double_sided=False)
+            handle = self._scene.add_glb(name, glb, cast_shadow=False)
             self._mesh[chunk] = (handle, 1 - parity)
 
     def shown_chunks(self) -> list[Chunk]:

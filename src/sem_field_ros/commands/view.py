@@ -1,0 +1,94 @@
+"""`sem-field view`: the live map on a web page, or a saved map or a PLY file without ROS."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import threading
+import time
+from pathlib import Path
+
+from sem_field_ros.labels import LabelSet, load_label_set
+from sem_field_ros.settings import add_settings_arguments, settings_from_arguments, settings_of
+from sem_field_ros.viewer.browser import Browser
+from sem_field_ros.viewer.config import ViewerConfig
+from sem_field_ros.viewer.files import load_ply, triangles_of
+from sem_field_ros.viewer.mesh_chunks import Triangles
+from sem_field_ros.viewer.page import ViewerPage
+from sem_field_ros.viewer.points import LabelledPoints
+
+HELP = "show the live map, a saved map or a PLY file on a web page"
+
+_POINTS_SHOWN = "!/Points\\s+0(?!,)/.test(document.body.innerText) && /Points\\s+\\d/.test(document.body.innerText)"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags: what to show, a picture instead of a page, and the page's settings."""
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--map", type=Path, metavar="DIR/NAME", help="show a saved map (no ROS needed)")
+    source.add_argument("--ply", type=Path, metavar="FILE", help="show a PLY mesh or cloud (no ROS needed)")
+    source.add_argument("--mapper", default="semantic_mapper", help="the live map of this node (default %(default)s)")
+    parser.add_argument("--label-set", default="", help="label set for names and colours: a name or a YAML file")
+    parser.add_argument("--picture", type=Path, metavar="PNG", help="save a picture of the page, by Chromium, and end")
+    parser.add_argument("--picture-after-s", type=float, default=4.0, help="wait this long for it (default 4)")
+    add_settings_arguments(parser, ViewerConfig)
+    parser.add_argument("--ros-args", nargs=argparse.REMAINDER, default=[], help="the rest is for ROS: -r from:=to ...")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Show what was asked for until interrupted, or until the picture is taken."""
+    config = settings_from_arguments(ViewerConfig, args)
+    if args.map or args.ply:
+        return _view_file(args, config)
+    from sem_field_ros.nodes import viewer
+
+    parameters = [f"{item.name}:={_yaml(getattr(config, item.name))}" for item in settings_of(ViewerConfig)]
+    parameters += [f"mapper:={_yaml(args.mapper)}", f"label_set:={_yaml(args.label_set)}"]
+    flags = ["--ros-args", *(word for p in parameters for word in ("-p", p)), *args.ros_args]
+    take = (lambda page: _take_picture(page, args)) if args.picture else None
+    return viewer.main([sys.argv[0], *flags], take)
+
+
+def _view_file(args: argparse.Namespace, config: ViewerConfig) -> int:
+    labels = load_label_set(args.label_set) if args.label_set else None
+    if args.map:
+        cloud, triangles, labels = _load_map(args.map, labels)
+        names = {c.id: c.name for c in labels.classes}
+    else:
+        cloud, triangles, names = load_ply(args.ply)
+    with ViewerPage(config, labels, title=(args.map or args.ply).name) as page:
+        if names:
+            page.set_names(names)
+        page.offer_cloud(lambda: cloud)
+        page.update_mesh({"file": triangles})
+        print(f"open {page.url} in a browser; Ctrl-C ends", flush=True)
+        if args.picture:
+            _take_picture(page, args)
+            return 0
+        threading.Event().wait()
+    return 0
+
+
+def _load_map(path: Path, labels: LabelSet | None) -> tuple[LabelledPoints, Triangles, LabelSet]:
+    from sem_field_ros.mapping.map_file import load_map
+    from sem_field_ros.mapping.semantic_map import SemanticMap
+
+    semantic_map = SemanticMap.from_state(load_map(path.parent, path.name))
+    surface, own = semantic_map.surface(), semantic_map.labels
+    cloud = LabelledPoints.from_arrays(surface.vertices, surface.colors, own.to_id(surface.labels), surface.confidence)
+    return cloud, triangles_of(surface.vertices, surface.colors, surface.faces), labels or own
+
+
+def _take_picture(page: ViewerPage, args: argparse.Namespace) -> None:
+    with Browser() as browser:
+        browser.open(page.url)
+        browser.wait_for(_POINTS_SHOWN, timeout_s=60.0)
+        time.sleep(args.picture_after_s)  # meshes unpack, the view settles
+        browser.evaluate("document.querySelectorAll('.mantine-Notification-closeButton').forEach(b => b.click())")
+        time.sleep(1.0)
+        browser.save_picture(args.picture)
+    print(f"saved {args.picture}")
+
+
+def _yaml(value: object) -> str:
+    return f'"{value}"' if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)
