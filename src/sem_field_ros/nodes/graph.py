@@ -1,0 +1,156 @@
+"""The one table of what runs together: launch files and `sem-field up` start nodes from it. Imports neither."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sem_field_ros.errors import SettingError
+from sem_field_ros.resources import resource_path
+
+
+@dataclass(frozen=True)
+class Argument:
+    """A launch argument. An empty default means "leave it to the parameter file"."""
+
+    name: str
+    default: str
+    description: str
+
+
+@dataclass(frozen=True)
+class NodeSpec:
+    """One node to start, all arguments filled in. `package` is ours but for RViz."""
+
+    executable: str
+    name: str
+    namespace: str = ""
+    params_file: str = ""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    remappings: Mapping[str, str] = field(default_factory=dict)
+    log_level: str = "info"
+    package: str = "sem_field_ros"
+    arguments: tuple[str, ...] = ()
+    ends_graph: bool = False  # when this node ends well, everything ends (a replay that is over)
+
+    def ros_arguments(self) -> list[str]:
+        """Return the command-line arguments that say all this to the node."""
+        out = [*self.arguments, "--ros-args", "-r", f"__node:={self.name}", "--log-level", self.log_level]
+        if self.namespace:
+            out += ["-r", f"__ns:=/{self.namespace.strip('/')}"]
+        if self.params_file:
+            out += ["--params-file", self.params_file]
+        for name, value in self.parameters.items():
+            text = str(value).lower() if isinstance(value, bool) else f"'{value}'" if isinstance(value, str) else value
+            out += ["-p", f"{name}:={text}"]
+        for source, target in self.remappings.items():
+            out += ["-r", f"{source}:={target}"]
+        return out
+
+
+_COMMON = (
+    Argument("namespace", "", "namespace of all nodes"),
+    Argument("use_sim_time", "false", "take the time from /clock (simulation, bags)"),
+    Argument("params_file", "", "parameter file of the mapper; empty = config/semantic_mapper.yaml"),
+    Argument("autostart", "true", "configure and activate the mapper at start; false leaves it to a lifecycle manager"),
+    Argument("log_level", "info", "debug | info | warn | error"),
+    Argument("segmenter", "", "who labels the pixels: external | pascal | onnx:PATH | hf:NAME_OR_PATH"),
+    Argument("label_set", "", "label set by name or YAML path"),
+    Argument("fusion", "", "how views are fused: bayesian | majority | last_wins | confidence"),
+    Argument("voxel_size_m", "", "voxel edge length in metres"),
+    Argument("global_frame", "", "frame the map is built in"),
+    Argument("maps_directory", "", "directory of saved maps"),
+    Argument("color_topic", "", "colour images, if not camera/color/image_raw"),
+    Argument("camera_info_topic", "", "their CameraInfo, if not camera/color/camera_info"),
+    Argument("depth_topic", "", "depth images seen from the colour camera, if not camera/depth/image_raw"),
+    Argument("label_topic", "", "label images for segmenter external, if not camera/label/image_raw"),
+    Argument("view", "false", "start the web viewer"),
+    Argument("port", "8080", "port of the web viewer"),
+    Argument("rviz", "false", "start RViz with our configuration (where it is installed)"),
+)
+_REPLAY = (
+    Argument("path", "", "the sequence: a folder or an MCAP or sqlite3 bag (required)"),
+    Argument("rate", "1.0", "speed of the replay"),
+    Argument("loops", "1", "times it is played; 0 = until stopped"),
+    Argument("start_s", "0.0", "skip this much of the beginning"),
+    Argument("duration_s", "0.0", "play only this long; 0 = to the end"),
+    Argument("exit_at_end", "true", "end everything when the replay is over"),
+)
+_TOPICS = {
+    "color_topic": "camera/color/image_raw",
+    "camera_info_topic": "camera/color/camera_info",
+    "depth_topic": "camera/depth/image_raw",
+    "label_topic": "camera/label/image_raw",
+}
+
+
+def arguments_of(graph: str) -> tuple[Argument, ...]:
+    """The arguments of `bringup` (the robot publishes the camera) or `replay` (a recorded sequence does)."""
+    if graph == "bringup":
+        return _COMMON
+    if graph == "replay":
+        common = tuple(Argument(a.name, "true", a.description) if a.name == "use_sim_time" else a for a in _COMMON)
+        return common + _REPLAY
+    raise SettingError(f"graph '{graph}' is unknown: choose bringup or replay")
+
+
+def nodes_of(graph: str, given: Mapping[str, str]) -> list[NodeSpec]:
+    """Fill the table: argument texts -> the nodes to start. Raises SettingError for what does not fit."""
+    known = {a.name: a.default for a in arguments_of(graph)}
+    unknown = sorted(set(given) - set(known))
+    if unknown:
+        raise SettingError(f"unknown argument {', '.join(unknown)}; {graph} knows: {', '.join(known)}")
+    value = {**known, **given}
+    common = {"namespace": value["namespace"], "log_level": value["log_level"]}
+    sim = {"use_sim_time": _boolean("use_sim_time", value["use_sim_time"])}
+    nodes = [_mapper(value, common, sim)]
+    if _boolean("view", value["view"]):
+        port = _number("port", value["port"], int)
+        nodes.append(NodeSpec("viewer", "sem_field_viewer", parameters={**sim, "port": port}, **common))
+    if _boolean("rviz", value["rviz"]):
+        config = str(resource_path("config/rviz/sem_field.rviz"))
+        nodes.append(NodeSpec("rviz2", "rviz2", package="rviz2", arguments=("-d", config), parameters=sim, **common))
+    if graph == "replay":
+        nodes.append(_player(value, common))
+    return nodes
+
+
+def _mapper(value: Mapping[str, str], common: Mapping[str, Any], sim: Mapping[str, Any]) -> NodeSpec:
+    parameters: dict[str, Any] = {**sim, "autostart": _boolean("autostart", value["autostart"])}
+    for name in ("segmenter", "label_set", "fusion", "global_frame", "maps_directory"):
+        if value[name]:
+            parameters[name] = value[name]
+    if value["voxel_size_m"]:
+        parameters["voxel_size_m"] = _number("voxel_size_m", value["voxel_size_m"], float)
+    remappings = {topic: value[name] for name, topic in _TOPICS.items() if value[name]}
+    params_file = value["params_file"] or str(resource_path("config/semantic_mapper.yaml"))
+    return NodeSpec(
+        "semantic_mapper", "semantic_mapper", params_file=params_file, parameters=parameters, remappings=remappings, **common
+    )  # fmt: skip
+
+
+def _player(value: Mapping[str, str], common: Mapping[str, Any]) -> NodeSpec:
+    if not value["path"]:
+        raise SettingError("replay needs path:=SEQUENCE, a folder or a bag")
+    parameters: dict[str, Any] = {"path": value["path"], "loops": _number("loops", value["loops"], int)}
+    for name in ("rate", "start_s", "duration_s"):
+        parameters[name] = _number(name, value[name], float)
+    remappings = {topic: value[name] for name, topic in _TOPICS.items() if value[name]}
+    ends = _boolean("exit_at_end", value["exit_at_end"])
+    return NodeSpec(
+        "sequence_player", "sequence_player", parameters=parameters, remappings=remappings, ends_graph=ends, **common
+    )
+
+
+def _boolean(name: str, text: str) -> bool:
+    if text.lower() in ("true", "1", "yes", "false", "0", "no"):
+        return text.lower() in ("true", "1", "yes")
+    raise SettingError(f"{name} must be true or false, got '{text}'")
+
+
+def _number(name: str, text: str, kind: Callable[[str], Any]) -> Any:
+    try:
+        return kind(text)
+    except ValueError as error:
+        raise SettingError(f"{name} must be {'a whole' if kind is int else 'a'} number, got '{text}'") from error
