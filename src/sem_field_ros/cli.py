@@ -83,6 +83,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SemFieldError as error:
         print(f"sem-field: {error}", file=sys.stderr)
         return EXIT_ERROR
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] == "sem_field_ros":
+            raise  # a mistake of ours
+        advice = "run `make setup`, then `source scripts/env.sh`"
+        print(f"sem-field: the Python package '{error.name}' is missing: {advice}", file=sys.stderr)
+        return EXIT_ERROR
     except KeyboardInterrupt:
         print("sem-field: interrupted", file=sys.stderr)
         return EXIT_INTERRUPTED
