@@ -1,29 +1,50 @@
-"""Reader of the generic folder format: color/ depth/ pose/ label/ instance/ matched by stem, intrinsics.txt, meta.json."""
+"""Reader of the generic folder format: color/ depth/ pose/ label/ matched by stem, intrinsics.txt, meta.json."""
 
 from __future__ import annotations
 
 import json
+import math
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
-from sem_field_ros.errors import DataError
+from sem_field_ros.errors import DataError, FrameError
 from sem_field_ros.frame import PosedFrame
 from sem_field_ros.geometry.camera import Intrinsics
+from sem_field_ros.geometry.poses import check_pose
 from sem_field_ros.labels import LabelSet, load_label_set
+from sem_field_ros.stream.images import depth_from_millimetres
 
-_DEPTH_INVALID = 65535
-_DEFAULT_FPS = 30.0
-_DEFAULT_LABEL_SET = "scannet20"
+DEFAULT_FPS = 30.0
+DEFAULT_LABEL_SET = "scannet20"
+_IMAGES = (".jpg", ".jpeg", ".png")
+_NS = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class FolderFrame:
+    """The files of one frame as they are: RGB uint8, depth uint16 millimetres (0, 65535 invalid), label ids."""
+
+    stamp_ns: int
+    name: str
+    color: np.ndarray
+    camera: Intrinsics
+    T_world_camera: np.ndarray
+    depth_mm: np.ndarray | None
+    labels: np.ndarray | None
 
 
 class FolderSequence:
     """A SequenceReader over a folder. Images are read when iterated, in the order of their time stamps.
 
-    `skipped` counts colour images left out because their pose or depth file is missing. Raises DataError in one line.
+    A colour image whose pose or depth file is missing is left out; `drops` counts them (missing_pose, missing_depth).
+    A missing label file means a frame without labels. `start_s` and `duration_s` cut [start, start + duration).
+    Iterating goes on after a frame that cannot be read. Raises DataError in one line.
     """
 
     def __init__(
@@ -31,68 +52,29 @@ class FolderSequence:
     ) -> None:
         self.path = Path(path)
         self.name = self.path.resolve().name
-        colors = sorted((self.path / "color").glob("*.jpg")) + sorted((self.path / "color").glob("*.png"))
+        self.drops: Counter[str] = Counter()
+        files = sorted((self.path / "color").glob("*"), key=lambda file: file.stem)
+        colors = [file for file in files if file.suffix.lower() in _IMAGES]
         if not colors:
-            raise DataError(f"{path} is no sequence folder: it has no color/*.jpg or *.png (see docs/data.md)")
-        self.meta = self._read_meta()
-        self._K = _read_matrix(self.path / "intrinsics.txt", (3, 3))
-        self._has_depth = (self.path / "depth").is_dir()
+            raise DataError(f"{path} is no sequence folder: it has no color/*.jpg or color/*.png")
+        self.meta = _read_meta(self.path / "meta.json")
+        self._K = read_matrix(self.path / "intrinsics.txt", (3, 3))
+        self.has_depth = (self.path / "depth").is_dir()
         self.has_labels = (self.path / "label").is_dir()
         self.labels: LabelSet | None = None
         if self.has_labels:
-            self.labels = load_label_set(label_set or self.meta.get("label_set", _DEFAULT_LABEL_SET))
-        usable = [color for color in sorted(colors, key=lambda p: p.stem) if self._is_complete(color.stem)]
-        self.skipped = len(colors) - len(usable)
-        if not usable:
-            raise DataError(f"{path}: no colour image has its pose/NAME.txt{' and depth/NAME.png' * self._has_depth}")
-        self._frames = self._timed(usable, start_s, duration_s)
+            self.labels = load_label_set(label_set or str(self.meta.get("label_set", DEFAULT_LABEL_SET)))
+        timed = [(stamp, color) for stamp, color in self._timed(colors) if self._is_complete(color.stem)]
+        if not timed:
+            raise DataError(f"{path}: no colour image has its pose/NAME.txt{' and depth/NAME.png' * self.has_depth}")
+        self._frames = cut(timed, start_s, duration_s)
         if not self._frames:
             raise DataError(f"{path}: no frame between start_s={start_s} and the end of duration_s={duration_s}")
 
-    def _read_meta(self) -> dict[str, Any]:
-        path = self.path / "meta.json"
-        if not path.is_file():
-            return {}
-        try:
-            meta = json.loads(path.read_text(encoding="utf-8"))
-        except (ValueError, OSError) as error:
-            raise DataError(f"{path} cannot be read ({error})") from error
-        return meta if isinstance(meta, dict) else {}
-
-    def _is_complete(self, stem: str) -> bool:
-        depth = not self._has_depth or (self.path / "depth" / f"{stem}.png").is_file()
-        return depth and (self.path / "pose" / f"{stem}.txt").is_file()
-
-    def _timed(self, colors: list[Path], start_s: float, duration_s: float | None) -> list[tuple[int, Path]]:
-        stamps = self._read_timestamps()
-        fps = float(self.meta.get("fps", _DEFAULT_FPS))
-        numbered = all(color.stem.isdecimal() for color in colors)  # 000000, 000002, ...: every second frame at fps
-        timed = []
-        for i, color in enumerate(colors):
-            if stamps and color.stem not in stamps:
-                raise DataError(f"{self.path / 'timestamps.txt'} has no line for {color.stem}")
-            number = int(color.stem) if numbered else i
-            timed.append((stamps[color.stem] if stamps else round((number + 1) * 1e9 / fps), color))
-        timed.sort()
-        first = timed[0][0] + round(start_s * 1e9)
-        last = first + round(duration_s * 1e9) if duration_s is not None else timed[-1][0]
-        return [(stamp, color) for stamp, color in timed if first <= stamp <= last]
-
-    def _read_timestamps(self) -> dict[str, int]:
-        path = self.path / "timestamps.txt"
-        if not path.is_file():
-            return {}
-        stamps = {}
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-            if not line.strip() or line.startswith("#"):
-                continue
-            try:
-                stem, seconds = line.split()
-                whole, _, fraction = seconds.partition(".")  # as integers: a float has no room for nanoseconds
-                stamps[stem] = int(whole) * 10**9 + int(fraction.ljust(9, "0")[:9] or 0)
-            except ValueError as error:
-                raise DataError(f"{path} line {number}: expected 'stem seconds', got '{line}'") from error
-        return stamps
+    @property
+    def skipped(self) -> int:
+        """How many colour images were left out."""
+        return self.drops.total()
 
     @property
     def stamps_ns(self) -> list[int]:
@@ -107,39 +89,122 @@ class FolderSequence:
 
     def read(self, index: int) -> PosedFrame:
         """Read one frame. Raises DataError or FrameError in one line."""
-        stamp, path = self._frames[index]
-        color = _read_image(path, cv2.IMREAD_COLOR)
-        camera = Intrinsics.from_matrix(self._K, color.shape[1], color.shape[0])
-        depth = None
-        if self._has_depth:
-            raw = _read_image(self.path / "depth" / f"{path.stem}.png", cv2.IMREAD_UNCHANGED)
-            if raw.dtype != np.uint16 or raw.ndim != 2:
-                raise DataError(f"{self.path / 'depth' / path.stem}.png is not a 16-bit image of millimetres")
-            depth = np.where(raw == _DEPTH_INVALID, 0, raw).astype(np.float32) / 1000
+        raw = self.read_files(index)
         return PosedFrame(
-            stamp_ns=stamp,
-            color=np.ascontiguousarray(color[..., ::-1]),
-            camera=camera,
-            T_world_camera=_read_matrix(self.path / "pose" / f"{path.stem}.txt", (4, 4)),
-            depth=depth,
-            labels=self._optional("label", path.stem),
-            name=path.stem,
+            stamp_ns=raw.stamp_ns,
+            color=raw.color,
+            camera=raw.camera,
+            T_world_camera=raw.T_world_camera,
+            depth=None if raw.depth_mm is None else depth_from_millimetres(raw.depth_mm),
+            labels=raw.labels,
+            name=raw.name,
         )
 
-    def _optional(self, folder: str, stem: str) -> np.ndarray | None:
-        path = self.path / folder / f"{stem}.png"
-        return _read_image(path, cv2.IMREAD_UNCHANGED) if path.is_file() else None
+    def read_files(self, index: int) -> FolderFrame:
+        """Read one frame's files, depth in millimetres. Raises DataError or FrameError in one line."""
+        stamp, path = self._frames[index]
+        color = cv2.cvtColor(_read_image(path, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION), cv2.COLOR_BGR2RGB)
+        pose_path = self.path / "pose" / f"{path.stem}.txt"
+        depth_path, label_path = (self.path / folder / f"{path.stem}.png" for folder in ("depth", "label"))
+        depth = _read_image(depth_path, cv2.IMREAD_UNCHANGED) if self.has_depth else None
+        if depth is not None and (depth.dtype != np.uint16 or depth.ndim != 2):
+            raise DataError(f"{depth_path} is not a 16-bit grey image of millimetres")
+        labels = _read_image(label_path, cv2.IMREAD_UNCHANGED) if label_path.is_file() else None
+        if labels is not None and (labels.dtype not in (np.uint8, np.uint16) or labels.ndim != 2):
+            raise DataError(f"{label_path} is not an 8- or 16-bit grey image of label ids")
+        try:
+            T_world_camera = check_pose(read_matrix(pose_path, (4, 4)), str(pose_path))
+            camera = Intrinsics.from_matrix(self._K, color.shape[1], color.shape[0])
+        except FrameError as error:
+            raise FrameError(f"frame {path.stem}: {error}", error.cause) from error
+        return FolderFrame(stamp, path.stem, color, camera, T_world_camera, depth, labels)
+
+    def _is_complete(self, stem: str) -> bool:
+        for kind, name in (("pose", f"{stem}.txt"), ("depth", f"{stem}.png")):
+            if (kind == "pose" or self.has_depth) and not (self.path / kind / name).is_file():
+                self.drops[f"missing_{kind}"] += 1
+                return False
+        return True
+
+    def _timed(self, colors: list[Path]) -> list[tuple[int, Path]]:
+        """Pair each colour image with its stamp: from timestamps.txt, else from its number or its place at `fps`."""
+        stamps = _read_timestamps(self.path / "timestamps.txt", [color.stem for color in colors])
+        if stamps:
+            return sorted((stamps[color.stem], color) for color in colors)
+        try:
+            fps = float(self.meta.get("fps", DEFAULT_FPS))
+        except (TypeError, ValueError):
+            fps = math.nan
+        if not 0 < fps < math.inf:
+            raise DataError(f"{self.path / 'meta.json'}: fps must be a number above 0, not {self.meta['fps']!r}")
+        places = _frame_numbers([color.stem for color in colors])
+        return sorted((round((place + 1) * _NS / fps), color) for place, color in zip(places, colors, strict=True))
+
+
+def cut(timed: list[tuple[int, Any]], start_s: float, duration_s: float | None) -> list[tuple[int, Any]]:
+    """Keep what lies in [start, start + duration) after the first stamp; `timed` is sorted (stamp_ns, anything)."""
+    begin = timed[0][0] + round(start_s * _NS)
+    end = math.inf if duration_s is None else begin + round(duration_s * _NS)
+    return [item for item in timed if begin <= item[0] < end]
+
+
+def read_matrix(path: Path, shape: tuple[int, int]) -> np.ndarray:
+    """Read a matrix from a text file. Raises DataError in one line."""
+    try:
+        return np.array(path.read_text(encoding="utf-8").split(), dtype=np.float64).reshape(shape)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: expected a {shape[0]}x{shape[1]} matrix as text ({error})") from error
+
+
+def _frame_numbers(stems: list[str]) -> list[int]:
+    """Names that count frames (000000, 000002: every second one) are places in time; others only say the order."""
+    if all(stem.isdecimal() for stem in stems):
+        numbers = [int(stem) for stem in stems]
+        if len(set(numbers)) == len(numbers) and max(numbers) < 1000 * len(numbers) + 1_000_000:
+            return numbers
+    return list(range(len(stems)))
+
+
+def _read_meta(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        meta = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, OSError) as error:
+        raise DataError(f"{path} cannot be read as JSON ({error})") from error
+    if not isinstance(meta, dict):
+        raise DataError(f'{path} must hold an object, e.g. {{"label_set": "scannet20"}}')
+    return meta
+
+
+def _read_timestamps(path: Path, stems: list[str]) -> dict[str, int]:
+    """Lines `stem seconds`, or one line of seconds per colour image in the order of their names."""
+    if not path.is_file():
+        return {}
+    text = path.read_text(encoding="utf-8", errors="replace")
+    lines = [line.split() for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    if lines and all(len(line) == 1 for line in lines):
+        if len(lines) != len(stems):
+            raise DataError(f"{path} has {len(lines)} lines for {len(stems)} colour images")
+        lines = [[stem, line[0]] for stem, line in zip(stems, lines, strict=True)]
+    stamps = {}
+    for line in lines:
+        try:
+            stem, seconds = line
+            whole, _, fraction = seconds.partition(".")  # as integers: a float has no room for nanoseconds
+            stamps[stem] = int(whole) * _NS + int(fraction.ljust(9, "0")[:9] or 0)
+        except ValueError as error:
+            raise DataError(f"{path}: expected 'stem seconds', got '{' '.join(line)}'") from error
+    missing = next((stem for stem in stems if stem not in stamps), None)
+    if missing is not None:
+        raise DataError(f"{path} has no line for {missing}")
+    return stamps
 
 
 def _read_image(path: Path, flags: int) -> np.ndarray:
+    if not path.is_file():
+        raise DataError(f"{path} is missing")
     image = cv2.imread(str(path), flags)
     if image is None:
-        raise DataError(f"{path} is missing or no image")
+        raise DataError(f"{path} is no image")
     return image
-
-
-def _read_matrix(path: Path, shape: tuple[int, int]) -> np.ndarray:
-    try:
-        return np.loadtxt(path, dtype=np.float64).reshape(shape)
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: expected a {shape[0]}x{shape[1]} matrix as text ({error})") from error
