@@ -11,6 +11,7 @@ root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)"
 venv="${VENV:-$root/.venv}"
 case "$venv" in /*) ;; *) venv="$PWD/$venv" ;; esac
 state="$venv/.sem_field"
+prefix="$venv/ros"  # what this script installs for ROS: one folder of the ament index, beside the wheels or /opt/ros
 dev=""
 [ "${1:-}" != --dev ] || dev=1
 
@@ -32,7 +33,7 @@ export PIP_USER=0 PIP_DISABLE_PIP_VERSION_CHECK=1 COLCON_DEFAULTS_FILE=/dev/null
 
 # --- which ROS 2 -----------------------------------------------------------------------------------------------------
 find_ros() {  # prints the setup file of an installed ROS 2, or "wheels"
-  local distro prefix
+  local distro folder folders
   if [ -n "${ROS_SETUP:-}" ]; then
     [ "$ROS_SETUP" = wheels ] || [ -r "$ROS_SETUP" ] || die "ROS_SETUP=$ROS_SETUP does not exist"
     echo "$ROS_SETUP"
@@ -44,10 +45,10 @@ find_ros() {  # prints the setup file of an installed ROS 2, or "wheels"
       return
     fi
   done
-  IFS=: read -ra prefixes <<<"$user_ament"  # a ROS 2 built from source, already sourced
-  for prefix in "${prefixes[@]}"; do
-    if [ -d "$prefix/share/rclpy" ] && [ ! -e "$prefix/pyvenv.cfg" ] && [ -r "$prefix/setup.bash" ]; then
-      echo "$prefix/setup.bash"
+  IFS=: read -ra folders <<<"$user_ament"  # a ROS 2 built from source, already sourced
+  for folder in "${folders[@]}"; do
+    if [ -d "$folder/share/rclpy" ] && [ ! -e "$folder/pyvenv.cfg" ] && [ -r "$folder/setup.bash" ]; then
+      echo "$folder/setup.bash"
       return
     fi
   done
@@ -194,21 +195,21 @@ install_requirements() {  # STAMP WHAT FILES...
 }
 
 system_has() {  # PACKAGE: an installed ROS 2, not our own virtual environment, has this interface package
-  local prefix prefixes
-  IFS=: read -ra prefixes <<<"${AMENT_PREFIX_PATH:-}"
-  for prefix in "${prefixes[@]}"; do
-    [ "$prefix" = "$venv" ] || [ ! -d "$prefix/share/$1/cmake" ] || return 0
+  local folder folders
+  IFS=: read -ra folders <<<"${AMENT_PREFIX_PATH:-}"
+  for folder in "${folders[@]}"; do
+    [ "$folder" = "$prefix" ] || [ ! -d "$folder/share/$1/cmake" ] || return 0
   done
   return 1
 }
 
 colcon_build() {
-  "$venv/bin/python" -m colcon build --merge-install --install-base "$venv" --build-base "$venv/colcon/build" \
+  "$venv/bin/python" -m colcon build --merge-install --install-base "$prefix" --build-base "$venv/colcon/build" \
     --executor sequential --event-handlers console_direct+ --base-paths "$@"
 }
 
 build_interfaces() {
-  local hash package paths=("$root/ros2_ws/src/sem_field_msgs")
+  local hash package modules paths=("$root/ros2_ws/src/sem_field_msgs")
   for package in tf2_msgs vision_msgs; do
     system_has "$package" || paths+=("$root/ros2_ws/src/compat/$package")
   done
@@ -216,23 +217,26 @@ build_interfaces() {
   ! stamped interfaces "$hash" || return 0
   quietly interfaces "building the interfaces: ${paths[*]##*/}" colcon_build "${paths[@]}" \
     --cmake-args -DCMAKE_BUILD_TYPE=Release -DBUILD_TESTING=OFF -DPython3_EXECUTABLE="$venv/bin/python" --no-warn-unused-cli
+  modules="$(find "$prefix" -type d -path '*-packages/sem_field_msgs' -print -quit)"
+  [ -n "$modules" ] || die "the interfaces were built but their Python modules are not below $prefix"
+  dirname "$modules" >"$state/pythonpath"
   stamp interfaces "$hash"
 }
 
 # Editable: a changed, new or removed source, launch, config or model file needs no rebuild. The links are what
 # `colcon build` would install, so that `ros2 launch` and `ros2 run` find the package through the ament index.
 link_package() {
-  local hash name share="$venv/share/sem_field_ros"
+  local hash name share="$prefix/share/sem_field_ros" index="$prefix/share/ament_index/resource_index/packages"
   hash="$(cd "$root" && hash_files setup.py setup.cfg package.xml pyproject.toml)"
   ! stamped package "$hash" || return 0
   quietly package "installing sem_field_ros" pip_install --no-build-isolation --no-deps -e "$root"
-  mkdir -p "$share" "$venv/lib/sem_field_ros" "$venv/share/ament_index/resource_index/packages"
-  ln -sfn "$root/resource/sem_field_ros" "$venv/share/ament_index/resource_index/packages/sem_field_ros"
+  mkdir -p "$share" "$index" "$prefix/lib/sem_field_ros"
+  ln -sfn "$root/resource/sem_field_ros" "$index/sem_field_ros"
   for name in package.xml launch config models; do
     ln -sfn "$root/$name" "$share/$name"
   done
   for name in $(sed -n 's/^ *"\([a-z_-]*\) = sem_field_ros\..*:main",$/\1/p' "$root/setup.py"); do
-    ln -sfn "../../bin/$name" "$venv/lib/sem_field_ros/$name"
+    ln -sfn "$venv/bin/$name" "$prefix/lib/sem_field_ros/$name"
   done
   stamp package "$hash"
 }
