@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sem_field_ros.settings import check_settings, setting
 
 COLOR_MODES = ("label", "rgb", "confidence")
-SHOWN = ("points", "mesh", "both")
+SHOWN = ("mesh", "points", "both")
 UP_AXES = ("auto", "+z", "-z", "+y", "-y", "+x", "-x")
 
 
@@ -17,7 +17,7 @@ class ViewerConfig:
 
     host: str = setting("127.0.0.1", "address to listen on; 0.0.0.0 lets other machines in (no password)")
     port: int = setting(8080, "port of the web page; the next free one is taken where it is in use", minimum=1)
-    show: str = setting("points", "what is shown at first", choices=SHOWN)
+    show: str = setting("mesh", "what is shown at first; points until there is a mesh", choices=SHOWN)
     color_by: str = setting("label", "colour of points and mesh at first", choices=COLOR_MODES)
     min_confidence: float = setting(0.0, "points less sure of their label than this are hidden", minimum=0, maximum=1)
     point_size_m: float = setting(0.0, "point size, metres; 0 = from the spacing of the points", minimum=0, maximum=1)

@@ -16,7 +16,7 @@ _FOV = np.radians(50)
 _VIEW = Intrinsics(
     256 / np.tan(_FOV / 2), 256 / np.tan(_FOV / 2), 299.5, 255.5, 600, 512
 )  # about a page beside its panel
-_GROWTH = 0.1  # the view follows when the map has grown, or moved, by this share of its size
+_GROWTH = 0.06  # the view follows when the map has grown, or moved, by this share of its size
 
 
 class Eye:

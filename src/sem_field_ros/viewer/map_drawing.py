@@ -39,7 +39,7 @@ class MapDrawing:
         self._seen_colors: dict[int, Color] = {}
         self._legend: Legend = make_legend(self._names, self._given_colors)
         self._cloud_pace, self._mesh_pace = Pace(config.refresh_rate_hz), Pace(config.refresh_rate_hz)
-        self._look_new = True
+        self._look_new = self._points_shown = True
         self._waiting_chunks: set[Chunk] = set()
         self._drawn: dict[Chunk, int] = {}
         self._shown_points = 0
@@ -74,14 +74,17 @@ class MapDrawing:
             self._look_new = False
             self._scene.set_point_size(self._panel.point_size_m)
         names_new = self._take_names()
-        cloud_new = self._take_cloud(note)
-        if cloud_new or names_new:
-            self._update_legend()
-        if cloud_new or names_new or all_anew:
+        with self._lock:
+            shows_points = self._panel.shows_points(has_mesh=self._mesh.triangles > 0)
+        switched, self._points_shown = shows_points != self._points_shown, shows_points
+        if all_anew or names_new or switched or (self.cloud and self._cloud_pace.due()):
             with self._cloud_pace:
+                cloud_new = self._take_cloud(note)
+                if cloud_new or names_new:
+                    self._update_legend()
                 self._draw_points(look, note)
-        if cloud_new:
-            self._aim(cameras)
+                if cloud_new:
+                    self._aim(cameras)
         mesh_waits = self._draw_mesh(look, all_anew or names_new, note)
         return mesh_waits or bool(self.cloud)
 
@@ -104,8 +107,6 @@ class MapDrawing:
         return new
 
     def _take_cloud(self, note: Note) -> bool:
-        if not self.cloud or not self._cloud_pace.due():
-            return False
         make = self.cloud.take()
         if make is None:
             return False
@@ -133,12 +134,12 @@ class MapDrawing:
         kept = np.flatnonzero(visible(self._points, look))
         self._shown_points = len(kept)
         drawn = kept[thin(len(kept), self._config.max_points)]
-        if not self._panel.shows_points:
+        if not self._points_shown:
             drawn = drawn[:0]
         shown = self._points.take(drawn)
         self._panel.suggest_point_size(self._suggested_size)
         self._scene.set_points(shown.points, colors(shown, look, self._legend), self._panel.point_size_m)
-        full = self._panel.shows_points and len(kept) > len(drawn)
+        full = self._points_shown and len(kept) > len(drawn)
         note("points", f"showing {len(drawn):,} of {len(kept):,} points (max_points)" if full else "")
 
     def _suggested_size(self) -> float | None:

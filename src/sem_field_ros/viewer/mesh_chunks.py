@@ -19,6 +19,7 @@ Chunk = tuple[int, int, int]
 _CHUNK_M = 2.0
 _WELD_M = 0.00025  # vertices closer than this are one
 _NEAR_M = 0.06  # a vertex that moved since the cloud was published takes its attributes from this near
+_SHIFTS = 0.5 * _NEAR_M * np.concatenate([np.zeros((1, 3)), np.eye(3), -np.eye(3)]).astype(np.float32)
 _AXIS_BITS = 21  # x, y, z share 63 bits: coordinates repeat after 524 m of weld steps, far beyond a chunk
 _LIGHT = np.array([0.28, 0.42, 0.86], dtype=np.float32)  # from above and a little from the side: walls differ
 
@@ -54,11 +55,11 @@ class PointLookup:
     def __call__(self, vertices: np.ndarray) -> np.ndarray:
         """Vertices [V, 3] -> index [V] int64 of a cloud point, -1 where there is none near."""
         index = self._exact.find(position_keys(vertices, _WELD_M))
-        for shift in (0.0, 0.5 * _NEAR_M, -0.5 * _NEAR_M):  # a cell border may lie between the two
+        for shift in _SHIFTS:  # a cell border may lie between the two
             missing = np.flatnonzero(index < 0)
             if not len(missing):
                 break
-            index[missing] = self._near.find(position_keys(vertices[missing] + np.float32(shift), _NEAR_M))
+            index[missing] = self._near.find(position_keys(vertices[missing] + shift, _NEAR_M))
         return index
 
 

@@ -51,10 +51,9 @@ class Panel:
         hidden = frozenset(i for i, row in self._rows.items() if not row.value)
         return Look(self._color_by.value, float(self._min_confidence.value), hidden)
 
-    @property
-    def shows_points(self) -> bool:
-        """Whether points are shown."""
-        return self._show.value in ("points", "both")
+    def shows_points(self, has_mesh: bool) -> bool:
+        """Whether points are shown: also where a mesh is wanted and there is none."""
+        return self._show.value in ("points", "both") or not has_mesh
 
     @property
     def shows_mesh(self) -> bool:

@@ -1,0 +1,54 @@
+"""PLY files in the viewer, and that nothing of ROS is needed for them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sem_field_ros.errors import DataError
+from sem_field_ros.geometry.ply import write_ply as write_plain_ply
+from sem_field_ros.labels import load_label_set
+from sem_field_ros.mapping.export import write_ply
+from sem_field_ros.mapping.surface import Surface
+from sem_field_ros.viewer.files import load_ply
+
+LABELS = load_label_set("scannet20")
+
+
+def test_an_exported_surface_comes_back(tmp_path: Path) -> None:
+    surface = Surface(
+        np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0]], np.float32),
+        np.tile(np.float32([0, 0, 1]), (3, 1)),
+        np.array([[1, 2, 3]] * 3, np.uint8),
+        np.array([LABELS.index_of("chair"), LABELS.index_of("table"), -1], np.int16),
+        np.array([0.5, 0.75, 0.0], np.float32),
+        np.array([[0, 1, 2]], np.int32),
+        np.ones(3, bool),
+    )
+    write_ply(tmp_path / "mesh.ply", surface, LABELS, "rgb")
+    cloud, triangles, names = load_ply(tmp_path / "mesh.ply")
+    assert [names[i] for i in cloud.label_ids.tolist()] == ["chair", "table", "unlabelled"]
+    assert cloud.confidence.tolist() == [0.5, 0.75, 0.0] and cloud.rgb.tolist() == [[1, 2, 3]] * 3
+    assert triangles.corners.tolist() == surface.vertices.tolist() and len(triangles) == 1
+
+
+def test_a_bare_cloud_is_unlabelled_and_grey(tmp_path: Path) -> None:
+    xyz = {axis: np.zeros(2, np.float32) for axis in "xyz"}
+    write_plain_ply(tmp_path / "cloud.ply", xyz, np.zeros((0, 3), int))
+    cloud, triangles, names = load_ply(tmp_path / "cloud.ply")
+    assert cloud.label_ids.tolist() == [255, 255] and len(triangles) == 0 and names == {}
+
+
+def test_a_file_that_is_none_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "x.ply").write_text("solid")
+    with pytest.raises(DataError, match="x.ply"):
+        load_ply(tmp_path / "x.ply")
+
+
+def test_files_are_viewed_without_ros() -> None:
+    code = "import sys, sem_field_ros.commands.view as v; sys.exit('rclpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
