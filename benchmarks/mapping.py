@@ -3,8 +3,8 @@
     python benchmarks/mapping.py SEQ [--frames N] [--voxel-sizes-m 0.05 0.02] [--segmenter NAME] [--out out/bench.json]
 
 Both see every frame, one after the other, in one process with the same number of threads and the same truncation.
-Rows: stage, voxel_size_m, ours_ms, peer, peer_ms, ratio. A stage row is the median over its calls; `total` is the mean
-over all frames of everything but the 2-D segmenter: integration of every frame, voting and meshing of every keyframe.
+Rows: stage, voxel_size_m, ours_ms, peer, peer_ms, ratio. A stage row is the median over its calls; `total` is the cost of
+a frame without the 2-D segmenter: integration of every frame plus the keyframes' share of voting and meshing.
 """
 
 from __future__ import annotations
@@ -92,13 +92,14 @@ def run(frames: list[PosedFrame], config: MapConfig, segmenter: Replayed) -> lis
             times["mesh"].append(_ms(mapper.map.update_surface))
             if to_message is not None:
                 times["message"].append(_ms(to_message))
-    mean_peer = float(np.mean(times["peer"]))
-    total = sum(sum(times[s]) for s in ("integrate", "fuse", "mesh")) / len(frames)
-    rows = [_row(stage, config, float(np.median(times[stage])), None) for stage in ("fuse", "mesh", "message")
-            if times[stage]]  # fmt: skip
-    rows.insert(0, _row("integrate", config, float(np.median(times["integrate"])), float(np.median(times["peer"]))))
-    rows.insert(0, _row("segment", config, float(np.median(segmenter.times_ms)), None))
-    return [*rows, _row("total", config, total, mean_peer)]
+    median = {stage: float(np.median(values)) for stage, values in times.items()}
+    total = sum(median[stage] * len(times[stage]) / len(frames) for stage in ("integrate", "fuse", "mesh"))
+    return [
+        _row("segment", config, float(np.median(segmenter.times_ms)), None),
+        _row("integrate", config, median["integrate"], median["peer"]),
+        *(_row(stage, config, median[stage], None) for stage in ("fuse", "mesh", "message") if stage in median),
+        _row("total", config, total, median["peer"]),
+    ]
 
 
 def _cloud_message(mapper: Mapper) -> Callable[[], object] | None:

@@ -185,6 +185,18 @@ def test_growth_moves_no_label():
     assert (surface.labels[labelled] == (surface.vertices[labelled, 0] > 0)).mean() > 0.99
 
 
+@pytest.mark.parametrize("backend", ["open3d", "torch"])
+def test_what_has_gone_is_carved_away(backend):
+    semantic_map = SemanticMap(replace(CONFIG, backend=backend), LABELS)
+    for _ in range(6):
+        semantic_map.integrate(wall_frame(wall_z=0.7))  # somebody stands before the wall ...
+    assert (semantic_map.surface().vertices[:, 2] < 1).any()
+    for _ in range(40):
+        semantic_map.integrate(wall_frame())  # ... and leaves
+    inside = np.abs(semantic_map.surface().vertices[:, :2]).max(axis=1) < 0.25
+    assert inside.any() and (semantic_map.surface().vertices[inside, 2] > 1.3).all()
+
+
 def test_reset_forgets_everything():
     semantic_map = _wall_map()
     semantic_map.reset()

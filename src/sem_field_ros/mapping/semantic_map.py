@@ -14,9 +14,10 @@ import torch
 from torch import Tensor
 
 from sem_field_ros.frame import PosedFrame
-from sem_field_ros.geometry.camera import Intrinsics
+from sem_field_ros.geometry.camera import Intrinsics, project
+from sem_field_ros.geometry.poses import inverse, transform_points
 from sem_field_ros.geometry.raycast import MeshRaycaster
-from sem_field_ros.geometry.tsdf import BLOCK, TsdfConfig, make_tsdf
+from sem_field_ros.geometry.tsdf import BLOCK, TsdfConfig, make_tsdf, unique_keys
 from sem_field_ros.labels import LabelSet
 from sem_field_ros.mapping.block_meshes import BlockGeometry, extract_blocks, with_lower_neighbours
 from sem_field_ros.mapping.config import MapConfig
@@ -30,6 +31,7 @@ from sem_field_ros.mapping.votes import VoteTable
 from sem_field_ros.segmentation.segmenter import ClassProbabilities
 
 _FIRST_CAPACITY = 1024  # blocks
+_CARVE_EVERY = 4  # frames; free space is carved more rarely than surface is refined
 _LATE_VIEWS = 4  # keyframes kept so that surface that appears after them still gets their votes
 
 
@@ -83,6 +85,8 @@ class SemanticMap:
         keys = self.volume.visible_block_keys(frame.depth, frame.depth_camera, frame.T_world_camera)
         if len(keys) == 0:
             return
+        if self.frames % _CARVE_EVERY == 0:
+            keys = unique_keys(torch.cat([keys, self._free_blocks(frame)]))[0]
         keys = keys[: self.config.max_blocks]
         self._make_room(keys, frame.T_world_camera[:3, 3])
         self.volume.activate(keys)
@@ -95,6 +99,18 @@ class SemanticMap:
         if self.frames % 16 == 0:
             self.volume.weight.clamp_(max=self.config.max_weight)
         self._whole = self._raycaster = None
+
+    def _free_blocks(self, frame: PosedFrame) -> Tensor:
+        """Keys [n, 3] of blocks that this frame looks through: what stood there has gone (people, doors, drift)."""
+        assert frame.depth is not None
+        keys, _ = self.volume.keys()
+        side = self.config.voxel_size_m * BLOCK
+        centers = transform_points(inverse(frame.T_world_camera), (keys.numpy() + 0.5) * side)
+        pixels, z = project(centers, frame.depth_camera)
+        u, v = np.rint(np.clip(pixels, -1, 1e6)).astype(np.int64).T
+        inside = (z > 0) & (u >= 0) & (v >= 0) & (u < frame.depth.shape[1]) & (v < frame.depth.shape[0])
+        depth = frame.depth[np.where(inside, v, 0), np.where(inside, u, 0)]
+        return keys[torch.from_numpy(inside & (depth > z))]
 
     def adopt_blocks(self, keys: Tensor) -> Tensor:
         """Make blocks [n, 3] exist, to be filled by the caller (a loaded map); returns their slots [n]."""
