@@ -9,12 +9,10 @@ def test_something(ros):
 
 from __future__ import annotations
 
-import fcntl
 import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -28,6 +26,8 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile
 from rclpy.signals import SignalHandlerOptions
+
+from tests.ros.domains import claimed_domain
 
 
 class RosHarness:
@@ -127,19 +127,10 @@ class RosHarness:
 @pytest.fixture
 def domain_id(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     """A ROS domain that no other test of this machine is using, also set for child processes."""
-    for number in range(1, 101):
-        lock = (Path(tempfile.gettempdir()) / f"sem_field_test_domain_{number}.lock").open("w")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            lock.close()
-            continue
+    with claimed_domain() as number:
         monkeypatch.setenv("ROS_DOMAIN_ID", str(number))
         monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
         yield number
-        lock.close()
-        return
-    pytest.fail("all 100 test domains are in use on this machine")
 
 
 @pytest.fixture
