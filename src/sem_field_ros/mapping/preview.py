@@ -29,7 +29,7 @@ _BACKGROUND = (255, 255, 255)
 _PANEL_COLOR = (243, 244, 246)
 _INK = (40, 44, 52)
 _FAINT_INK = (120, 126, 136)
-_UNLABELLED = (176, 178, 182)  # lighter than on the topics: most of a map may be unlabelled
+_UNLABELLED = (226, 222, 212)  # lighter than on the topics: most of a map may be unlabelled
 _PATH = (230, 40, 140)
 
 

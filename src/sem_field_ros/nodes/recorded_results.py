@@ -1,0 +1,112 @@
+"""What the demo recorder heard -> semantic_cloud.ply, mesh.ply, preview.png, report.json. No rclpy."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sem_field_ros.data.open_sequence import open_sequence
+from sem_field_ros.evaluation.map_evaluation import evaluate_map
+from sem_field_ros.frame import SequenceReader
+from sem_field_ros.geometry.camera import Intrinsics
+from sem_field_ros.geometry.raycast import MeshRaycaster
+from sem_field_ros.labels import UNLABELLED_INDEX, LabelSet
+from sem_field_ros.mapping.outputs import REPORT_NAME, write_surface_files
+from sem_field_ros.mapping.report import MapReport, surface_counts
+from sem_field_ros.mapping.surface import RenderedView, Surface
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One demo run as it was heard over DDS. `diagnostics` are the mapper's last values, by key."""
+
+    surface: Surface
+    labels: LabelSet
+    poses: list[np.ndarray]
+    sequence: str
+    sequence_label_set: str
+    parameters: dict[str, Any]
+    diagnostics: dict[str, str]
+    drops: dict[str, int]
+    frames_in: int
+    span_s: float  # first to last camera stamp
+    played_s: float  # wall time of the playing
+    peak_rss_mb: float
+    messages: dict[str, int]
+    notes: list[str]
+
+
+def write_recording(directory: Path, recording: Recording) -> MapReport:
+    """Write the four files; scores are added where the sequence has labels. Raises SemFieldError with one line."""
+    sequence = None
+    if recording.sequence:
+        sequence = open_sequence(recording.sequence, label_set=recording.sequence_label_set or None)
+    report = _report(recording, sequence.name if sequence is not None else "")
+    title = f"Semantic map of {report.sequence}" if report.sequence else "Semantic map"
+    write_surface_files(directory, recording.surface, recording.labels, T_world_cameras=recording.poses, title=title)
+    if sequence is not None and sequence.labels is not None and report.segmenter != "none":
+        report = _with_scores(report, recording, sequence)
+    report.write(directory / REPORT_NAME)
+    return report
+
+
+def _report(recording: Recording, sequence: str) -> MapReport:
+    values = recording.diagnostics
+    mapped = int(values.get("frames_mapped", "0"))
+    config = {key: value for key, value in recording.parameters.items() if key != "segmenter"}
+    extra: dict[str, Any] = {"messages": recording.messages, "played_s": round(recording.played_s, 3)}
+    return MapReport(
+        sequence=sequence,
+        segmenter=str(recording.parameters.get("segmenter", "")),
+        label_set=recording.labels.name,
+        frames_in=recording.frames_in,
+        frames_mapped=mapped,
+        keyframes=int(values.get("keyframes", "0")),
+        drops=recording.drops,
+        fps=round(mapped / recording.span_s, 2) if recording.span_s > 0 else 0.0,
+        latency_ms=_timings(values, "latency"),
+        **surface_counts(recording.surface, recording.labels),
+        peak_rss_mb=round(recording.peak_rss_mb, 1),
+        duration_s=round(recording.span_s, 3),
+        stage_ms={stage: _timings(values, stage) for stage in _stages(values)},
+        map_stats={key: float(values[key]) for key in ("blocks", "surface_voxels", "map_bytes") if key in values},
+        config=config,
+        extra=extra | ({"notes": recording.notes} if recording.notes else {}),
+    )
+
+
+def _stages(values: dict[str, str]) -> list[str]:
+    suffix = "_ms_p50"
+    return [key[: -len(suffix)] for key in values if key.endswith(suffix) and not key.startswith("latency")]
+
+
+def _timings(values: dict[str, str], stage: str) -> dict[str, float]:
+    """{p50, p95} of a stage in milliseconds; empty where the mapper measured nothing."""
+    found = {p: values.get(f"{stage}_ms_{p}", "nan") for p in ("p50", "p95")}
+    return {} if "nan" in found.values() else {p: float(value) for p, value in found.items()}
+
+
+def _with_scores(report: MapReport, recording: Recording, sequence: SequenceReader) -> MapReport:
+    """Score the recorded mesh by the labelled views, in the way the offline mapper's own map is scored."""
+    surface = recording.surface
+    scene = MeshRaycaster(surface.vertices, surface.faces)
+
+    def render(camera: Intrinsics, T_world_camera: np.ndarray) -> RenderedView:
+        depth, vertex = scene.cast(camera, T_world_camera)
+        hit = vertex >= 0
+        labels = np.where(hit, _at(surface.labels, vertex), UNLABELLED_INDEX).astype(np.int16)
+        confidence = np.where(hit, _at(surface.confidence, vertex), 0).astype(np.float32)
+        colors = np.where(hit[..., None], _at(surface.colors, vertex), 0).astype(np.uint8)
+        return RenderedView(depth, labels, confidence, colors)
+
+    scores = evaluate_map(surface, render, recording.labels, sequence).as_report(recording.labels)
+    return dataclasses.replace(report, **{**scores, "extra": {**report.extra, **scores["extra"]}})
+
+
+def _at(values: np.ndarray, index: np.ndarray) -> np.ndarray:
+    """values[index], zeros where there are no values at all."""
+    return values[index] if len(values) else np.zeros((*index.shape, *values.shape[1:]), values.dtype)
