@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
@@ -51,10 +51,8 @@ class Harness:
         self.listener = MapperListener(self.node, cloud=cloud)
 
     def _spin_mapper(self) -> None:
-        try:
+        with suppress(ExternalShutdownException):
             self._mapper_executor.spin()
-        except ExternalShutdownException:
-            pass
 
     def alive(self) -> bool:
         """Whether the node's executor still runs: an exception in a callback would have ended it."""

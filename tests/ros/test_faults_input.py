@@ -57,7 +57,7 @@ def inject(harness: Harness, counter: str, say: Callable[[], Any], times: int = 
     assert harness.count(counter) == counted + times
 
 
-# -- transforms ---------------------------------------------------------------------------------------------------------
+# -- transforms -------------------------------------------------------------------------------------------------------
 
 
 def test_a_camera_frame_that_tf_does_not_know(mapper: Harness) -> None:
@@ -129,7 +129,7 @@ def test_bad_quaternions_are_refused(mapper: Harness, quaternion: tuple[float, .
     assert mapper.count("refused_transforms/bad_pose") == refused + 1
 
 
-# -- stamps -------------------------------------------------------------------------------------------------------------
+# -- stamps -----------------------------------------------------------------------------------------------------------
 
 
 def test_zero_stamps(mapper: Harness) -> None:
@@ -152,7 +152,7 @@ def test_unordered_stamps(mapper: Harness) -> None:
     inject(mapper, "drops/out_of_order", lambda: mapper.robot.say(stamp_ns=late_ns, depth=None, labels=None))
 
 
-# -- images -------------------------------------------------------------------------------------------------------------
+# -- images -----------------------------------------------------------------------------------------------------------
 
 
 def _resized(width: int, height: int) -> Callable[[Any], None]:
@@ -218,7 +218,7 @@ def test_padded_and_big_endian_images_are_mapped(mapper: Harness) -> None:
     mapper.wait_for_count("frames_mapped", mapped + 1)
 
 
-# -- depth --------------------------------------------------------------------------------------------------------------
+# -- depth ------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("value", [math.nan, 0.0, -1.0, math.inf])
@@ -242,7 +242,7 @@ def test_depth_of_another_size_than_colour(mapper: Harness) -> None:
     mapper.wait_for_count("frames_mapped", mapped + 1)
 
 
-# -- intrinsics ---------------------------------------------------------------------------------------------------------
+# -- intrinsics -------------------------------------------------------------------------------------------------------
 
 
 def _uncalibrated(msg: Any) -> None:
@@ -271,7 +271,7 @@ def test_intrinsics_and_resolution_that_change_mid_run(mapper: Harness) -> None:
     mapper.wait_for_count("frames_mapped", mapped + 1)
 
 
-# -- labels -------------------------------------------------------------------------------------------------------------
+# -- labels -----------------------------------------------------------------------------------------------------------
 
 
 def test_label_ids_out_of_range_do_not_vote(mapper: Harness) -> None:
@@ -285,7 +285,7 @@ def test_label_ids_out_of_range_do_not_vote(mapper: Harness) -> None:
     assert mapper.count("frames_mapped") == mapped + 1
 
 
-# -- topics that stay away ----------------------------------------------------------------------------------------------
+# -- topics that stay away --------------------------------------------------------------------------------------------
 
 
 def test_a_topic_that_falls_silent_is_named(mapper: Harness) -> None:

@@ -71,7 +71,7 @@ def far_wall(harness: Harness, count: int = 4) -> None:
     harness.wait_for_count("frames_mapped", before + count)
 
 
-# -- clock --------------------------------------------------------------------------------------------------------------
+# -- clock ------------------------------------------------------------------------------------------------------------
 
 
 def test_stamps_that_jump_back_keep_the_map(mapper: Harness) -> None:
@@ -145,7 +145,7 @@ def test_no_clock_with_use_sim_time_then_a_clock_that_jumps() -> None:
         harness.map_frames(3)
 
 
-# -- map -> odom --------------------------------------------------------------------------------------------------------
+# -- map -> odom ------------------------------------------------------------------------------------------------------
 
 
 def shift_odom(robot: FakeRobot, metres: float) -> None:
