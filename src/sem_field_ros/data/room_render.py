@@ -48,14 +48,12 @@ class RoomRenderer:
         self.face_instance = np.repeat([o for o, _ in parts], counts)
         self.face_label = np.asarray(index, dtype=np.int16)[self.face_instance]
         self._scene = o3d.t.geometry.RaycastingScene(nthreads=2)
-        self._scene.add_triangles(
-            o3d.core.Tensor(self.vertices), o3d.core.Tensor(self.faces.astype(np.uint32), o3d.core.uint32)
-        )
+        self._scene.add_triangles(_tensor(self.vertices), _tensor(self.faces.astype(np.uint32)))
 
     def geometry(self, camera: Intrinsics, T_world_camera: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return depth [h, w] float32 metres (0 = nothing hit), label index [h, w] int16, object number [h, w] int."""
         rays = _camera_rays(camera, T_world_camera, 1)
-        hit = self._scene.cast_rays(o3d.core.Tensor(rays))
+        hit = self._scene.cast_rays(_tensor(rays))
         depth = hit["t_hit"].numpy()  # ray directions have unit z in the camera, so the distance is the depth
         found = np.isfinite(depth)
         face = np.where(found, hit["primitive_ids"].numpy(), 0)
@@ -70,12 +68,12 @@ class RoomRenderer:
         """Return the lit colour image [h, w, 3] uint8 RGB, tone-mapped, without sensor noise."""
         s = quality.supersampling
         rays = _camera_rays(camera, T_world_camera, s)
-        hit = self._scene.cast_rays(o3d.core.Tensor(rays))
+        hit = self._scene.cast_rays(_tensor(rays))
         found = np.isfinite(hit["t_hit"].numpy())
         radiance = np.zeros((len(rays), 3))
         if found.any():
             radiance[found] = self._radiance(rays[found], {k: v.numpy()[found] for k, v in hit.items()}, rng, quality)
-        image = radiance.reshape(camera.height * s, camera.width * s, 3).astype(np.float32)
+        image: np.ndarray = radiance.reshape(camera.height * s, camera.width * s, 3).astype(np.float32)
         if s > 1:
             image = cv2.resize(image, (camera.width, camera.height), interpolation=cv2.INTER_AREA)
         return _tone_map(image)
@@ -131,7 +129,11 @@ class RoomRenderer:
     def blocked(self, points: np.ndarray, to_target: np.ndarray, far: float) -> np.ndarray:
         """Whether anything lies between `points` [N, 3] and `points + far * to_target` [N, 3], [N] bool."""
         rays = np.concatenate([points, to_target], 1).astype(np.float32)
-        return self._scene.test_occlusions(o3d.core.Tensor(rays), tnear=0.0, tfar=far).numpy()
+        return self._scene.test_occlusions(_tensor(rays), tnear=0.0, tfar=far).numpy()
+
+
+def _tensor(array: np.ndarray) -> o3d.core.Tensor:
+    return o3d.core.Tensor.from_numpy(np.ascontiguousarray(array))
 
 
 def _camera_rays(camera: Intrinsics, T_world_camera: np.ndarray, supersampling: int) -> np.ndarray:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import colorsys
+from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.nn.functional import interpolate
 
 from sem_field_ros.errors import SegmenterError
@@ -13,83 +15,112 @@ from sem_field_ros.frame import PosedFrame
 from sem_field_ros.labels import LabelClass, LabelSet
 from sem_field_ros.segmentation.segmenter import ClassProbabilities
 
+_INSTALL = "pip install -r requirements/optional.txt (transformers and pillow)"
+_TENSORS = ("pixel_values", "pixel_mask", "task_inputs")  # what models take of a processor's answer
+_MIN_SHARE = 0.5  # of a pixel's probability must lie on classes of the label set, else the pixel does not vote
+
 
 class HuggingFaceSegmenter:
     """Loads a model by local path or hub name. Its classes become the label set unless one is given.
 
-    With a given label set, a class of the model counts for the class of the same name (case and plural-insensitive by
-    the part before the first comma); classes without a counterpart do not vote. Raises SegmenterError in one line.
+    With a given label set, a class of the model counts for the class of the same name (regardless of case, hyphens and
+    plural; of the synonyms in "sofa, couch" the first that is known); classes without a counterpart do not vote.
+    Only safetensors weights are read and no code of the model's repository is run. Raises SegmenterError in one line.
     """
 
-    def __init__(
-        self, name: str, labels: LabelSet | None = None, label_width: int = 160, device: str = "cpu"
-    ) -> None:
+    def __init__(self, name: str, labels: LabelSet | None = None, label_width: int = 160, device: str = "cpu") -> None:
         self._label_width, self._device = label_width, torch.device(device)
         self._processor, self._model = _load(name)
         self._model.eval().to(self._device)
-        id2label = {int(i): str(text) for i, text in self._model.config.id2label.items()}
-        own = _own_label_set(name, id2label)
+        own = _own_label_set(name, {int(i): str(text) for i, text in self._model.config.id2label.items()})
         self.labels = labels or own
-        self._to_labels = self._assignment(own)
-
-    def _assignment(self, own: LabelSet) -> torch.Tensor:
-        """Matrix [own classes, classes] of 0 and 1 that sums the model's classes into the label set's."""
-        known = {_plain(name): i for i, name in enumerate(self.labels.names)}
-        matrix = torch.zeros(len(own), len(self.labels))
-        for i, name in enumerate(own.names):
-            j = i if self.labels is own else known.get(_plain(name), -1)
-            if j >= 0:
-                matrix[i, j] = 1
-        if not matrix.any():
-            raise SegmenterError(f"label set {self.labels.name} shares no class name with the model's: leave it empty")
-        return matrix
+        self._to_labels = _assignment(own, self.labels, name)
+        one_former = self._model.config.model_type == "oneformer"
+        self._task = {"task_inputs": ["semantic"]} if one_former else {}
 
     @torch.inference_mode()
     def segment(self, frame: PosedFrame) -> ClassProbabilities:
         """Segment one frame; the probabilities are `label_width` wide with the image's aspect."""
-        inputs = self._processor(images=frame.color, return_tensors="pt")
-        kept = {k: v.to(self._device) for k, v in inputs.items() if k in ("pixel_values", "pixel_mask", "task_inputs")}
-        output = self._model(**kept)
-        if hasattr(output, "masks_queries_logits"):  # universal: masks times their classes, without "no object"
-            classes = output.class_queries_logits.softmax(dim=-1)[..., :-1]
-            scores = torch.einsum("bqc,bqhw->bchw", classes, output.masks_queries_logits.sigmoid())
-            values = scores / scores.sum(dim=1, keepdim=True).clamp(min=1e-6)
-        else:
-            values = output.logits.softmax(dim=1)
+        inputs = self._processor(images=frame.color, return_tensors="pt", **self._task)
+        output = self._model(**{k: v.to(self._device) for k, v in inputs.items() if k in _TENSORS})
         height = max(1, round(self._label_width * frame.camera.height / frame.camera.width))
-        values = interpolate(values.float().cpu(), (height, self._label_width), mode="bilinear", antialias=True)[0]
-        values = torch.einsum("chw,cd->dhw", values.clamp(min=0), self._to_labels)
+        values = _class_scores(output).float().cpu()
+        if values.shape[1] != len(self._to_labels):
+            raise SegmenterError(
+                f"the model scores {values.shape[1]} classes but its config names {len(self._to_labels)}"
+            )
+        values = interpolate(values, (height, self._label_width), mode="bilinear", antialias=True)[0].clamp(min=0)
+        values = values / values.sum(dim=0, keepdim=True).clamp(min=1e-6)
+        values = torch.einsum("chw,cd->dhw", values, self._to_labels)
         total = values.sum(dim=0, keepdim=True)
-        return ClassProbabilities(torch.where(total > 0.5, values / total.clamp(min=1e-6), 0.0))
+        return ClassProbabilities(torch.where(total > _MIN_SHARE, values / total.clamp(min=1e-6), 0.0))
+
+
+def _class_scores(output: Any) -> Tensor:
+    """Per-pixel class scores [1, C, h, w], not negative, of a semantic or a universal model's output."""
+    if hasattr(output, "masks_queries_logits"):  # masks times their classes, without "no object"
+        classes = output.class_queries_logits.softmax(dim=-1)[..., :-1]
+        return torch.einsum("bqc,bqhw->bchw", classes, output.masks_queries_logits.sigmoid())
+    if not hasattr(output, "logits") or output.logits.ndim != 4:
+        raise SegmenterError("the model gives neither class scores per pixel nor masks with classes")
+    return output.logits.softmax(dim=1)
 
 
 def _load(name: str) -> tuple[Any, Any]:
+    """Return the image processor (the whole processor for OneFormer, which also tokenises its task) and the model."""
     try:
         import transformers
+        from transformers.models.auto.modeling_auto import MODEL_FOR_UNIVERSAL_SEGMENTATION_MAPPING_NAMES as UNIVERSAL
     except ImportError as error:
-        raise SegmenterError("Hugging Face segmenters need transformers: pip install transformers") from error
+        raise SegmenterError(f"segmenter 'hf:' needs Hugging Face transformers: {_INSTALL}") from error
     try:
-        processor = transformers.AutoImageProcessor.from_pretrained(name)
         config = transformers.AutoConfig.from_pretrained(name)
-        universal = type(config) in transformers.models.auto.modeling_auto.MODEL_FOR_UNIVERSAL_SEGMENTATION_MAPPING
-        kind = (
-            transformers.AutoModelForUniversalSegmentation
-            if universal
-            else transformers.AutoModelForSemanticSegmentation
-        )
-        return processor, kind.from_pretrained(name, use_safetensors=True)
-    except (OSError, ValueError, KeyError, ImportError) as error:
-        raise SegmenterError(f"Hugging Face model '{name}' cannot be loaded: {str(error).splitlines()[0]}") from error
+        whole = config.model_type == "oneformer"
+        processor = (transformers.AutoProcessor if whole else transformers.AutoImageProcessor).from_pretrained(name)
+        kind = "Universal" if config.model_type in UNIVERSAL else "Semantic"
+        model_class = getattr(transformers, f"AutoModelFor{kind}Segmentation")
+        model = model_class.from_pretrained(name, use_safetensors=True)
+    except ImportError as error:
+        raise SegmenterError(
+            f"model '{name}' needs a package that is missing ({_first_line(error)}): {_INSTALL}"
+        ) from error
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise SegmenterError(f"Hugging Face model '{name}' cannot be loaded: {_first_line(error)}") from error
+    images = getattr(processor, "image_processor", processor)
+    if getattr(images, "do_center_crop", False):  # labels are wanted for the whole image
+        images.do_center_crop = False
+    return processor, model
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def _own_label_set(name: str, id2label: dict[int, str]) -> LabelSet:
-    classes = []
+    classes, used = [], set()
     for i in sorted(id2label):
         r, g, b = colorsys.hsv_to_rgb(i * 0.618034 % 1, 0.55 + 0.4 * (i % 2), 0.95 - 0.25 * (i % 3 == 2))
+        text = id2label[i] if id2label[i] not in used else f"{id2label[i]} {i}"  # some configs name a class twice
+        used.add(text)
         # id 255 means unlabelled, so nobody may have it
-        classes.append(LabelClass(i if i < 255 else i + 1, id2label[i], (int(r * 255), int(g * 255), int(b * 255))))
-    return LabelSet(name.rstrip("/").split("/")[-1], tuple(classes))
+        classes.append(LabelClass(i if i < 255 else i + 1, text, (int(r * 255), int(g * 255), int(b * 255))))
+    return LabelSet(Path(name).name, tuple(classes))
+
+
+def _assignment(own: LabelSet, labels: LabelSet, name: str) -> Tensor:
+    """Matrix [own classes, classes] of 0 and 1 that sums the model's classes into the label set's."""
+    if labels is own:
+        return torch.eye(len(own))
+    known = {_plain(text): i for i, text in enumerate(labels.names)}
+    matrix = torch.zeros(len(own), len(labels))
+    for i, text in enumerate(own.names):
+        matches = [known[_plain(part)] for part in text.split(",") if _plain(part) in known]
+        if matches:
+            matrix[i, matches[0]] = 1
+    if not matrix.any():
+        raise SegmenterError(f"label set {labels.name} shares no class name with model '{name}': leave label_set empty")
+    return matrix
 
 
 def _plain(name: str) -> str:
-    return name.split(",")[0].strip().lower().replace("_", " ").rstrip("s")
+    return name.strip().lower().replace("_", " ").replace("-", " ").removesuffix("s")

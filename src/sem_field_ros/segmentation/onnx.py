@@ -31,9 +31,11 @@ class OnnxSegmenter:
         settings = self._read_settings()
         self._session = self._load()
         name = settings.get("label_set")
-        if labels is None and name is None:
-            raise SegmenterError(f"segmenter 'onnx:{path}' needs label_set, as a parameter or in {self._path.name}.json")
-        self.labels = labels or load_label_set(name)
+        if labels is None and not name:
+            raise SegmenterError(
+                f"segmenter 'onnx:{path}' needs label_set, as a parameter or in {self._path.name}.json"
+            )
+        self.labels = labels or load_label_set(str(name))
         self._label_width = label_width
         self._mean = np.array(settings.get("mean", _MEAN), np.float32)
         self._std = np.array(settings.get("std", _STD), np.float32)

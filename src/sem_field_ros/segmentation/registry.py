@@ -8,6 +8,7 @@ from sem_field_ros.segmentation.segmenter import Segmenter
 
 SEGMENTERS = {
     "external": "the label image that comes with each frame",
+    "noisy:RATE": "the same with about RATE (0 to 1) of the pixels wrong, to try fusions",
     "pascal": "the shipped DeepLabv3-MobileNetV2, 21 Pascal VOC classes",
     "tflite:PATH": "a TFLite net; needs label_set",
     "onnx:PATH": "an ONNX net with PATH.json beside it",
@@ -27,10 +28,8 @@ def make_segmenter(
     """
     kind, _, path = name.partition(":")
     labels = load_label_set(label_set) if label_set else None
-    if kind == "external":
-        from sem_field_ros.segmentation.external import ExternalSegmenter
-
-        return ExternalSegmenter(labels or source or load_label_set("scannet20"), source or labels, label_width)
+    if kind == "external" or (kind == "noisy" and path):
+        return _make_external(path, labels, source, label_width)
     if kind == "pascal":
         from sem_field_ros.segmentation.tflite import pascal_segmenter
 
@@ -41,6 +40,17 @@ def make_segmenter(
         return _make_from_path(kind, path, labels, label_width, device)
     known = "; ".join(f"{key} ({what})" for key, what in SEGMENTERS.items())
     raise SegmenterError(f"segmenter '{name}' is unknown; choose {known}")
+
+
+def _make_external(rate: str, labels: LabelSet | None, source: LabelSet | None, label_width: int) -> Segmenter:
+    from sem_field_ros.segmentation.external import ExternalSegmenter
+
+    try:
+        noise_rate = float(rate or 0)
+    except ValueError:
+        raise SegmenterError(f"segmenter 'noisy:{rate}': '{rate}' is no number between 0 and 1") from None
+    target = labels or source or load_label_set("scannet20")
+    return ExternalSegmenter(target, source or labels, label_width, noise_rate=noise_rate)
 
 
 def _make_from_path(kind: str, path: str, labels: LabelSet | None, label_width: int, device: str) -> Segmenter:

@@ -22,10 +22,11 @@ PASCAL_MODEL = "models/pascal_deeplab_mnv2/deeplabv3_mnv2_pascal_quant.tflite"
 
 
 class TfliteSegmenter:
-    """Runs a TFLite net on letterboxed images and reads its class scores (not only its arg max).
+    """Runs a TFLite net on the whole image, stretched to its input, and reads its class scores (not only its arg max).
 
     Exported nets often end in an arg max; the scores are then the inner float or quantised tensor [1, h, w, C] that is
-    smallest, i.e. before the net's own upsampling, which is done here in probabilities at `label_width`.
+    smallest, i.e. before the net's own upsampling, which is done here at `label_width`. Stretching beats letterboxing
+    with the shipped net: it finds more of the far chairs and of the screens, for the same time.
     Raises SegmenterError where the file is missing, is no such net, or has another number of classes than `labels`.
     """
 
@@ -55,28 +56,39 @@ class TfliteSegmenter:
 
     def segment(self, frame: PosedFrame) -> ClassProbabilities:
         """Segment one frame; the probabilities are `label_width` wide with the image's aspect."""
-        image, inner = _letterbox(frame.color, self._size)
+        image = cv2.resize(frame.color, self._size, interpolation=cv2.INTER_LINEAR)
         self._interpreter.set_tensor(self._input["index"], self._quantised(image)[None])
         self._interpreter.invoke()
         raw = self._interpreter.get_tensor(self._scores["index"])[0].astype(np.float32)
         scale, zero = self._scores["quantization"]
-        logits = (raw - zero) * scale if scale else raw
+        scores = torch.from_numpy((raw - zero) * scale if scale else raw)
         height = max(1, round(self._label_width * frame.camera.height / frame.camera.width))
-        scores = self._resample(torch.from_numpy(logits), inner, self._label_width, height)
-        return ClassProbabilities(torch.softmax(scores, dim=0))
+        resampled = self._resample(scores, self._label_width, height)
+        if _are_probabilities(scores):
+            return ClassProbabilities(resampled / resampled.sum(dim=0, keepdim=True))
+        return ClassProbabilities(torch.softmax(resampled, dim=0))
 
     def _quantised(self, image: np.ndarray) -> np.ndarray:
-        """RGB 0-255 in the net's input type: as it is for uint8, else scaled to [-1, 1] as MobileNets expect."""
+        """RGB 0-255 in the net's input type: as it is in 8 bits, else scaled to [-1, 1] as MobileNets expect."""
         dtype = self._input["dtype"]
-        return image if dtype == np.uint8 else (image.astype(np.float32) / 127.5 - 1).astype(dtype)
+        if dtype == np.uint8:
+            return image
+        if dtype == np.int8:
+            return (image.astype(np.int16) - 128).astype(np.int8)
+        return (image.astype(np.float32) / 127.5 - 1).astype(dtype)
 
-    def _resample(self, logits: Tensor, inner: tuple[int, int], width: int, height: int) -> Tensor:
+    def _resample(self, scores: Tensor, width: int, height: int) -> Tensor:
         """Scores [h, w, C] whose corner cells sit on the input's corner pixels -> [C, height, width] of the image."""
-        columns = (torch.arange(width) + 0.5) * inner[0] / width - 0.5
-        rows = (torch.arange(height) + 0.5) * inner[1] / height - 0.5
-        y, x = torch.meshgrid(rows / (self._size[1] - 1), columns / (self._size[0] - 1), indexing="ij")
+        columns = ((torch.arange(width) + 0.5) * self._size[0] / width - 0.5) / (self._size[0] - 1)
+        rows = ((torch.arange(height) + 0.5) * self._size[1] / height - 0.5) / (self._size[1] - 1)
+        y, x = torch.meshgrid(rows, columns, indexing="ij")
         grid = torch.stack([x, y], dim=-1) * 2 - 1
-        return grid_sample(logits.permute(2, 0, 1)[None], grid[None], align_corners=True, padding_mode="border")[0]
+        return grid_sample(scores.permute(2, 0, 1)[None], grid[None], align_corners=True, padding_mode="border")[0]
+
+
+def _are_probabilities(scores: Tensor) -> bool:
+    """Whether scores [h, w, C] already went through a softmax."""
+    return bool((scores >= 0).all() and ((scores.sum(dim=-1) - 1).abs() < 0.05).all())
 
 
 def pascal_segmenter(label_width: int = 160, threads: int = 2) -> TfliteSegmenter:
@@ -99,12 +111,3 @@ def _load(path: Path, threads: int) -> Any:
     except (ValueError, RuntimeError) as error:
         raise SegmenterError(f"{path} is no TFLite model: {str(error).splitlines()[0]}") from error
     return interpreter
-
-
-def _letterbox(image: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, tuple[int, int]]:
-    """Resize into `size` (w, h) with the aspect kept, grey below and right; returns it and the inner (w, h)."""
-    scale = min(size[0] / image.shape[1], size[1] / image.shape[0])
-    inner = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
-    out = np.full((size[1], size[0], 3), 127, np.uint8)
-    out[: inner[1], : inner[0]] = cv2.resize(image, inner, interpolation=cv2.INTER_LINEAR)
-    return out, inner

@@ -1,0 +1,90 @@
+"""ONNX nets built here: the class is the colour channel that is largest, so the right answer is known by hand."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from sem_field_ros.errors import SegmenterError
+from sem_field_ros.labels import LabelClass, LabelSet, load_label_set
+from sem_field_ros.segmentation.onnx import OnnxSegmenter
+
+from .frames import check_probabilities, frame_of, red_and_blue
+
+onnx = pytest.importorskip("onnx")
+RGB = LabelSet("rgb", tuple(LabelClass(i, n, (i, i, i)) for i, n in enumerate(("red", "green", "blue"))))
+
+
+def _write(path: Path, size: tuple[int | str, int | str] = ("h", "w"), ops: tuple[str, ...] = ("AveragePool",)) -> Path:
+    """A net that pools its three input channels 4x4: its outputs are the channels, as scores of three classes."""
+    attributes = {"AveragePool": {"kernel_shape": [4, 4], "strides": [4, 4]}, "Softmax": {"axis": 1}}
+    names = ["picture", *(f"t{i}" for i in range(len(ops)))]
+    nodes = [onnx.helper.make_node(op, [names[i]], [names[i + 1]], **attributes[op]) for i, op in enumerate(ops)]
+    tensor = onnx.helper.make_tensor_value_info
+    graph = onnx.helper.make_graph(
+        nodes,
+        "channels",
+        [tensor("picture", onnx.TensorProto.FLOAT, [1, 3, *size])],
+        [tensor(names[-1], onnx.TensorProto.FLOAT, None)],
+    )
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 13)], ir_version=8)
+    onnx.save(model, str(path))
+    return path
+
+
+@pytest.mark.parametrize("size", [("h", "w"), (32, 48)])
+def test_red_is_red_where_it_is(tmp_path: Path, size: tuple) -> None:
+    path = _write(tmp_path / "net.onnx", size)
+    out = OnnxSegmenter(path, RGB, label_width=40).segment(frame_of(red_and_blue(80, 60, border=60)))
+    check_probabilities(out, 3, 40, 30)
+    index = out.label_index()
+    assert bool((index[:, :29] == 0).all()) and bool((index[:, 31:] == 2).all())
+
+
+def test_the_side_file_sets_mean_std_size_and_output(tmp_path: Path) -> None:
+    path = _write(tmp_path / "net.onnx", ops=("AveragePool", "Softmax"))
+    side = {"label_set": str(tmp_path / "rgb.yaml"), "mean": [0, 0, 0], "std": [0.5, 0.5, 0.5], "size": [64, 48]}
+    (tmp_path / "net.onnx.json").write_text(json.dumps({**side, "output": "probabilities"}))
+    (tmp_path / "rgb.yaml").write_text(
+        "name: rgb\nclasses:\n"
+        + "".join(f"  - {{id: {c.id}, name: {c.name}, color: {[*c.color]}}}\n" for c in RGB.classes)
+    )
+    segmenter = OnnxSegmenter(path, label_width=8)
+    out = segmenter.segment(frame_of(np.full((60, 80, 3), (255, 0, 0), np.uint8)))
+    assert segmenter.labels.names == ("red", "green", "blue")
+    # scores 2, 0, 0 after mean and std, softmaxed once by the net: exp(2) / (exp(2) + 2)
+    assert out.values[0].mean() == pytest.approx(np.exp(2) / (np.exp(2) + 2), abs=1e-4)
+
+
+def test_default_normalisation_is_imagenet(tmp_path: Path) -> None:
+    out = OnnxSegmenter(_write(tmp_path / "net.onnx"), RGB, label_width=8).segment(
+        frame_of(np.full((60, 80, 3), 255, np.uint8))
+    )
+    scores = (1 - torch.tensor([0.485, 0.456, 0.406])) / torch.tensor([0.229, 0.224, 0.225])
+    assert torch.allclose(out.values.mean(dim=(1, 2)), scores.softmax(0), atol=1e-4)
+
+
+def test_mistakes_are_one_clear_line(tmp_path: Path) -> None:
+    path = _write(tmp_path / "net.onnx")
+    with pytest.raises(SegmenterError, match="needs label_set"):
+        OnnxSegmenter(path)
+    with pytest.raises(SegmenterError, match=r"not \[1, 20, h, w\] for label set scannet20"):
+        OnnxSegmenter(path, load_label_set("scannet20")).segment(frame_of(red_and_blue()))
+    with pytest.raises(SegmenterError, match="does not exist"):
+        OnnxSegmenter(tmp_path / "none.onnx", RGB)
+    (tmp_path / "bad.onnx").write_bytes(b"nonsense")
+    with pytest.raises(SegmenterError, match="is no ONNX model") as error:
+        OnnxSegmenter(tmp_path / "bad.onnx", RGB)
+    assert "\n" not in str(error.value)
+    (tmp_path / "net.onnx.json").write_text("{")
+    with pytest.raises(SegmenterError, match="cannot be read"):
+        OnnxSegmenter(path, RGB)
+    with pytest.raises(SegmenterError, match=r"expected an input \[1, 3, h, w\]"):
+        flat = onnx.load(str(path))
+        flat.graph.input[0].type.tensor_type.shape.dim[1].dim_value = 4
+        onnx.save(flat, str(tmp_path / "four.onnx"))
+        OnnxSegmenter(tmp_path / "four.onnx", RGB)

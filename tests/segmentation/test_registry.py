@@ -1,0 +1,74 @@
+"""Segmenters by name, and what a user reads when a name is wrong."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import pytest
+
+from sem_field_ros.errors import LabelSetError, SegmenterError
+from sem_field_ros.labels import load_label_set
+from sem_field_ros.segmentation.registry import SEGMENTERS, make_segmenter
+from sem_field_ros.segmentation.segmenter import Segmenter
+
+from .frames import frame_of
+
+
+@pytest.mark.parametrize("name", ["external", "noisy:0.3", "pascal"])
+def test_names_make_segmenters(name: str) -> None:
+    segmenter = make_segmenter(name, label_width=40)
+    assert isinstance(segmenter, Segmenter)
+    frame = frame_of(np.zeros((60, 80, 3), np.uint8), np.full((60, 80), 1, np.uint8))
+    assert segmenter.segment(frame).values.shape == (len(segmenter.labels), 30, 40)
+
+
+def test_external_takes_the_sources_set_or_regroups() -> None:
+    nyu = load_label_set("nyu40")
+    assert make_segmenter("external").labels.name == "scannet20"
+    assert make_segmenter("external", source=nyu).labels.name == "nyu40"
+    into = make_segmenter("external", "scannet20", source=nyu)
+    frame = frame_of(np.zeros((2, 2, 3), np.uint8), np.array([[39, 22], [5, 0]], np.uint8))
+    names = [into.labels.names[i] if i >= 0 else None for i in into.segment(frame).label_index().flatten().tolist()]
+    assert names == ["other furniture", None, "chair", None]
+
+
+@pytest.mark.parametrize(
+    ("name", "label_set", "message"),
+    [
+        ("magic", None, "'magic' is unknown; choose external"),
+        ("none", None, "unknown|no segmenter"),
+        ("onnx:", None, "unknown"),
+        ("noisy:", None, "unknown"),
+        ("noisy:lots", None, "no number"),
+        ("noisy:2", None, "noise rate"),
+        ("tflite:some.tflite", None, "needs label_set"),
+        ("pascal", "scannet20", "labels with set voc, not scannet20"),
+    ],
+)
+def test_mistakes_say_what_to_do(name: str, label_set: str | None, message: str) -> None:
+    with pytest.raises(SegmenterError, match=message) as error:
+        make_segmenter(name, label_set)
+    assert "\n" not in str(error.value)
+
+
+def test_an_unknown_name_lists_all_that_exist() -> None:
+    with pytest.raises(SegmenterError) as error:
+        make_segmenter("magic")
+    assert all(key in str(error.value) for key in SEGMENTERS)
+    with pytest.raises(LabelSetError, match="not found"):
+        make_segmenter("external", "no-such-set")
+
+
+@pytest.mark.parametrize(
+    ("name", "package", "label_set"),
+    [
+        ("pascal", "ai_edge_litert.interpreter", None),
+        ("onnx:net.onnx", "onnxruntime", "voc"),
+        ("hf:org/model", "transformers", None),
+    ],
+)
+def test_a_missing_package_names_its_install_line(monkeypatch, name: str, package: str, label_set: str | None) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(SegmenterError, match="pip install"):
+        make_segmenter(name, label_set)
