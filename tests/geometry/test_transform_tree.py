@@ -193,3 +193,12 @@ def test_rotation_between_stamps_is_slerp(qa, qb, percent):
         expected = (math.sin((1 - f) * angle) * a + math.sin(f * angle) * b) / math.sin(angle)
     T = tree.lookup("a", "b", S + percent * S // 100)
     np.testing.assert_allclose(T, pose_from_quaternion(np.full(3, f), expected), atol=1e-6)
+
+
+def test_a_straggler_after_a_clock_jump_does_not_block_the_new_time():
+    tree = TransformTree(cache_s=10.0)
+    tree.set_pose("map", "base", 100 * 10**9, np.eye(4))  # came late: the time now is around 5 s
+    taken = [tree.set_pose("map", "base", 5 * 10**9 + i, np.eye(4)) for i in range(4)]
+    assert taken == [False, False, True, True]
+    assert tree.can_transform("map", "base", 5 * 10**9 + 2)
+    assert not tree.can_transform("map", "base", 100 * 10**9)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Mapping
+from typing import Any
 
 from sem_field_ros.errors import SettingError
-from sem_field_ros.nodes.graph import NodeSpec, arguments_of, nodes_of
+from sem_field_ros.nodes.graph import NodeSpec, arguments_of, dds_environment, nodes_of
 
 HELP = "start the nodes (bringup or replay) where there is no `ros2 launch`, with the same arguments"
 _GRACE_S = 10.0  # from SIGINT to SIGKILL
@@ -23,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Start the nodes and stay until one ends or Ctrl-C; 0 when all ended well."""
+    """Start the nodes and stay with them; 0 when all ended well."""
     if args.show_args:
         for argument in arguments_of(args.graph):
             print(f"  {argument.name:<20} {argument.description} (default: '{argument.default}')")
@@ -42,42 +46,45 @@ def parse_arguments(texts: list[str]) -> dict[str, str]:
     return out
 
 
-def start_node(spec: NodeSpec, **popen: object) -> subprocess.Popen[bytes]:
-    """Start one node as a process of its own (its own group, so that Ctrl-C reaches it through us alone)."""
+def start_node(spec: NodeSpec, env: Mapping[str, str] | None = None, **popen: Any) -> subprocess.Popen[bytes]:
+    """Start one node as a process of its own (its own group, so that Ctrl-C reaches it through us alone).
+
+    `env` replaces os.environ, `popen` goes to subprocess.Popen.
+    """
     if spec.package == "sem_field_ros":
         command = [sys.executable, "-m", f"sem_field_ros.nodes.{spec.executable}"]
     else:
         command = [spec.executable]
+    environment = {**(os.environ if env is None else env), **dds_environment()}
     try:
-        return subprocess.Popen([*command, *spec.ros_arguments()], start_new_session=True, **popen)  # type: ignore[call-overload,no-any-return]
+        return subprocess.Popen([*command, *spec.ros_arguments()], start_new_session=True, env=environment, **popen)
     except FileNotFoundError as error:
         raise SettingError(f"{spec.executable} is not installed") from error
 
 
 def run_nodes(specs: list[NodeSpec]) -> int:
-    """Run nodes until one of them ends, then stop the others; 0 when the first to end ended well."""
-    processes: list[tuple[NodeSpec, subprocess.Popen[bytes]]] = []
-    stop = False
+    """Run nodes until interrupted, until one dies, or until a replay is over; then stop them. 1 when one died.
 
-    def on_signal(*_: object) -> None:
-        nonlocal stop
-        stop = True
-
-    previous = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    A node that ends well and does not end the graph (a player with exit_at_end:=false) just leaves.
+    """
+    running: dict[str, tuple[NodeSpec, subprocess.Popen[bytes]]] = {}
+    interrupted = threading.Event()
+    handlers = {n: signal.signal(n, lambda *_: interrupted.set()) for n in (signal.SIGINT, signal.SIGTERM)}
     try:
         for spec in specs:
-            processes.append((spec, start_node(spec)))
-        ended = None
-        while not stop and ended is None:
-            time.sleep(0.1)
-            ended = next(((s, p.returncode) for s, p in processes if p.poll() is not None), None)
-        if ended is None:
-            return 0
-        print(f"{ended[0].name} ended with code {ended[1]}; stopping the rest", file=sys.stderr)
-        return 0 if ended[1] == 0 else 1
+            running[spec.name] = (spec, start_node(spec))
+        while running and not interrupted.wait(0.1):
+            for spec, process in [pair for pair in running.values() if pair[1].poll() is not None]:
+                del running[spec.name]
+                if process.returncode != 0:
+                    print(f"{spec.name} died with code {process.returncode}; stopping the rest", file=sys.stderr)
+                    return 1
+                if spec.ends_graph:
+                    return 0
+        return 0
     finally:
-        stop_processes([p for _, p in processes])
-        for number, handler in previous.items():
+        stop_processes([process for _, process in running.values()])
+        for number, handler in handlers.items():
             signal.signal(number, handler)
 
 
@@ -91,5 +98,6 @@ def stop_processes(processes: list[subprocess.Popen[bytes]]) -> None:
         try:
             process.wait(max(0.0, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
+            print(f"process {process.pid} did not end within {_GRACE_S:g} s: killed", file=sys.stderr)
             process.kill()
             process.wait()

@@ -16,6 +16,7 @@ from sem_field_ros.errors import FrameError
 from sem_field_ros.geometry.poses import interpolate, inverse, pose_from_quaternion
 
 QUATERNION_TOLERANCE = 1e-2  # on the squared norm, as in tf2
+STRAYS = 2  # that many old transforms in a row are strays; with one more the clock has jumped back
 LATEST = 0  # stamp that asks for the newest transform, as in tf2
 
 
@@ -37,13 +38,18 @@ class _Track:
     static: bool
     stamps: list[int] = field(default_factory=list)
     samples: list[tuple[str, np.ndarray]] = field(default_factory=list)
+    too_old: int = 0  # transforms refused in a row
 
     def insert(self, stamp_ns: int, parent: str, T: np.ndarray, cache_ns: int) -> bool:
         if self.static:
             self.stamps, self.samples = [stamp_ns], [(parent, T)]
             return True
         if self.stamps and stamp_ns < self.stamps[-1] - cache_ns:
-            return False
+            self.too_old += 1
+            if self.too_old <= STRAYS:
+                return False
+            self.stamps, self.samples = [], []
+        self.too_old = 0
         at = bisect_left(self.stamps, stamp_ns)
         if at < len(self.stamps) and self.stamps[at] == stamp_ns:
             self.samples[at] = (parent, T)
@@ -149,6 +155,10 @@ class TransformTree:
     def frames(self) -> set[str]:
         """Every frame ever named as a parent or a child."""
         return set(self._tracks) | {parent for track in self._tracks.values() for parent, _ in track.samples[-1:]}
+
+    def root_of(self, frame: str) -> str:
+        """Return the frame's topmost ancestor, by the newest parents."""
+        return self._ancestors(frame.lstrip("/"))[-1]
 
     def clear(self) -> None:
         """Forget everything that moves; static transforms stay, because nobody sends them again."""
