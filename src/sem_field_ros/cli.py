@@ -19,6 +19,7 @@ from sem_field_ros.errors import SemFieldError
 
 # name -> module; add a command here
 COMMANDS: dict[str, str] = {
+    "bag": "sem_field_ros.commands.bag",
     "demo": "sem_field_ros.commands.demo",
     "generate": "sem_field_ros.commands.generate",
     "map": "sem_field_ros.commands.map",

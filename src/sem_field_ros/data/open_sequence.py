@@ -3,23 +3,49 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sem_field_ros.data.folder import FolderSequence
 from sem_field_ros.errors import DataError
 from sem_field_ros.frame import SequenceReader
 
+if TYPE_CHECKING:
+    from sem_field_ros.data.bag_file import BagTopics
+
+BAG_SUFFIXES = (".mcap", ".db3")
+
 
 def is_bag(path: str | Path) -> bool:
-    """Whether `path` is a bag: an .mcap or .db3 file, or a folder with a bag's metadata.yaml."""
+    """Whether `path` is a bag: an .mcap or .db3 file, or a folder that holds a bag."""
     path = Path(path)
-    return path.suffix in (".mcap", ".db3") or (path / "metadata.yaml").is_file()
+    if path.is_file():
+        return path.suffix in BAG_SUFFIXES
+    return (path / "metadata.yaml").is_file() or any(file.suffix in BAG_SUFFIXES for file in path.glob("*"))
+
+
+def bag_path(path: str | Path) -> Path:
+    """Return what to open: a bag folder without metadata.yaml stands for its one file. Raises DataError."""
+    path = Path(path)
+    if path.is_file() or (path / "metadata.yaml").is_file():
+        return path
+    files = [file for file in sorted(path.glob("*")) if file.suffix in BAG_SUFFIXES]
+    if len(files) != 1:
+        raise DataError(f"{path} has {len(files)} bag files and no metadata.yaml: name one, or run `ros2 bag reindex`")
+    return files[0]
 
 
 def open_sequence(
-    path: str | Path, *, label_set: str | None = None, start_s: float = 0.0, duration_s: float | None = None
+    path: str | Path,
+    *,
+    label_set: str | None = None,
+    start_s: float = 0.0,
+    duration_s: float | None = None,
+    topics: BagTopics | None = None,
+    world_frame: str | None = None,
 ) -> SequenceReader:
     """Open a sequence. `label_set` names the classes of its label images where the data does not say.
 
+    `topics` and `world_frame` are for bags, where they are not to be found by themselves.
     Raises DataError in one line where there is nothing to read.
     """
     if not Path(path).exists():
@@ -27,5 +53,7 @@ def open_sequence(
     if is_bag(path):
         from sem_field_ros.data.bag import BagSequence
 
-        return BagSequence(path, label_set=label_set, start_s=start_s, duration_s=duration_s)
+        return BagSequence(bag_path(path), label_set, start_s, duration_s, topics, world_frame)
+    if Path(path).is_file():
+        raise DataError(f"{path} is neither a sequence folder nor a bag ({', '.join(BAG_SUFFIXES)})")
     return FolderSequence(path, label_set=label_set, start_s=start_s, duration_s=duration_s)

@@ -10,6 +10,9 @@ from sem_field_ros.errors import FrameError
 # Blender / OpenGL cameras look along -z with y up: T_optical_opengl turns their points into optical ones.
 T_OPTICAL_OPENGL = np.diag([1.0, -1.0, -1.0, 1.0])
 
+# REP-103: a camera that looks along its robot's x axis; a body has x forward, y left, z up.
+T_BODY_OPTICAL = np.array([[0.0, 0, 1, 0], [-1, 0, 0, 0], [0, -1, 0, 0], [0, 0, 0, 1]])
+
 
 def check_pose(T: np.ndarray, name: str = "T_world_camera", tolerance: float = 1e-2) -> np.ndarray:
     """Return `T` as float64 4x4 if it is a finite rigid transform, its rotation made exactly orthonormal.

@@ -105,6 +105,13 @@ class FramePairer:
             self.drops[cause] += waiting
         self._forget()
 
+    def finish(self) -> None:
+        """At the end of a recording: count what still waits for a partner as unpaired."""
+        for stream, queue in self._queues.items():
+            if queue:
+                self.drops[f"unpaired_{stream}"] += len(queue)
+                queue.clear()
+
     def waiting_for(self) -> list[str]:
         """Streams that a bundle needs and that never came, or that stay away while another one's queue is full."""
         wanted = [*self._images, CAMERA_INFO]
