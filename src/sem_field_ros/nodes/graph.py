@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -67,7 +68,8 @@ _COMMON = (
     Argument("label_topic", "", "label images for segmenter external, if not camera/label/image_raw"),
     Argument("view", "false", "start the web viewer"),
     Argument("port", "8080", "port of the web viewer"),
-    Argument("rviz", "false", "start RViz with our configuration (where it is installed)"),
+    Argument("rviz", "false", "start RViz (where it is installed)"),
+    Argument("rviz_config", "", "its configuration; empty = config/rviz/sem_field.rviz"),
 )
 _REPLAY = (
     Argument("path", "", "the sequence: a folder or an MCAP or sqlite3 bag (required)"),
@@ -77,6 +79,7 @@ _REPLAY = (
     Argument("duration_s", "0.0", "play only this long; 0 = to the end"),
     Argument("exit_at_end", "true", "end everything when the replay is over"),
 )
+_SHM_FOR_LARGE_SEGMENTS = 400_000 * 1024  # bytes: five participants with the 64 MB segments of fastdds.xml
 _TOPICS = {
     "color_topic": "camera/color/image_raw",
     "camera_info_topic": "camera/color/camera_info",
@@ -102,14 +105,14 @@ def nodes_of(graph: str, given: Mapping[str, str]) -> list[NodeSpec]:
     if unknown:
         raise SettingError(f"unknown argument {', '.join(unknown)}; {graph} knows: {', '.join(known)}")
     value = {**known, **given}
-    common = {"namespace": value["namespace"], "log_level": value["log_level"]}
+    common: dict[str, Any] = {"namespace": value["namespace"], "log_level": value["log_level"]}
     sim = {"use_sim_time": _boolean("use_sim_time", value["use_sim_time"])}
     nodes = [_mapper(value, common, sim)]
     if _boolean("view", value["view"]):
         port = _number("port", value["port"], int)
         nodes.append(NodeSpec("viewer", "sem_field_viewer", parameters={**sim, "port": port}, **common))
     if _boolean("rviz", value["rviz"]):
-        config = str(resource_path("config/rviz/sem_field.rviz"))
+        config = value["rviz_config"] or str(resource_path("config/rviz/sem_field.rviz"))
         nodes.append(NodeSpec("rviz2", "rviz2", package="rviz2", arguments=("-d", config), parameters=sim, **common))
     if graph == "replay":
         nodes.append(_player(value, common))
@@ -125,9 +128,8 @@ def _mapper(value: Mapping[str, str], common: Mapping[str, Any], sim: Mapping[st
         parameters["voxel_size_m"] = _number("voxel_size_m", value["voxel_size_m"], float)
     remappings = {topic: value[name] for name, topic in _TOPICS.items() if value[name]}
     params_file = value["params_file"] or str(resource_path("config/semantic_mapper.yaml"))
-    return NodeSpec(
-        "semantic_mapper", "semantic_mapper", params_file=params_file, parameters=parameters, remappings=remappings, **common
-    )  # fmt: skip
+    filled = {"params_file": params_file, "parameters": parameters, "remappings": remappings, **common}
+    return NodeSpec("semantic_mapper", "semantic_mapper", **filled)
 
 
 def _player(value: Mapping[str, str], common: Mapping[str, Any]) -> NodeSpec:
@@ -141,6 +143,26 @@ def _player(value: Mapping[str, str], common: Mapping[str, Any]) -> NodeSpec:
     return NodeSpec(
         "sequence_player", "sequence_player", parameters=parameters, remappings=remappings, ends_graph=ends, **common
     )
+
+
+def dds_environment(environment: Mapping[str, str] = os.environ, shm: str = "/dev/shm") -> dict[str, str]:
+    """What to add to a node's environment so that Fast DDS delivers images and clouds; empty where a profile is chosen.
+
+    scripts/env.sh decides the same for a shell.
+    """
+    if environment.get("FASTDDS_DEFAULT_PROFILES_FILE") or environment.get("FASTRTPS_DEFAULT_PROFILES_FILE"):
+        return {}
+    try:
+        status = os.statvfs(shm)
+        shm_bytes = status.f_blocks * status.f_frsize
+    except OSError:
+        shm_bytes = 0
+    profile = "fastdds.xml" if shm_bytes >= _SHM_FOR_LARGE_SEGMENTS else "fastdds_small_shm.xml"
+    path = str(resource_path(f"config/dds/{profile}"))
+    names = ["FASTDDS_DEFAULT_PROFILES_FILE"]
+    if environment.get("ROS_DISTRO") in ("humble", "jazzy"):
+        names.append("FASTRTPS_DEFAULT_PROFILES_FILE")  # its name before Kilted, which warns when it is set
+    return dict.fromkeys(names, path)
 
 
 def _boolean(name: str, text: str) -> bool:

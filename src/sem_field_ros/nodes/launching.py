@@ -9,7 +9,7 @@ from launch.actions import DeclareLaunchArgument, OpaqueFunction, Shutdown
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
-from sem_field_ros.nodes.graph import NodeSpec, arguments_of, nodes_of
+from sem_field_ros.nodes.graph import NodeSpec, arguments_of, dds_environment, nodes_of
 
 
 def launch_description(graph: str) -> LaunchDescription:
@@ -37,5 +37,6 @@ def _action(spec: NodeSpec) -> Node:
         ros_arguments=["--log-level", spec.log_level],
         output="screen",
         emulate_tty=True,
+        additional_env=dds_environment(),
         on_exit=Shutdown(reason=f"{spec.name} ended") if spec.ends_graph else None,
     )
