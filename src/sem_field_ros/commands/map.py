@@ -121,11 +121,18 @@ def _write_results(
     title = f"Semantic map of {sequence.name}"
     write_surface_files(args.out, surface, mapper.map.labels, T_world_cameras=done.poses, title=title, glb=args.glb)
     report = done.report(mapper, sequence.name, segmenter, surface)
-    report = dataclasses.replace(report, extra={**report.extra, "map_file": manifest.name})
+    extra = {**report.extra, **_left_out(sequence), "map_file": manifest.name}
+    report = dataclasses.replace(report, extra=extra)
     if mapper.segmenter is not None:
         report = _with_scores(report, mapper, MappedFrames(sequence, args.every, done), surface)
     report.write(args.out / REPORT_NAME)
     return report
+
+
+def _left_out(sequence: SequenceReader) -> dict[str, dict[str, int]]:
+    """Images that the reader made no frame of, by cause: no pose, no depth, no transform ..."""
+    left_out = dict(getattr(sequence, "drops", {}))
+    return {"left_out_by_reader": left_out} if left_out else {}
 
 
 def _with_scores(report: MapReport, mapper: Mapper, sequence: SequenceReader, surface: Surface) -> MapReport:
