@@ -25,6 +25,9 @@ def _query_chunk(volume: TsdfVolume, votes: VoteTable, points: Tensor) -> tuple[
     lattice = torch.where(finite[:, None], points, 0) / volume.config.voxel_size_m
     sdf = torch.where(finite, _signed_distance(volume, lattice), torch.nan)
     row = torch.where(finite, _nearest_row(volume, votes, lattice), -1)
+    if len(votes.voxel) == 0:  # a map without any surface
+        nothing = torch.zeros(len(points))
+        return sdf, row.to(torch.int16), nothing, torch.zeros(len(points), votes.classes)
     found = row >= 0
     probabilities = torch.where(found[:, None], votes.probabilities[row].cpu(), 0.0)
     confidence = torch.where(found, votes.confidence[row].cpu(), 0.0)
