@@ -98,12 +98,11 @@ def private_domain() -> Iterator[int]:
     raise SettingError("all private ROS domains are in use by other demos: give one with --domain-id")
 
 
-def node_environment(domain_id: int, profile: Path) -> dict[str, str]:
+def node_environment(domain_id: int) -> dict[str, str]:
     """Environment of nodes that talk among themselves on this machine only."""
     environment = dict(os.environ)
     environment.pop("_ROS_WHEELS_BOOTSTRAP_COMPLETE", None)  # the children set up their own library path
     environment |= {"ROS_DOMAIN_ID": str(domain_id), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
-    environment.setdefault("FASTDDS_DEFAULT_PROFILES_FILE", str(profile))
     environment["PYTHONUNBUFFERED"] = "1"
     return environment
 

@@ -8,6 +8,7 @@ import importlib.util
 import json
 import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -77,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
     status = StatusLine()
     with contextlib.ExitStack() as stack:
         domain_id = args.domain_id if args.domain_id is not None else stack.enter_context(private_domain())
-        environment = node_environment(domain_id, resource_path("config/dds/fastdds.xml"))
+        environment = node_environment(domain_id)
         specs = demo_nodes(args, sequence)
         segmenter = specs[0].parameters["segmenter"]
         status.say(f"{sequence.name}: {len(sequence)} frames, segmenter {segmenter}, ROS_DOMAIN_ID={domain_id}")
@@ -153,7 +154,11 @@ def _run_nodes(
     from sem_field_ros.commands.child_processes import Child, problem_of
     from sem_field_ros.commands.up import stop_processes
 
+    stopping = threading.Event()  # what nodes say while they are stopped is in their logs
+
     def on_line(name: str, line: str) -> None:
+        if stopping.is_set():
+            return
         if name == "demo_recorder" and not line.startswith("demo_recorder: ") and problem_of(line) is None:
             status.update(line)
         elif (problem := problem_of(line)) is not None:
@@ -180,6 +185,7 @@ def _run_nodes(
             status.say("interrupted: stopping the nodes")
             return EXIT_INTERRUPTED
         finally:
+            stopping.set()
             stop_processes([child.process for child in children])
 
 
@@ -196,7 +202,10 @@ def _watch(children: list[Child], limit_s: float) -> None:
         if time.monotonic() > deadline:
             raise SemFieldError(f"not done after {limit_s:.0f} s; the nodes' output is in {recorder.log.parent}")
     if recorder.returncode != 0:
-        raise SemFieldError(recorder.end_line())
+        line = recorder.end_line()
+        said = recorder.last_lines[-1] if recorder.last_lines else ""
+        own_words = said.startswith(f"{recorder.name}: ")
+        raise SemFieldError(said.partition(": ")[2] if own_words else line)
 
 
 def _stay(args: argparse.Namespace, children: list[Child], status: StatusLine) -> None:

@@ -99,7 +99,7 @@ class DemoRecorder(Node):
         self._wait(future.done, o.start_timeout_s, f"{o.mapper} could not be {word} in {o.start_timeout_s:g} s")
         result = future.result()
         if result is None or not result.success:
-            raise RecorderError(f"{o.mapper} could not be {word}: see what it said above")
+            raise RecorderError(f"{o.mapper} could not be {word}; what it said is above and in its log")
 
     def _mapper_parameters(self) -> dict[str, object]:
         """The mapper's settings as it has them: the segmenter and what MapConfig names."""
