@@ -153,6 +153,7 @@ class Viewer(Node):
         except FrameError as error:
             self.page.note("mesh message", str(error))
             return
+        self.page.note("mesh message", "")
         self.page.update_mesh({k: Triangles(*v) for k, v in update.changed.items()}, update.removed, update.clear)
 
     def _on_image(self, kind: type, data: bytes) -> None:

@@ -34,6 +34,7 @@ _FLAGS = (
     "--disable-sync",
     "--disable-default-apps",
     "--disable-extensions",
+    "--disable-features=BackForwardCache",  # a page that was left must let go of its connection
     "--disable-dev-shm-usage",
     "--remote-debugging-port=0",
 )

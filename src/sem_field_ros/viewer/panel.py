@@ -28,6 +28,12 @@ _ROW_STYLE = (
     'div:has(>div>div>div>[id="{id}"]){{flex-grow:0!important;margin-right:0.6em}}'
 )
 
+# two lines at most; the pointer over it shows the rest
+_NOTICE = (
+    '<div id="notice" title="{0}" style="color:#e8590c;margin-top:4px;overflow:hidden;display:-webkit-box;'
+    '-webkit-line-clamp:2;-webkit-box-orient:vertical">{0}</div>'
+)
+
 
 class Panel:
     """The controls. `on_change` runs (on a viser thread) after a change that concerns what is drawn."""
@@ -91,7 +97,7 @@ class Panel:
             f'<td style="font-variant-numeric:tabular-nums;text-align:right">{html.escape(value)}</td></tr>'
             for name, value in rows.items()
         )
-        notice = f'<div id="notice" style="color:#e8590c;padding-top:4px">{html.escape(note)}</div>' if note else ""
+        notice = _NOTICE.format(html.escape(note)) if note else ""
         content = (
             '<div id="status" style="font-size:0.875em;padding:0.4em 0.8em 0.6em">'
             f'<table style="width:100%;border-collapse:collapse">{cells}</table>{notice}</div>'
