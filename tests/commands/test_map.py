@@ -100,12 +100,12 @@ def test_damaged_frames_are_dropped_and_counted(sequence: Path, tmp_path: Path) 
     poses[2].write_text("nan nan nan nan\n" * 4)
     poses[3].write_text("1 2 3")
     poses[5].unlink()
-    assert cli.main(["map", str(sequence), "--out", str(tmp_path / "out")]) == 0
+    assert cli.main(["map", str(sequence), "--out", str(tmp_path / "out"), "--min-weight", "1"]) == 0
     report = report_of(tmp_path / "out")
     assert (report["frames_in"], report["frames_mapped"]) == (5, 2)
     assert report["drops"] == {"unreadable": 2, "bad_pose": 1}
     assert report["left_out_by_reader"] == {"missing_pose": 1}
-    assert report["miou"] > 0.2
+    assert report["miou"] > 0.3
 
 
 @pytest.mark.parametrize(
