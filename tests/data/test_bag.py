@@ -12,7 +12,7 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 
 from sem_field_ros.cli import main
 from sem_field_ros.data.bag import BagSequence
-from sem_field_ros.data.bag_file import COMPRESSED, IMAGE, BagFile, BagTopics, find_topics
+from sem_field_ros.data.bag_file import COMPRESSED, IMAGE, BagFile, BagTopics, RawMessage, find_topics
 from sem_field_ros.data.bag_labels import label_set_from_info
 from sem_field_ros.data.bag_writer import write_bag
 from sem_field_ros.data.open_sequence import open_sequence
@@ -301,3 +301,8 @@ def test_what_open_sequence_takes_for_a_bag(tmp_path, bag):
     (tmp_path / "notes.txt").write_text("x")
     with pytest.raises(DataError, match="neither a sequence folder nor a bag"):
         open_sequence(tmp_path / "notes.txt")
+
+
+def test_a_message_too_short_for_a_header():
+    with pytest.raises(DataError, match="has no header"):
+        RawMessage("color", 0, IMAGE, b"\0\1\0\0").header()
