@@ -108,6 +108,16 @@ def test_damaged_frames_are_dropped_and_counted(sequence: Path, tmp_path: Path) 
     assert report["miou"] > 0.3
 
 
+def test_a_bag_gives_the_same_map_as_the_folder_it_was_made_from(sequence: Path, tmp_path: Path) -> None:
+    bag = tmp_path / "six.mcap"
+    assert cli.main(["bag", str(sequence), "--out", str(bag)]) == 0
+    for source, out in ((sequence, "folder"), (bag, "bag")):
+        assert cli.main(["map", str(source), "--out", str(tmp_path / out)]) == 0
+    reports = [report_of(tmp_path / out) for out in ("folder", "bag")]
+    for key in ("frames_mapped", "keyframes", "cloud_points", "mesh_triangles", "points_per_class", "miou"):
+        assert reports[0][key] == reports[1][key]
+
+
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
