@@ -10,7 +10,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -28,6 +27,7 @@ from visualization_msgs.msg import MarkerArray
 from sem_field_ros.errors import FrameError, SemFieldError
 from sem_field_ros.geometry.camera import Intrinsics
 from sem_field_ros.labels import load_label_set
+from sem_field_ros.nodes.viewer_sources import ViewerSources
 from sem_field_ros.ros.clouds import cloud_from_msg
 from sem_field_ros.ros.label_info import names_from_msg
 from sem_field_ros.ros.mapper_status import mapper_status
@@ -35,7 +35,6 @@ from sem_field_ros.ros.marker_reader import mesh_update_from_bytes
 from sem_field_ros.ros.parameters import declare_settings, settings_from_node
 from sem_field_ros.ros.qos import image_qos, latched_qos
 from sem_field_ros.ros.transforms import LATEST, TransformBuffer, TransformError
-from sem_field_ros.settings import check_settings, setting
 from sem_field_ros.stream.camera_info import intrinsics_from_msg
 from sem_field_ros.stream.images import color_from_msg
 from sem_field_ros.stream.pairing import stamp_ns_of
@@ -47,22 +46,6 @@ from sem_field_ros.viewer.points import LabelledPoints
 _WATCH_S = 0.5  # how often it looks whether browsers came or went
 _LINGER_S = 5.0  # a reloading page is not a page that was closed
 _CLOCK_JUMP_NS = 1_000_000_000  # camera stamps that go back by more than this: a looped recording
-
-
-@dataclass(frozen=True)
-class ViewerSources:
-    """What the node `viewer` shows."""
-
-    mapper: str = setting(
-        "semantic_mapper", "name of the mapper node, whose topics MAPPER/semantic_cloud ... are shown"
-    )
-    image_topic: str = setting("camera/color/image_raw", "camera image; CompressedImage where it ends in /compressed")
-    camera_info_topic: str = setting("camera/color/camera_info", "its intrinsics and frame")
-    global_frame: str = setting("", "frame in which the camera is shown; empty = the cloud's")
-    label_set: str = setting("", "label set for names and colours, by name or YAML path; empty = what the mapper says")
-
-    def __post_init__(self) -> None:
-        check_settings(self)
 
 
 class Viewer(Node):
@@ -123,8 +106,9 @@ class Viewer(Node):
         self._watched = [
             self._listen(PointCloud2, f"{mapper}/semantic_cloud", self._on_cloud, latched_qos()),
             self._listen(MarkerArray, f"{mapper}/semantic_mesh", self._on_mesh, latched_qos(depth=20)),
-            self._listen_image(),  # the last one: it is exchanged alone
         ]
+        if self._config.image_rate_hz > 0:
+            self._watched.append(self._listen_image())  # the last one: it is exchanged alone
 
     def _listen_image(self) -> Subscription:
         self._overlay = self.page.wants_overlay
@@ -157,9 +141,8 @@ class Viewer(Node):
         self.page.update_mesh({k: Triangles(*v) for k, v in update.changed.items()}, update.removed, update.clear)
 
     def _on_image(self, kind: type, data: bytes) -> None:
-        if self._config.image_rate_hz > 0:
-            width = self._config.image_width
-            self.page.offer_image(lambda: _shrunk(color_from_msg(deserialize_message(data, kind)), width))
+        width = self._config.image_width
+        self.page.offer_image(lambda: _shrunk(color_from_msg(deserialize_message(data, kind)), width))
 
     def _on_label_info(self, msg: LabelInfo) -> None:
         self.page.set_names(names_from_msg(msg))

@@ -16,7 +16,9 @@ class ViewerConfig:
     """One viewer page. Rates are upper bounds: the page never does more, and less where a redraw takes long."""
 
     host: str = setting("127.0.0.1", "address to listen on; 0.0.0.0 lets other machines in (no password)")
-    port: int = setting(8080, "port of the web page; the next free one is taken where it is in use", minimum=1)
+    port: int = setting(
+        8080, "port of the web page; the next free one is taken where it is in use", minimum=1, maximum=65535
+    )
     show: str = setting("mesh", "what is shown at first; points until there is a mesh", choices=SHOWN)
     color_by: str = setting("label", "colour of points and mesh at first", choices=COLOR_MODES)
     min_confidence: float = setting(0.0, "points less sure of their label than this are hidden", minimum=0, maximum=1)

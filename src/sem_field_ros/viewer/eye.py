@@ -56,7 +56,7 @@ class Eye:
     def _set_up(self, normals: np.ndarray, cameras: Sequence[np.ndarray]) -> None:
         if self._given_up is not None:
             return
-        up = estimate_up(normals, cameras)
+        up = np.array([0.0, 0.0, 1.0]) if _looks_down(cameras) else estimate_up(normals, cameras)
         if up @ self._up < np.cos(np.radians(3)):
             self._up = up
             self._server.scene.set_up_direction(up)
@@ -88,3 +88,14 @@ class Eye:
         return not self._aims or any(
             np.linalg.norm(position - aim) < 1e-2 * (1 + np.linalg.norm(aim)) for aim in self._aims
         )
+
+
+def _looks_down(cameras: Sequence[np.ndarray]) -> bool:
+    """Whether these are cameras that look down on a z-up world (a gripper's, a tilted head's), held level.
+
+    estimate_up takes cameras to be upright on average, which these are not.
+    """
+    if not cameras:
+        return False
+    axes = np.stack([T[:3, :3] for T in cameras])  # columns: right, down, forward
+    return bool(axes[:, 2, 2].mean() < -0.4 and np.abs(axes[:, 2, 0]).mean() < 0.35)
