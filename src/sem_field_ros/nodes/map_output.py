@@ -40,9 +40,10 @@ class MapOutput:
         self._node, self._labels, self._statistics = node, labels, statistics
         self._blocks: dict[int, Surface] = {}  # the published surface, by block id
         self._unsent: SurfaceUpdate = SurfaceUpdate({}, [])  # what the mesh's subscribers do not have yet
+        self._latched: set[int] = set()  # blocks of the last mesh message, which DDS hands to late subscribers
         self._refreshed = 0  # how far the round of repeated blocks has come
         self._cloud_stale = self._mesh_stale = False  # the map changed since the last cloud, the last mesh
-        self._repeat_until_s = 0.0
+        self._mesh_changed_s = 0.0  # steady seconds
         self._unseen: list[tuple[int, float]] = []  # stamp and arrival of frames that no cloud has shown yet
         self.header = Header()
         self.cloud = Demand(node, PointCloud2, "~/semantic_cloud", latched_qos(), on_demand)
@@ -95,9 +96,10 @@ class MapOutput:
         """Publish cloud and mesh where they are due; return the seconds until the next one is, None if none waits."""
         now = time.monotonic()
         if self._mesh_stale:
-            self._repeat_until_s = now + 2 * options.mesh_refresh_s
+            self._mesh_changed_s = now
+        repeating = now < self._mesh_changed_s + 2 * options.mesh_refresh_s
         cloud_due = self.cloud.due_in(now, options.cloud_rate_hz, self._cloud_stale)
-        mesh_due = self.mesh.due_in(now, options.mesh_rate_hz, self._mesh_stale or now < self._repeat_until_s)
+        mesh_due = self.mesh.due_in(now, options.mesh_rate_hz, self._mesh_stale or repeating)
         if cloud_due == 0 or mesh_due == 0:
             self._update(submaps)
         if cloud_due == 0:
@@ -134,12 +136,13 @@ class MapOutput:
             update = SurfaceUpdate(dict(self._blocks), []) if self.mesh.newcomer else self._unsent
             repeated = self._repeated(options)
             shown = {b: _confident(s, options.min_confidence) for b, s in (repeated | update.changed).items()}
-            gone = [block for block in update.removed if block not in self._blocks]
+            gone = [block for block in {*update.removed, *self._latched} if block not in self._blocks]
             data = update_to_marker_bytes(
                 SurfaceUpdate(shown, gone), self._labels, self._map_header(options), options.mesh_color_by
             )
         self.mesh.publish(data)
         self._mesh_stale = False
+        self._latched = set(shown)
         self._unsent = SurfaceUpdate({}, [])
 
     def _repeated(self, options: MapperOptions) -> dict[int, Surface]:
