@@ -17,7 +17,8 @@ FLOORS = (
     {"labels"},
     {"frame"},
     {"stream"},  # messages as plain data: bags hold them too, without ROS
-    {"data", "ros"},
+    {"data"},
+    {"ros"},
     {"segmentation"},
     {"mapping"},
     {"evaluation", "viewer"},
