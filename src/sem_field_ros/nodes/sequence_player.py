@@ -2,190 +2,192 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import sys
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import Any
 
-import numpy as np
 import rclpy
+from rclpy.duration import Duration
+from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
+from rclpy.publisher import Publisher
 from rclpy.time import Time
 from rosgraph_msgs.msg import Clock
-from sensor_msgs.msg import CameraInfo, Image
-from std_msgs.msg import Bool, Float32, Header
-from tf2_msgs.msg import TFMessage
+from std_msgs.msg import Bool, Float32
 
-from sem_field_ros.data.open_sequence import open_sequence
+from sem_field_ros.data.bag_file import BagTopics
 from sem_field_ros.errors import DataError, SemFieldError
-from sem_field_ros.frame import PosedFrame, SequenceReader
-from sem_field_ros.geometry.poses import inverse
-from sem_field_ros.ros.camera_info import camera_info_to_msg
-from sem_field_ros.ros.images import image_to_msg, labels_to_msg
 from sem_field_ros.ros.parameters import declare_settings, settings_from_node
+from sem_field_ros.ros.playback import LABEL_INFO, LABELS, TF, TF_STATIC, FrameIds, Moment, open_playback
+from sem_field_ros.ros.player_options import PlayerOptions
 from sem_field_ros.ros.qos import clock_qos, image_qos, latched_qos, tf_qos, tf_static_qos
-from sem_field_ros.ros.transforms import transform_to_msg
-from sem_field_ros.settings import check_settings, setting
 
-# The camera looks along the robot's x axis: optical (x right, y down, z forward) in base_link (x forward, z up).
-T_BASE_CAMERA = np.array([[0.0, 0, 1, 0], [-1, 0, 0, 0], [0, -1, 0, 0], [0, 0, 0, 1]])
-_AHEAD = 8  # frames decoded ahead of their time
-_CLOCK_PERIOD_S = 0.01
-
-
-@dataclass(frozen=True)
-class PlayerOptions:
-    """Parameters of the node `sequence_player`."""
-
-    path: str = setting("", "sequence: a folder (see docs/data.md) or an MCAP or sqlite3 bag")
-    label_set: str = setting("", "label set of the sequence's label images; empty = what the sequence says")
-    rate: float = setting(1.0, "speed; 2.0 plays twice as fast", minimum=0.01, maximum=100.0)
-    loops: int = setting(1, "times the sequence is played; 0 = until stopped", minimum=0, maximum=1_000_000)
-    start_s: float = setting(0.0, "skip this much of the beginning", minimum=0.0, maximum=1e6)
-    duration_s: float = setting(0.0, "play only this long from there; 0 = to the end", minimum=0.0, maximum=1e6)
-    publish_clock: bool = setting(True, "publish /clock; other nodes then need use_sim_time: true")
-    publish_labels: bool = setting(True, "publish the sequence's label images, where it has any")
-    wait_for_subscribers_s: float = setting(
-        30.0, "wait at most this long for someone to subscribe to the colour image; 0 = do not wait",
-        minimum=0.0, maximum=3600.0,
-    )  # fmt: skip
-    image_reliability: str = setting("reliable", "of the image publishers", choices=("best_effort", "reliable"))
-    map_frame: str = setting("map", "world frame of the sequence's poses")
-    odom_frame: str = setting("odom", "odometry frame, published equal to the map frame")
-    base_frame: str = setting("base_link", "robot frame")
-    camera_frame: str = setting("camera_color_optical_frame", "optical frame of the images")
-
-    def __post_init__(self) -> None:
-        check_settings(self)
+_SETTLE_S = 0.5  # subscribers take a moment longer than we to know that they are connected
+_ACKNOWLEDGE_S = 2.0
 
 
 class SequencePlayer(Node):
-    """Publishes one sequence and then says so on `~/finished`."""
+    """Publishes one sequence and then says so on `~/finished` (latched); `~/progress` goes from 0 to 1."""
 
-    def __init__(self) -> None:
-        super().__init__("sequence_player")
+    def __init__(self, **node_options: Any) -> None:
+        super().__init__("sequence_player", **node_options)
         declare_settings(self, PlayerOptions)
-        self.options = settings_from_node(self, PlayerOptions)
-        if not self.options.path:
+        self.options = o = settings_from_node(self, PlayerOptions)
+        if not o.path:
             raise DataError("sequence_player needs the parameter path: a sequence folder or a bag")
-        self.reader: SequenceReader = open_sequence(
-            self.options.path,
-            label_set=self.options.label_set or None,
-            start_s=self.options.start_s,
-            duration_s=self.options.duration_s or None,
+        self.stopping = threading.Event()
+        self._playback = open_playback(
+            o.path,
+            o.start_s,
+            o.duration_s or None,
+            o.label_set or None,
+            BagTopics(o.color_topic, o.camera_info_topic, o.depth_topic, o.label_topic),
+            FrameIds(o.map_frame, o.odom_frame, o.base_frame, o.camera_frame),
+            keep_compressed=o.keep_topics,
         )
-        qos = image_qos(self.options.image_reliability)
-        self._color = self.create_publisher(Image, "camera/color/image_raw", qos)
-        self._info = self.create_publisher(CameraInfo, "camera/color/camera_info", qos)
-        self._depth = self.create_publisher(Image, "camera/depth/image_raw", qos)
-        self._labels = self.create_publisher(Image, "camera/label/image_raw", qos)
-        self._tf = self.create_publisher(TFMessage, "/tf", tf_qos())
-        self._tf_static = self.create_publisher(TFMessage, "/tf_static", tf_static_qos())
-        self._clock = self.create_publisher(Clock, "/clock", clock_qos())
+        self._out = {stream: self._publisher(stream) for stream in self._playback.kinds}
+        if not o.publish_labels:
+            for stream in (LABELS, LABEL_INFO):
+                self._out.pop(stream, None)
+        self._clock_out = self.create_publisher(Clock, "/clock", clock_qos()) if o.publish_clock else None
+        self._clock_due = 0.0
         self._finished = self.create_publisher(Bool, "~/finished", latched_qos())
         self._progress = self.create_publisher(Float32, "~/progress", latched_qos())
-        self.stopping = threading.Event()
 
     def play(self) -> None:
-        """Play all loops; returns at the end or soon after `stopping` is set."""
-        o = self.options
+        """Play all loops; returns when everything was delivered, or soon after `stopping` is set."""
         self._finished.publish(Bool(data=False))
-        self._tf_static.publish(TFMessage(transforms=[transform_to_msg(o.base_frame, o.camera_frame, 0, T_BASE_CAMERA)]))
+        for stream, message in self._playback.latched():
+            self._publish(stream, message)
         self._await_subscribers()
-        self.get_logger().info(f"playing {self.reader.name}: {len(self.reader)} frames at {o.rate:g}x")
+        seconds = (self._playback.end_ns - self._playback.start_ns) * 1e-9
+        self.get_logger().info(f"playing {self._playback.name}, {seconds:.1f} s at {self.options.rate:g}x")
         loop = 0
-        while not self.stopping.is_set() and (o.loops == 0 or loop < o.loops):
+        while not self.stopping.is_set() and (self.options.loops == 0 or loop < self.options.loops):
             self._play_once()
             loop += 1
-        self._finished.publish(Bool(data=True))
-        self.get_logger().info("finished")
+        if not self.stopping.is_set():
+            self._finished.publish(Bool(data=True))
+            self._await_delivery()
+            self.get_logger().info("finished")
+
+    def _publisher(self, stream: str) -> Publisher:
+        o = self.options
+        topic = {
+            "color": f"{o.topic_prefix}/color/image_raw",
+            "camera_info": f"{o.topic_prefix}/color/camera_info",
+            "depth": f"{o.topic_prefix}/depth/image_raw",
+            "labels": f"{o.topic_prefix}/label/image_raw",
+            "label_info": f"{o.topic_prefix}/label/label_info",
+            TF: "/tf",
+            TF_STATIC: "/tf_static",
+        }[stream]
+        if o.keep_topics:
+            topic = self._playback.names.get(stream, topic)
+        special = {TF: tf_qos(), TF_STATIC: tf_static_qos(), LABEL_INFO: latched_qos()}
+        qos = special.get(stream) or image_qos(o.image_reliability)
+        return self.create_publisher(self._playback.kinds[stream], topic, qos)
 
     def _await_subscribers(self) -> None:
+        """Wait for all that a mapper listens to, so that it misses nothing; label images are for some only."""
+        needed = {p.topic_name: p for stream, p in self._out.items() if stream not in (LABELS, LABEL_INFO)}
         deadline = time.monotonic() + self.options.wait_for_subscribers_s
-        while time.monotonic() < deadline and not self.stopping.is_set():
-            if self._color.get_subscription_count() and self._tf.get_subscription_count():
-                self.stopping.wait(0.5)  # the other topics match within moments of these
+        while not self.stopping.is_set():
+            missing = [name for name, publisher in needed.items() if not publisher.get_subscription_count()]
+            if not missing:
+                self.stopping.wait(_SETTLE_S)
                 return
+            if time.monotonic() > deadline:
+                if self.options.wait_for_subscribers_s:
+                    self.get_logger().warning(f"nobody subscribes to {', '.join(missing)}; playing anyway")
+                return
+            self._tick_clock(self._playback.start_ns)
             self.stopping.wait(0.05)
-        if self.options.wait_for_subscribers_s > 0:
-            self.get_logger().warning("nobody subscribed to the colour image; playing anyway")
 
     def _play_once(self) -> None:
-        first_ns: int | None = None
+        playback = self._playback
+        length_ns = max(1, playback.end_ns - playback.start_ns)
         start = time.monotonic()
-        for i, frame in enumerate(self._decoded_ahead()):
-            if first_ns is None:
-                first_ns, start = frame.stamp_ns, time.monotonic()
-            due = start + (frame.stamp_ns - first_ns) * 1e-9 / self.options.rate
-            while (left := due - time.monotonic()) > 0 and not self.stopping.is_set():
-                self._publish_clock(frame.stamp_ns - round(left * self.options.rate * 1e9))
-                self.stopping.wait(min(left, _CLOCK_PERIOD_S))
+        for moment in self._prepared():
+            self._wait(start, moment.time_ns)
             if self.stopping.is_set():
                 return
-            self._publish(frame)
-            self._progress.publish(Float32(data=(i + 1) / len(self.reader)))
+            if moment.is_frame:
+                self._publish_clock(moment.time_ns)
+                share = (moment.time_ns - playback.start_ns) / length_ns
+                self._progress.publish(Float32(data=min(1.0, share)))
+            for stream, message in moment.messages:
+                self._publish(stream, message)
+        self._wait(start, playback.end_ns)
+        self._progress.publish(Float32(data=1.0))
 
-    def _decoded_ahead(self) -> Iterator[PosedFrame]:
-        """Yield the sequence's frames, read by a thread of its own; unreadable ones are skipped with a warning."""
-        ready: queue.Queue[PosedFrame | None] = queue.Queue(_AHEAD)
+    def _wait(self, start: float, time_ns: int) -> None:
+        """Sleep until a moment of the sequence, keeping /clock going."""
+        rate = self.options.rate
+        due = start + (time_ns - self._playback.start_ns) * 1e-9 / rate
+        while (left := due - time.monotonic()) > 0 and not self.stopping.is_set():
+            self._tick_clock(time_ns - round(left * rate * 1e9))
+            self.stopping.wait(min(left, 1.0 / self.options.clock_rate_hz))
+
+    def _prepared(self) -> Iterator[Moment]:
+        """Yield the moments, read and converted by a thread of its own; unreadable ones are skipped with a warning."""
+        ready: queue.Queue[Moment | None] = queue.Queue(self._playback.ahead)
         gone = threading.Event()
 
-        def read() -> None:
-            frames = iter(self.reader)
+        def put(moment: Moment | None) -> None:
             while not gone.is_set():
                 try:
-                    frame = next(frames, None)
-                except SemFieldError as error:
-                    self.get_logger().warning(f"frame skipped: {error}")
+                    return ready.put(moment, timeout=0.1)
+                except queue.Full:
                     continue
-                while not gone.is_set():
-                    try:
-                        ready.put(frame, timeout=0.1)
-                        break
-                    except queue.Full:
-                        continue
-                if frame is None:
+
+        def read() -> None:
+            moments = iter(self._playback)
+            moment: Moment | None = None
+            while not gone.is_set():
+                try:
+                    moment = next(moments, None)
+                except SemFieldError as error:
+                    self.get_logger().warning(f"left out: {error}")
+                    continue
+                put(moment)
+                if moment is None:
                     return
 
         thread = threading.Thread(target=read, name="read", daemon=True)
         thread.start()
         try:
-            while (frame := ready.get()) is not None:
-                yield frame
+            while (moment := ready.get()) is not None:
+                yield moment
         finally:
             gone.set()
             thread.join()
 
-    def _publish_clock(self, stamp_ns: int) -> None:
-        if self.options.publish_clock:
-            self._clock.publish(Clock(clock=Time(nanoseconds=max(stamp_ns, 0)).to_msg()))
+    def _publish(self, stream: str, message: Any) -> None:
+        publisher = self._out.get(stream)
+        if publisher is not None:
+            publisher.publish(message)
 
-    def _publish(self, frame: PosedFrame) -> None:
-        o = self.options
-        header = Header(stamp=Time(nanoseconds=frame.stamp_ns).to_msg(), frame_id=o.camera_frame)
-        self._publish_clock(frame.stamp_ns)
-        T_odom_base = frame.T_world_camera @ inverse(T_BASE_CAMERA)
-        self._tf.publish(
-            TFMessage(
-                transforms=[
-                    transform_to_msg(o.map_frame, o.odom_frame, frame.stamp_ns, np.eye(4)),
-                    transform_to_msg(o.odom_frame, o.base_frame, frame.stamp_ns, T_odom_base),
-                ]
-            )
-        )
-        self._info.publish(camera_info_to_msg(frame.camera, header))
-        if frame.depth is not None:
-            millimetres = np.clip(frame.depth * 1000 + 0.5, 0, 65534).astype(np.uint16)
-            self._depth.publish(image_to_msg(millimetres, header, "16UC1"))
-        if frame.labels is not None and o.publish_labels:
-            self._labels.publish(labels_to_msg(frame.labels, header))
-        self._color.publish(image_to_msg(frame.color, header, "rgb8"))
+    def _tick_clock(self, time_ns: int) -> None:
+        if time.monotonic() >= self._clock_due:
+            self._publish_clock(time_ns)
+
+    def _publish_clock(self, time_ns: int) -> None:
+        self._clock_due = time.monotonic() + 1.0 / self.options.clock_rate_hz
+        if self._clock_out is not None:
+            self._clock_out.publish(Clock(clock=Time(nanoseconds=max(time_ns, 0)).to_msg()))
+
+    def _await_delivery(self) -> None:
+        for publisher in [*self._out.values(), self._finished]:
+            publisher.wait_for_all_acked(Duration(seconds=_ACKNOWLEDGE_S))
 
 
 def main(args: list[str] | None = None) -> int:
-    """Entry point of `ros2 run sem_field_ros sequence_player`."""
+    """Entry point of `ros2 run sem_field_ros sequence_player`; ends by itself after the last frame."""
     rclpy.init(args=args)
     try:
         player = SequencePlayer()
@@ -197,9 +199,11 @@ def main(args: list[str] | None = None) -> int:
     spinner.start()
     try:
         player.play()
-        player.stopping.wait(1.0)  # let the last messages leave before the publishers go
     except KeyboardInterrupt:
         pass
+    except Exception:  # a signal shuts ROS down under the publishers: then whatever they raise is no fault
+        if rclpy.ok():
+            raise
     finally:
         player.stopping.set()
         rclpy.try_shutdown()
@@ -208,10 +212,8 @@ def main(args: list[str] | None = None) -> int:
 
 
 def _spin(player: SequencePlayer) -> None:
-    try:
+    with contextlib.suppress(KeyboardInterrupt, ExternalShutdownException):
         rclpy.spin(player)
-    except (KeyboardInterrupt, rclpy.executors.ExternalShutdownException):
-        pass
     player.stopping.set()
 
 
