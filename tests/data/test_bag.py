@@ -12,8 +12,9 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 
 from sem_field_ros.cli import main
 from sem_field_ros.data.bag import BagSequence
-from sem_field_ros.data.bag_file import COMPRESSED, IMAGE, BagFile, BagTopics, RawMessage, find_topics
+from sem_field_ros.data.bag_file import BagFile, RawMessage
 from sem_field_ros.data.bag_labels import label_set_from_info
+from sem_field_ros.data.bag_topics import COMPRESSED, IMAGE, BagTopics, find_topics
 from sem_field_ros.data.bag_writer import write_bag
 from sem_field_ros.data.open_sequence import open_sequence
 from sem_field_ros.errors import DataError, FrameError, LabelSetError, OutputError

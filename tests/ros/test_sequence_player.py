@@ -18,10 +18,12 @@ from vision_msgs.msg import LabelInfo
 
 from sem_field_ros.data.bag_writer import write_bag
 from sem_field_ros.data.folder_writer import write_sequence
+from sem_field_ros.errors import SemFieldError
 from sem_field_ros.frame import PosedFrame
 from sem_field_ros.geometry.camera import Intrinsics
 from sem_field_ros.geometry.poses import pose_from_quaternion
 from sem_field_ros.labels import load_label_set
+from sem_field_ros.nodes.sequence_player import SequencePlayer
 from sem_field_ros.resources import resource_path
 from sem_field_ros.ros.images import color_from_msg, depth_from_msg, labels_from_msg
 from sem_field_ros.ros.label_info import names_from_msg
@@ -136,8 +138,9 @@ def test_it_waits_for_the_mapper_and_then_keeps_time(ros, recording):
     )
     ros.spin_until(lambda: len(listener.color) == COUNT, 30, "all frames arrive")
     assert stamp_ns_of(listener.color[0]) == 5 * S
-    assert arrivals[-1] - arrivals[0] == pytest.approx(2 * (COUNT - 1) * PERIOD_NS / S, abs=0.15)
-    assert len(listener.clock) > 30  # about 50 a second
+    expected = 2 * (COUNT - 1) * PERIOD_NS / S
+    assert expected - 0.1 < arrivals[-1] - arrivals[0] < expected + 1.5  # a busy machine is late, never early
+    assert len(listener.clock) > COUNT + 3  # also between the frames
 
 
 def test_it_does_not_wait_for_ever(ros, recording):
@@ -223,15 +226,19 @@ def test_signals_end_it_cleanly(ros, recording, sent):
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(ros, parameters, message):
-    player = ros.start(PLAYER, **parameters)
-    assert ros.wait(player, 20) == 2
-    lines = [line for line in ros.output().splitlines() if line.startswith("sequence_player: ")]
-    assert len(lines) == 1 and message in lines[0] and "Traceback" not in ros.output()
+    with pytest.raises(SemFieldError, match=message) as error:
+        ros.make(SequencePlayer, **parameters)
+    assert "\n" not in str(error.value)
+
+
+def test_the_process_says_what_is_wrong_and_fails(ros):
+    player = ros.start(PLAYER, path="/nowhere")
+    assert ros.wait(player, 30) == 2
+    assert "sequence_player: sequence /nowhere does not exist" in ros.output().splitlines()
+    assert "Traceback" not in ros.output()
 
 
 def test_parameters_describe_themselves_and_the_file_agrees(ros, recording):
-    from sem_field_ros.nodes.sequence_player import SequencePlayer
-
     player = ros.make(SequencePlayer, path=str(recording / "folder"))
     request = DescribeParameters.Request(names=["rate"])
     answer = ros.call(ros.node("asks"), DescribeParameters, "/sequence_player/describe_parameters", request)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from sem_field_ros.data.bag_file import BagFile, BagTopics, RawMessage
+from sem_field_ros.data.bag_file import BagFile, RawMessage
 from sem_field_ros.data.bag_labels import label_set_from_info
+from sem_field_ros.data.bag_topics import BagTopics
 from sem_field_ros.data.folder import DEFAULT_LABEL_SET, cut
 from sem_field_ros.errors import DataError
 from sem_field_ros.frame import PosedFrame
@@ -85,30 +86,35 @@ class BagSequence:
         return len(self._plan)
 
     def __iter__(self) -> Iterator[PosedFrame]:
-        return map(_decoded, self._collected())  # goes on after a frame that cannot be decoded
+        return map(self._decoded, self._collected())  # goes on after a frame that cannot be decoded
 
-    def _collected(self) -> Iterator[tuple[_Planned, dict[str, RawMessage], Callable[[RawMessage], Any]]]:
+    def _collected(self) -> Iterator[tuple[_Planned, dict[str, RawMessage]]]:
         """Second pass: the raw parts of each planned frame, in order; a part is kept until its last use."""
         uses = Counter(key for planned in self._plan for key in planned.parts.values())
         messages = self._bag.messages(*{role for planned in self._plan for role in planned.parts})
         numbers: Counter[str] = Counter()
         kept: dict[_Key, RawMessage] = {}
-        with self._bag.decoder() as decode:
-            for planned in self._plan:
-                while not all(key in kept for key in planned.parts.values()):
-                    raw = next(messages, None)
-                    if raw is None:
-                        raise DataError(f"{self.path} changed while it was read")
-                    key = (raw.role, numbers[raw.role])
-                    numbers[raw.role] += 1
-                    if uses[key]:
-                        kept[key] = raw
-                parts = {role: kept[key] for role, key in planned.parts.items()}
-                uses.subtract(planned.parts.values())
-                for key in planned.parts.values():
-                    if not uses[key]:
-                        del kept[key]
-                yield planned, parts, decode
+        for planned in self._plan:
+            while not all(key in kept for key in planned.parts.values()):
+                raw = next(messages, None)
+                if raw is None:
+                    raise DataError(f"{self.path} changed while it was read")
+                key = (raw.role, numbers[raw.role])
+                numbers[raw.role] += 1
+                if uses[key]:
+                    kept[key] = raw
+            parts = {role: kept[key] for role, key in planned.parts.items()}
+            uses.subtract(planned.parts.values())
+            for key in planned.parts.values():
+                if not uses[key]:
+                    del kept[key]
+            yield planned, parts
+
+    def _decoded(self, collected: tuple[_Planned, dict[str, RawMessage]]) -> PosedFrame:
+        planned, raw = collected
+        parts = {role: self._bag.decode(message) for role, message in raw.items()}
+        bundle = FrameBundle(planned.stamp_ns, parts[COLOR], parts[CAMERA_INFO], parts.get(DEPTH), parts.get(LABELS))
+        return frame_from_bundle(bundle, planned.T_world_camera, name=f"{planned.parts[COLOR][1]:06d}")
 
     def _pose(self, index: _Index, bundle: FrameBundle) -> _Planned | None:
         try:
@@ -123,9 +129,9 @@ class BagSequence:
     def _label_set(self, name: str | None) -> LabelSet:
         if name:
             return load_label_set(name)
-        with self._bag.decoder() as decode:
-            for raw in self._bag.messages("label_info"):
-                return label_set_from_info({int(c.class_id): str(c.class_name) for c in decode(raw).class_map})
+        for raw in self._bag.messages("label_info"):
+            info = self._bag.decode(raw)
+            return label_set_from_info({int(c.class_id): str(c.class_name) for c in info.class_map})
         return load_label_set(DEFAULT_LABEL_SET)
 
 
@@ -140,24 +146,26 @@ class _Index:
         frames = FramePairer(slop_s, _PATIENCE, want_depth=bool(bag.topics.depth))
         labelled = FramePairer(slop_s, _PATIENCE, want_depth=False, want_labels=True)
         numbers: Counter[str] = Counter()
-        with bag.decoder() as decode:
-            for raw in bag.messages(COLOR, DEPTH, LABELS, CAMERA_INFO, "tf", "tf_static"):
-                if raw.role in ("tf", "tf_static"):
-                    self._add_transforms(decode(raw), raw.role == "tf_static")
-                    continue
-                key = (raw.role, numbers[raw.role])
-                numbers[raw.role] += 1
-                stamp_ns, frame_id = raw.header()
-                if raw.role == COLOR:
-                    self._frame_ids[key] = frame_id
-                frames.add(raw.role, stamp_ns, key)
-                labelled.add(raw.role, stamp_ns, key)
-                while (bundle := frames.pop()) is not None:
-                    self.bundles.append(bundle)
-                while (bundle := labelled.pop()) is not None and bundle.labels is not None:
-                    self.labels_of[bundle.color] = bundle.labels
+        bad = 0
+        for raw in bag.messages(COLOR, DEPTH, LABELS, CAMERA_INFO, "tf", "tf_static"):
+            if raw.role in ("tf", "tf_static"):
+                self._add_transforms(bag.decode(raw), raw.role == "tf_static")
+                continue
+            key = (raw.role, numbers[raw.role])
+            numbers[raw.role] += 1
+            try:
+                stamp_ns, self._frame_ids[key] = raw.header()
+            except DataError:
+                bad += 1
+                continue
+            frames.add(raw.role, stamp_ns, key)
+            labelled.add(raw.role, stamp_ns, key)
+            while (bundle := frames.pop()) is not None:
+                self.bundles.append(bundle)
+            while (bundle := labelled.pop()) is not None and bundle.labels is not None:
+                self.labels_of[bundle.color] = bundle.labels
         frames.finish()
-        self.drops = frames.drops + self.tree.refused
+        self.drops = frames.drops + self.tree.refused + Counter(bad_message=bad)
         self.colors = numbers[COLOR]
 
     def camera_frame(self, bundle: FrameBundle) -> str:
@@ -174,13 +182,6 @@ class _Index:
                 np.array([q.x, q.y, q.z, q.w]),
                 static,
             )
-
-
-def _decoded(collected: tuple[_Planned, dict[str, RawMessage], Callable[[RawMessage], Any]]) -> PosedFrame:
-    planned, raw, decode = collected
-    parts = {role: decode(message) for role, message in raw.items()}
-    bundle = FrameBundle(planned.stamp_ns, parts[COLOR], parts[CAMERA_INFO], parts.get(DEPTH), parts.get(LABELS))
-    return frame_from_bundle(bundle, planned.T_world_camera, name=f"{planned.parts[COLOR][1]:06d}")
 
 
 def _world_frame(tree: TransformTree, camera: str, where: str) -> str:

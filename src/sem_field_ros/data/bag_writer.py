@@ -17,7 +17,7 @@ from rosbags.rosbag2.enums import CompressionFormat, CompressionMode
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from sem_field_ros.atomic import write_failure
-from sem_field_ros.data.bag_file import CAMERA_INFO, COMPRESSED, IMAGE, LABEL_INFO, TF
+from sem_field_ros.data.bag_topics import CAMERA_INFO, COMPRESSED, IMAGE, LABEL_INFO, TF
 from sem_field_ros.errors import DataError, FrameError, OutputError, SemFieldError
 from sem_field_ros.frame import PosedFrame, SequenceReader
 from sem_field_ros.geometry.camera import Intrinsics

@@ -10,7 +10,7 @@ from sem_field_ros.errors import DataError
 from sem_field_ros.frame import SequenceReader
 
 if TYPE_CHECKING:
-    from sem_field_ros.data.bag_file import BagTopics
+    from sem_field_ros.data.bag_topics import BagTopics
 
 BAG_SUFFIXES = (".mcap", ".db3")
 

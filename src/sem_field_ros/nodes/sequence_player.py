@@ -19,7 +19,7 @@ from rclpy.time import Time
 from rosgraph_msgs.msg import Clock
 from std_msgs.msg import Bool, Float32
 
-from sem_field_ros.data.bag_file import BagTopics
+from sem_field_ros.data.bag_topics import BagTopics
 from sem_field_ros.errors import DataError, SemFieldError
 from sem_field_ros.ros.parameters import declare_settings, settings_from_node
 from sem_field_ros.ros.playback import LABEL_INFO, LABELS, TF, TF_STATIC, FrameIds, Moment, open_playback

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from rclpy.serialization import deserialize_message
@@ -15,7 +15,7 @@ from std_msgs.msg import Header
 from tf2_msgs.msg import TFMessage
 from vision_msgs.msg import LabelInfo
 
-from sem_field_ros.data.bag_file import COMPRESSED, BagFile, BagTopics, RawMessage
+from sem_field_ros.data.bag_topics import COMPRESSED, BagTopics
 from sem_field_ros.data.folder import FolderFrame, FolderSequence
 from sem_field_ros.data.open_sequence import bag_path, is_bag
 from sem_field_ros.errors import DataError
@@ -24,6 +24,9 @@ from sem_field_ros.ros.camera_info import camera_info_to_msg
 from sem_field_ros.ros.images import color_from_msg, depth_from_msg, image_to_msg, labels_from_msg, labels_to_msg
 from sem_field_ros.ros.label_info import label_info_to_msg
 from sem_field_ros.ros.transforms import transform_to_msg
+
+if TYPE_CHECKING:
+    from sem_field_ros.data.bag_file import BagFile, RawMessage
 
 COLOR, DEPTH, LABELS, CAMERA_INFO = "color", "depth", "labels", "camera_info"
 LABEL_INFO, TF, TF_STATIC = "label_info", "tf", "tf_static"
@@ -88,6 +91,8 @@ def open_playback(
     if not Path(path).exists():
         raise DataError(f"sequence {path} does not exist")
     if is_bag(path):
+        from sem_field_ros.data.bag_file import BagFile  # rosbags takes half a second to import
+
         return BagPlayback(BagFile(bag_path(path), topics), start_s, duration_s, keep_compressed)
     return FolderPlayback(FolderSequence(path, label_set, start_s, duration_s), frame_ids or FrameIds())
 
