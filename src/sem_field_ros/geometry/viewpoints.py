@@ -12,6 +12,7 @@ from sem_field_ros.geometry.raster import rasterize
 
 _MAX_SAMPLES = 30_000  # points that decide about views; more change nothing
 _AZIMUTHS = 12
+_FRONTAL_PENALTY = 0.15  # a view along a wall must show this much more than one across the corner
 
 
 def estimate_up(normals: np.ndarray, T_world_cameras: Sequence[np.ndarray] | None) -> np.ndarray:
@@ -58,15 +59,16 @@ def two_views(
     """
     keep = _sample(np.arange(len(points)))
     points, normals = points[keep], normals[keep]
-    start = _wall_azimuth(normals, up) + np.pi / _AZIMUTHS  # never straight at a wall
+    from_wall = np.pi / _AZIMUTHS + 2 * np.pi * np.arange(_AZIMUTHS) / _AZIMUTHS  # never straight at a wall
+    oblique = 1 - _FRONTAL_PENALTY * (1 - np.abs(np.sin(2 * from_wall)))
     candidates, seen = [], []
-    for azimuth in start + 2 * np.pi * np.arange(_AZIMUTHS) / _AZIMUTHS:
+    for azimuth in _wall_azimuth(normals, up) + from_wall:
         T = fit_view(points, normals, _direction(up, azimuth, np.radians(elevation_deg)), up, camera)
         candidates.append(T)
         seen.append(_seen(points, normals, T, camera))
     least = _AZIMUTHS // 4
     pairs = [(i, j) for i in range(_AZIMUTHS) for j in range(i + 1, _AZIMUTHS) if least <= j - i <= _AZIMUTHS - least]
-    best = max(pairs, key=lambda pair: (seen[pair[0]] | seen[pair[1]]).sum())
+    best = max(pairs, key=lambda pair: (seen[pair[0]] | seen[pair[1]]).sum() * oblique[list(pair)].sum())
     first, second = sorted(best, key=lambda i: -int(seen[i].sum()))
     return [candidates[first], candidates[second]]
 

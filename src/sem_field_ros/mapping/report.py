@@ -34,7 +34,7 @@ class Scores:
 @dataclass(frozen=True)
 class MapReport:
     """One run. Offline, fps is frames mapped per second of the run and latency_ms the time to map one frame;
-    over ROS, fps is over the recorded stamps' span and latency_ms is camera stamp to published cloud.
+    over ROS, fps is over the time that the replay took and latency_ms is camera stamp to published cloud.
 
     drops             frames not mapped, by cause            points_per_class  cloud points by class name
     latency_ms, stage_ms  {p50, p95} and by stage {p50, p95}, milliseconds

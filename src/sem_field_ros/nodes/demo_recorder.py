@@ -82,12 +82,10 @@ class DemoRecorder(Node):
             self._change_state(Transition.TRANSITION_CONFIGURE, "configured")
             self._change_state(Transition.TRANSITION_ACTIVATE, "activated")
         parameters = self._mapper_parameters()
-        started = time.monotonic()
         self._listen()
-        played_s = time.monotonic() - started
         settled = self._settle()
         whole = self._whole_mesh()
-        return self._write(parameters, played_s, [] if settled and whole else ["the mapper was not idle at the end"])
+        return self._write(parameters, [] if settled and whole else ["the mapper was not idle at the end"])
 
     # --- stages
 
@@ -155,7 +153,7 @@ class DemoRecorder(Node):
                 return True
         return False
 
-    def _write(self, parameters: dict[str, object], played_s: float, notes: list[str]) -> MapReport:
+    def _write(self, parameters: dict[str, object], notes: list[str]) -> MapReport:
         o, topics = self.options, self.topics
         labels = topics.labels(self._labels)
         surface = recorded_surface(topics.mesh_corners(), topics.cloud(), labels)
@@ -170,8 +168,8 @@ class DemoRecorder(Node):
             diagnostics=topics.diagnostics,
             drops=self._drops(),
             frames_in=topics.frames_in,
-            span_s=(topics.last_stamp_ns - topics.first_stamp_ns) * 1e-9,
-            played_s=played_s,
+            span_s=topics.span_s,
+            played_s=topics.played_s,
             peak_rss_mb=peak if peak == peak else topics.peak_resident_mb * 2**20 / 1e6,
             messages=dict(topics.counts),
             notes=notes,

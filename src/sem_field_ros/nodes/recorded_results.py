@@ -33,8 +33,8 @@ class Recording:
     diagnostics: dict[str, str]
     drops: dict[str, int]
     frames_in: int
-    span_s: float  # first to last camera stamp
-    played_s: float  # wall time of the playing
+    span_s: float  # first to last frame by their stamps
+    played_s: float  # the same by the wall clock
     peak_rss_mb: float
     messages: dict[str, int]
     notes: list[str]
@@ -58,7 +58,9 @@ def _report(recording: Recording, sequence: str) -> MapReport:
     values = recording.diagnostics
     mapped = int(values.get("frames_mapped", "0"))
     config = {key: value for key, value in recording.parameters.items() if key != "segmenter"}
-    extra: dict[str, Any] = {"messages": recording.messages, "played_s": round(recording.played_s, 3)}
+    extra: dict[str, Any] = {"messages": recording.messages}
+    if recording.played_s > 0:
+        extra["replay_rate"] = round(recording.span_s / recording.played_s, 3)  # latencies are in the replay's time
     return MapReport(
         sequence=sequence,
         segmenter=str(recording.parameters.get("segmenter", "")),
@@ -67,11 +69,11 @@ def _report(recording: Recording, sequence: str) -> MapReport:
         frames_mapped=mapped,
         keyframes=int(values.get("keyframes", "0")),
         drops=recording.drops,
-        fps=round(mapped / recording.span_s, 2) if recording.span_s > 0 else 0.0,
+        fps=round(mapped / recording.played_s, 2) if recording.played_s > 0 else 0.0,
         latency_ms=_timings(values, "latency"),
         **surface_counts(recording.surface, recording.labels),
         peak_rss_mb=round(recording.peak_rss_mb, 1),
-        duration_s=round(recording.span_s, 3),
+        duration_s=round(recording.played_s, 3),
         stage_ms={stage: _timings(values, stage) for stage in _stages(values)},
         map_stats={key: float(values[key]) for key in ("blocks", "surface_voxels", "map_bytes") if key in values},
         config=config,

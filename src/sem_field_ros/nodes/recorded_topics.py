@@ -37,7 +37,7 @@ class RecordedTopics:
     def __init__(self, node: Node, mapper: str, player: str, global_frame: str) -> None:
         self.counts: Counter[str] = Counter()  # messages by topic
         self.first_stamp_ns = self.last_stamp_ns = 0  # of the camera
-        self.last_frame_s = self.last_cloud_s = self.last_mesh_s = time.monotonic()
+        self.first_frame_s = self.last_frame_s = self.last_cloud_s = time.monotonic()
         self.finished = False  # the player says that it is through
         self.progress = 0.0
         self.diagnostics: dict[str, str] = {}
@@ -76,10 +76,10 @@ class RecordedTopics:
     def _on_camera_info(self, msg: CameraInfo) -> None:
         stamp_ns = stamp_ns_of(msg)
         with self._lock:
+            self.last_stamp_ns, self.last_frame_s = stamp_ns, time.monotonic()
+            if self.counts["camera_info"] == 0:
+                self.first_stamp_ns, self.first_frame_s = stamp_ns, self.last_frame_s
             self.counts["camera_info"] += 1
-            self.first_stamp_ns = self.first_stamp_ns or stamp_ns
-            self.last_stamp_ns = stamp_ns
-            self.last_frame_s = time.monotonic()
             self._waiting = [*self._waiting[-_MAX_WAITING_POSES:], (stamp_ns, msg.header.frame_id)]
             self._find_poses()
 
@@ -108,7 +108,6 @@ class RecordedTopics:
             return
         with self._lock:
             self.counts["semantic_mesh"] += 1
-            self.last_mesh_s = time.monotonic()
             changed = {key: corners for key, (corners, _) in update.changed.items()}
             self._mesh.update(changed, update.removed, update.clear)
 
@@ -139,6 +138,16 @@ class RecordedTopics:
     def frames_in(self) -> int:
         """Frames that the camera published."""
         return self.counts["camera_info"]
+
+    @property
+    def span_s(self) -> float:
+        """Time between the first and the last frame by their stamps."""
+        return (self.last_stamp_ns - self.first_stamp_ns) * 1e-9
+
+    @property
+    def played_s(self) -> float:
+        """Time between the arrivals of the first and the last frame."""
+        return self.last_frame_s - self.first_frame_s
 
     @property
     def mesh_triangles(self) -> int:
