@@ -3,8 +3,8 @@
     python benchmarks/mapping.py SEQ [--frames N] [--voxel-sizes-m 0.05 0.02] [--segmenter NAME] [--out out/bench.json]
 
 Both see every frame, one after the other, in one process with the same number of threads and the same truncation.
-Rows: stage, voxel_size_m, ours_ms, peer, peer_ms, ratio. A stage row is the median over its calls; `total` is the cost of
-a frame without the 2-D segmenter: integration of every frame plus the keyframes' share of voting and meshing.
+Rows: stage, voxel_size_m, ours_ms, peer, peer_ms, ratio. A stage row is the median over its calls; `total` is the cost
+of a frame without the 2-D segmenter: integration of every frame plus the keyframes' share of voting and meshing.
 """
 
 from __future__ import annotations
@@ -53,9 +53,7 @@ class Open3dPeer:
         K, extrinsic = o3c.Tensor(frame.camera.matrix), o3c.Tensor(inverse(frame.T_world_camera))
         limit, truncation = float(self._config.depth_max_m), float(self._config.truncation_voxels)
         K_depth = o3c.Tensor(frame.depth_camera.matrix)
-        blocks = self._grid.compute_unique_block_coordinates(
-            depth, K_depth, extrinsic, _DEPTH_SCALE, limit, truncation
-        )
+        blocks = self._grid.compute_unique_block_coordinates(depth, K_depth, extrinsic, _DEPTH_SCALE, limit, truncation)
         self._grid.integrate(blocks, depth, color, K_depth, K, extrinsic, _DEPTH_SCALE, limit, truncation)
 
 

@@ -25,7 +25,7 @@ Render = Callable[[Intrinsics, np.ndarray], RenderedView]
 
 @dataclass(frozen=True)
 class MapScores:
-    """2-D scores, the median absolute depth error of the rendered views (metres), and 3-D scores where there is a mesh."""
+    """2-D scores, median absolute depth error of the rendered views (metres), and 3-D scores where there is a mesh."""
 
     views: SegmentationScores | None
     depth_error_m: float | None

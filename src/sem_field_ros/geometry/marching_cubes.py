@@ -107,8 +107,8 @@ def marching_cubes(values: Tensor, valid: Tensor) -> BlockMesh:
     cell_of = torch.repeat_interleave(torch.arange(len(cells), device=device), counts[case])
     first = torch.cumsum(counts[case], 0) - counts[case]
     edges = table[case[cell_of], torch.arange(len(cell_of), device=device) - first[cell_of]]  # [F, 3]
-    corner = torch.tensor([c for c, _ in EDGES], device=device)
-    offset = (corner >> 2 & 1) * n * n + (corner >> 1 & 1) * n + (corner & 1)
+    start = torch.tensor([c for c, _ in EDGES], device=device)
+    offset = (start >> 2 & 1) * n * n + (start >> 1 & 1) * n + (start & 1)
     axis_of = torch.tensor([a for _, a in EDGES], device=device)
     key = (base[cell_of, None] + offset[edges]) * 3 + axis_of[edges]  # names each lattice edge once
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import open3d as o3d
 
@@ -16,8 +18,8 @@ class MeshRaycaster:
         self._scene = o3d.t.geometry.RaycastingScene()
         if len(faces):
             self._scene.add_triangles(
-                o3d.core.Tensor(np.ascontiguousarray(vertices, dtype=np.float32)),
-                o3d.core.Tensor(np.ascontiguousarray(faces, dtype=np.uint32)),
+                _tensor(np.ascontiguousarray(vertices, dtype=np.float32)),
+                _tensor(np.ascontiguousarray(faces, dtype=np.uint32)),
             )
 
     def cast(self, camera: Intrinsics, T_world_camera: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -28,7 +30,7 @@ class MeshRaycaster:
         origin = np.broadcast_to(T_world_camera[:3, 3], direction.shape)
         if len(self._faces) == 0:
             return np.zeros(u.shape, np.float32), np.full(u.shape, -1, np.int64)
-        hits = self._scene.cast_rays(o3d.core.Tensor(np.concatenate([origin, direction], -1).astype(np.float32)))
+        hits = self._scene.cast_rays(_tensor(np.concatenate([origin, direction], -1).astype(np.float32)))
         depth = hits["t_hit"].numpy()
         hit = np.isfinite(depth)
         triangle = np.where(hit, hits["primitive_ids"].numpy().astype(np.int64), 0)
@@ -36,3 +38,7 @@ class MeshRaycaster:
         weights = np.stack([1 - uv.sum(-1), uv[..., 0], uv[..., 1]], axis=-1)
         vertex = np.take_along_axis(self._faces[triangle], weights.argmax(-1)[..., None], axis=-1)[..., 0]
         return np.where(hit, depth, 0).astype(np.float32), np.where(hit, vertex, -1).astype(np.int64)
+
+
+def _tensor(array: np.ndarray) -> Any:
+    return o3d.core.Tensor(array)  # type: ignore[call-overload]

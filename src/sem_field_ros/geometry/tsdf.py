@@ -20,7 +20,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sem_field_ros.errors import SemFieldError
 from sem_field_ros.geometry.camera import Intrinsics
 
 BLOCK = 8  # voxels along a block's side
@@ -120,16 +119,3 @@ def unique_keys(keys: Tensor) -> tuple[Tensor, Tensor]:
     mask = (1 << _KEY_BITS) - 1
     columns = [packed >> 2 * _KEY_BITS, packed >> _KEY_BITS & mask, packed & mask]
     return (torch.stack(columns, dim=1) - _KEY_OFFSET).int(), back
-
-
-def make_tsdf(backend: str, config: TsdfConfig, capacity: int, device: str) -> TsdfVolume:
-    """Make an empty volume: backend `open3d` (CPU or CUDA build of Open3D) or `torch`."""
-    if backend == "open3d":
-        from sem_field_ros.geometry.tsdf_open3d import Open3dTsdf
-
-        return Open3dTsdf(config, capacity)
-    if backend == "torch":
-        from sem_field_ros.geometry.tsdf_torch import TorchTsdf
-
-        return TorchTsdf(config, capacity, device)
-    raise SemFieldError(f"TSDF backend '{backend}' is unknown: choose open3d or torch")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import open3d as o3d
 import open3d.core as o3c
@@ -22,10 +24,10 @@ class Open3dTsdf:
 
     def __init__(self, config: TsdfConfig, capacity: int) -> None:
         self.config = config
-        self._grid = o3d.t.geometry.VoxelBlockGrid(
+        self._grid: Any = o3d.t.geometry.VoxelBlockGrid(
             ("tsdf", "weight", "color"),
             (o3c.float32, o3c.float32, o3c.float32),
-            ((1,), (1,), (3,)),
+            ((1,), (1,), (3,)),  # type: ignore[arg-type]
             config.voxel_size_m,
             BLOCK,
             capacity,
@@ -57,15 +59,15 @@ class Open3dTsdf:
     def _depth_image(self, depth: np.ndarray) -> o3d.t.geometry.Image:
         usable = (depth >= self.config.depth_min_m) & (depth <= self.config.depth_max_m)
         units = np.where(usable, depth * self._depth_scale + 0.5, 0).astype(np.uint16)
-        return o3d.t.geometry.Image(o3c.Tensor(units))
+        return o3d.t.geometry.Image(_tensor(units))
 
     def visible_block_keys(self, depth: np.ndarray, camera: Intrinsics, T_world_camera: np.ndarray) -> Tensor:
         if not ((depth >= self.config.depth_min_m) & (depth <= self.config.depth_max_m)).any():
             return torch.zeros((0, 3), dtype=torch.int32)  # Open3D throws on an image without depth
         keys = self._grid.compute_unique_block_coordinates(
             self._depth_image(depth),
-            o3c.Tensor(camera.matrix),
-            o3c.Tensor(inverse(T_world_camera)),
+            _tensor(camera.matrix),
+            _tensor(inverse(T_world_camera)),
             self._depth_scale,
             float(self.config.depth_max_m),
             float(self.config.truncation_voxels),
@@ -75,9 +77,9 @@ class Open3dTsdf:
     def activate(self, keys: Tensor) -> Touched:
         if len(keys) == 0:
             return Touched(torch.zeros(0, dtype=torch.int64), torch.zeros(0, dtype=torch.bool))
-        slots, is_new = self._table.activate(o3c.Tensor(keys.numpy()))
+        slots, is_new = self._table.activate(_tensor(keys.numpy()))
         # `activate` leaves the slot of a block that already was there undefined: look all of them up
-        slots, _ = self._table.find(o3c.Tensor(keys.numpy()))
+        slots, _ = self._table.find(_tensor(keys.numpy()))
         touched = Touched(torch.from_numpy(slots.numpy()).long(), torch.from_numpy(is_new.numpy()))
         new = touched.slots[touched.is_new]
         for buffer in (self.tsdf, self.weight, self.color):  # erased slots come back with their old content
@@ -96,12 +98,12 @@ class Open3dTsdf:
         if len(keys) == 0:
             return
         self._grid.integrate(
-            o3c.Tensor(keys.numpy()),
+            _tensor(keys.numpy()),
             self._depth_image(depth),
-            o3d.t.geometry.Image(o3c.Tensor(np.ascontiguousarray(color))),
+            o3d.t.geometry.Image(_tensor(np.ascontiguousarray(color))),
             _truncating(depth_camera),
             _truncating(color_camera),
-            o3c.Tensor(inverse(T_world_camera)),
+            _tensor(inverse(T_world_camera)),
             self._depth_scale,
             float(self.config.depth_max_m),
             float(self.config.truncation_voxels),
@@ -110,7 +112,7 @@ class Open3dTsdf:
     def find(self, keys: Tensor) -> Tensor:
         if len(keys) == 0:
             return torch.zeros(0, dtype=torch.int64)
-        slots, found = self._table.find(o3c.Tensor(keys.contiguous().numpy()))
+        slots, found = self._table.find(_tensor(keys.contiguous().numpy()))
         return torch.where(torch.from_numpy(found.numpy()), torch.from_numpy(slots.numpy()).long(), -1)
 
     def keys(self) -> tuple[Tensor, Tensor]:
@@ -119,7 +121,7 @@ class Open3dTsdf:
 
     def erase(self, keys: Tensor) -> None:
         if len(keys):
-            self._table.erase(o3c.Tensor(keys.contiguous().numpy()))
+            self._table.erase(_tensor(keys.contiguous().numpy()))
 
     def grow(self, capacity: int) -> tuple[Tensor, Tensor]:
         keys, old = self.keys()
@@ -128,8 +130,13 @@ class Open3dTsdf:
         return old, self.find(keys)
 
 
-def _truncating(camera: Intrinsics) -> o3c.Tensor:
+def _truncating(camera: Intrinsics) -> Any:
     """Open3D truncates pixel coordinates where ours round to the nearest centre: half a pixel makes the two equal."""
     K = camera.matrix
     K[:2, 2] += 0.5
-    return o3c.Tensor(K)
+    return _tensor(K)
+
+
+def _tensor(array: np.ndarray) -> Any:
+    """An Open3D tensor that shares the array's memory (Open3D's type stubs do not know this constructor)."""
+    return o3c.Tensor(np.ascontiguousarray(array))  # type: ignore[call-overload]

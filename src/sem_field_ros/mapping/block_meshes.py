@@ -60,7 +60,9 @@ def extract_blocks(
     return geometries, _unique_hosts(voxel, position, normal)
 
 
-def _extract_chunk(volume: TsdfVolume, keys: Tensor, min_weight: float) -> tuple[list[BlockGeometry | None], HostVoxels]:
+def _extract_chunk(
+    volume: TsdfVolume, keys: Tensor, min_weight: float
+) -> tuple[list[BlockGeometry | None], HostVoxels]:
     near = volume.find((keys[:, None] + _CORNERS).reshape(-1, 3)).reshape(-1, 8).to(volume.tsdf.device)  # [B, 8]
     mesh = marching_cubes(_grid(volume.tsdf, near, 1.0), _grid(volume.weight, near, 0.0) >= min_weight)
 
@@ -85,11 +87,10 @@ def _grid(values: Tensor, near: Tensor, missing: float) -> Tensor:
     """Samples [B, 9, 9, 9] (z, y, x) of blocks with their upper border; `missing` where a neighbour does not exist."""
     grid = torch.full((len(near), _SIDE, _SIDE, _SIDE), missing, device=values.device)
     for corner in range(8):
-        at = [slice(BLOCK, _SIDE) if corner >> s & 1 else slice(0, BLOCK) for s in (2, 1, 0)]
-        source = [slice(0, 1) if corner >> s & 1 else slice(0, BLOCK) for s in (2, 1, 0)]
+        x, y, z = ((slice(BLOCK, _SIDE), slice(0, 1)) if corner >> s & 1 else (slice(0, BLOCK),) * 2 for s in range(3))
         slots = near[:, corner]
-        block = values.view(-1, BLOCK, BLOCK, BLOCK)[(slots.clamp(min=0), *source)]
-        grid[(slice(None), *at)] = torch.where((slots >= 0)[:, None, None, None], block, missing)
+        block = values.view(-1, BLOCK, BLOCK, BLOCK)[slots.clamp(min=0), z[1], y[1], x[1]]
+        grid[:, z[0], y[0], x[0]] = torch.where((slots >= 0)[:, None, None, None], block, missing)
     return grid
 
 

@@ -47,8 +47,10 @@ class MapConfig:
         15.0, "a keyframe after this much camera rotation, or the motion above", minimum=0.0, maximum=360.0
     )
     keyframe_interval_s: float = setting(
-        5.0, "a keyframe at the latest after this time, so that a standing robot sees changes; 0 = never",
-        minimum=0.0, maximum=3600.0,
+        5.0,
+        "a keyframe at the latest after this time, so that a standing robot sees changes; 0 = never",
+        minimum=0.0,
+        maximum=3600.0,
     )
     label_width: int = setting(
         160, "class probabilities of keyframes are kept at this image width in pixels", minimum=8, maximum=8192

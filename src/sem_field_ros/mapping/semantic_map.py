@@ -1,13 +1,13 @@
-"""SemanticMap: a sparse TSDF whose surface voxels carry votes of the K best views. No ROS, no segmenter, no keyframe rule.
+"""SemanticMap: a sparse TSDF whose surface voxels carry votes of the K best views. No ROS, no segmenter.
 
-    integrate(frame)             geometry and colour          vote(frame, probabilities)   labels
-    update_surface() surface()   mesh + labels, changed/all   query(points) render(view)   answers
+integrate(frame)             geometry and colour          vote(frame, probabilities)   labels
+update_surface() surface()   mesh + labels, changed/all   query(points) render(view)   answers
 """
 
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -17,13 +17,14 @@ from sem_field_ros.frame import PosedFrame
 from sem_field_ros.geometry.camera import Intrinsics, project
 from sem_field_ros.geometry.poses import inverse, transform_points
 from sem_field_ros.geometry.raycast import MeshRaycaster
-from sem_field_ros.geometry.tsdf import BLOCK, TsdfConfig, make_tsdf, unique_keys
+from sem_field_ros.geometry.tsdf import BLOCK, TsdfConfig, unique_keys
+from sem_field_ros.geometry.tsdf_backends import make_tsdf
 from sem_field_ros.labels import LabelSet
 from sem_field_ros.mapping.block_meshes import BlockGeometry, extract_blocks, with_lower_neighbours
 from sem_field_ros.mapping.config import MapConfig
 from sem_field_ros.mapping.fusion import make_fusion, view_scores
 from sem_field_ros.mapping.map_file import MapState
-from sem_field_ros.mapping.map_state import map_from_state, map_to_state
+from sem_field_ros.mapping.map_state import MapHeader, block_keys, fill_blocks, fill_votes, pack_map, read_header
 from sem_field_ros.mapping.point_query import query_points
 from sem_field_ros.mapping.surface import PointSamples, RenderedView, Surface, SurfaceUpdate, merge_surfaces
 from sem_field_ros.mapping.view_samples import sample_view
@@ -58,9 +59,7 @@ class SemanticMap:
         tsdf = TsdfConfig(c.voxel_size_m, c.truncation_voxels, c.depth_min_m, c.depth_max_m, c.max_weight)
         self.volume = make_tsdf(c.backend, tsdf, min(_FIRST_CAPACITY, c.max_blocks), c.device)
         self.fusion = make_fusion(c.fusion)
-        self.votes = VoteTable(
-            self.volume.capacity, c.views_per_voxel, len(self.labels), self.volume.tsdf.device
-        )
+        self.votes = VoteTable(self.volume.capacity, c.views_per_voxel, len(self.labels), self.volume.tsdf.device)
         self.keyframes = 0
         self.frames = 0
         self.evicted_blocks = 0
@@ -90,9 +89,7 @@ class SemanticMap:
         keys = keys[: self.config.max_blocks]
         self._make_room(keys, frame.T_world_camera[:3, 3])
         self.volume.activate(keys)
-        self.volume.integrate(
-            keys, frame.depth, frame.color, frame.depth_camera, frame.camera, frame.T_world_camera
-        )
+        self.volume.integrate(keys, frame.depth, frame.color, frame.depth_camera, frame.camera, frame.T_world_camera)
         names = list(map(tuple, keys.tolist()))
         self._last_seen.update(dict.fromkeys(names, self.frames))
         self._stale.update(names)
@@ -112,8 +109,8 @@ class SemanticMap:
         depth = frame.depth[np.where(inside, v, 0), np.where(inside, u, 0)]
         return keys[torch.from_numpy(inside & (depth > z))]
 
-    def adopt_blocks(self, keys: Tensor) -> Tensor:
-        """Make blocks [n, 3] exist, to be filled by the caller (a loaded map); returns their slots [n]."""
+    def _adopt_blocks(self, keys: Tensor) -> Tensor:
+        """Make the blocks [n, 3] of a loaded map exist, to be filled; returns their slots [n]."""
         needed = len(self.volume) + 2 * len(keys)
         if needed > self.volume.capacity:
             old, moved = self.volume.grow(needed)
@@ -267,12 +264,22 @@ class SemanticMap:
 
     def state(self) -> MapState:
         """Return the map as plain arrays, for save_map."""
-        return map_to_state(self)
+        return pack_map(MapHeader(self.config, self.labels, self.keyframes, self.frames), self.volume, self.votes)
 
     @classmethod
     def from_state(cls, state: MapState, config: MapConfig | None = None) -> SemanticMap:
-        """Rebuild a map from load_map's answer; see map_from_state."""
-        return map_from_state(state, config)
+        """Rebuild a map from load_map's answer; `config` steers all but what its voxels depend on.
+
+        Raises MapFileError with one line where arrays do not fit each other or the header is not ours.
+        """
+        header = read_header(state.header, config)
+        keys = block_keys(state)
+        restored = cls(replace(header.config, max_blocks=max(header.config.max_blocks, len(keys))), header.labels)
+        slots = restored._adopt_blocks(keys)
+        fill_blocks(state, restored.volume, slots)
+        restored.votes.fuse(fill_votes(state, restored.votes, slots), restored.fusion)
+        restored.keyframes, restored.frames = header.keyframes, header.frames
+        return restored
 
     def stats(self) -> dict[str, float]:
         """Sizes for diagnostics: blocks, surface_voxels, keyframes, frames, evicted_blocks, map_bytes."""

@@ -70,8 +70,9 @@ def map_sequence(
 ) -> SequenceRun:
     """Map every `every`-th frame of a sequence, at most `max_frames`; `tick` is called after each.
 
-    Frames that cannot be used are counted by cause and left out. Ctrl-C ends it early, with `interrupted` set. Raises
-    DataError where no frame could be mapped, SegmenterError where the segmenter failed on every keyframe.
+    Frames that cannot be used are counted by cause and left out. Once one is mapped, Ctrl-C ends it early with
+    `interrupted` set. Raises DataError where no frame could be mapped, SegmenterError where the segmenter failed on
+    every keyframe.
     """
     run = SequenceRun()
     start = time.perf_counter()
@@ -85,9 +86,11 @@ def map_sequence(
             if tick:
                 tick()
     except KeyboardInterrupt:
+        if not run.frames_mapped:
+            raise  # there is nothing to keep
         run.interrupted = True
     run.duration_s = time.perf_counter() - start
-    if run.frames_mapped == 0 and not run.interrupted:
+    if run.frames_mapped == 0:
         raise DataError(f"sequence {sequence.name}: no frame could be mapped; {run.last_problem or 'it is empty'}")
     if run.keyframes and run.unlabelled_keyframes == run.keyframes:
         raise SegmenterError(run.last_problem)
