@@ -37,6 +37,13 @@ def fake_command(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
     return module
 
 
+def interrupted_import() -> ImportError:
+    """What a compiled package raises when Ctrl-C comes while it is loaded."""
+    error = ImportError("initialization failed")
+    error.__cause__ = KeyboardInterrupt()
+    return error
+
+
 def test_help_lists_every_command_with_its_line(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
         cli.main(["--help"])
@@ -74,6 +81,7 @@ def test_a_command_gets_its_arguments_and_gives_its_exit_code(fake_command: type
     [
         (DataError("x has no images; give a sequence"), 2, "sem-field: x has no images; give a sequence"),
         (KeyboardInterrupt(), 130, "sem-field: interrupted"),
+        (interrupted_import(), 130, "sem-field: interrupted"),
         (ModuleNotFoundError("No module named 'rclpy'", name="rclpy"), 2, "sem-field: the Python package 'rclpy' is"),
     ],
 )
@@ -86,7 +94,9 @@ def test_errors_are_one_line(
     assert captured.out == "" and captured.err.startswith(line) and captured.err.count("\n") == 1
 
 
-@pytest.mark.parametrize("error", [ValueError("a bug"), ModuleNotFoundError("x", name="sem_field_ros.x")])
+@pytest.mark.parametrize(
+    "error", [ValueError("a bug"), ImportError("cannot import name"), ModuleNotFoundError("x", name="sem_field_ros.x")]
+)
 def test_our_own_mistakes_keep_their_traceback(fake_command: types.ModuleType, error: Exception) -> None:
     fake_command.error = error
     with pytest.raises(type(error)):

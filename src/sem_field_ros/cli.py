@@ -75,27 +75,34 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.parse_args(argv)  # --help and --version end here
         parser.print_help(sys.stderr)
         return EXIT_ERROR
-    name, arguments = argv[0], argv[1:]
     try:
-        if name not in COMMANDS:
-            raise SemFieldError(f"no command '{name}'; there are: {', '.join(sorted(COMMANDS))}")
-        args = command_parser(name).parse_args(arguments)
-        return int(args.run(args))
+        return _run_command(argv[0], argv[1:])
     except SemFieldError as error:
-        print(f"sem-field: {error}", file=sys.stderr)
-        return EXIT_ERROR
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] == "sem_field_ros":
-            raise  # a mistake of ours
-        advice = "run `make setup`, then `source scripts/env.sh`"
-        print(f"sem-field: the Python package '{error.name}' is missing: {advice}", file=sys.stderr)
-        return EXIT_ERROR
+        return _fail(str(error), EXIT_ERROR)
     except KeyboardInterrupt:
-        print("sem-field: interrupted", file=sys.stderr)
-        return EXIT_INTERRUPTED
+        return _fail("interrupted", EXIT_INTERRUPTED)
+    except ImportError as error:
+        if isinstance(error.__cause__, KeyboardInterrupt):  # Ctrl-C while a compiled package is being loaded
+            return _fail("interrupted", EXIT_INTERRUPTED)
+        if not isinstance(error, ModuleNotFoundError) or (error.name or "").startswith("sem_field_ros"):
+            raise  # no missing package: a mistake of ours
+        advice = "run `make setup`, then `source scripts/env.sh`"
+        return _fail(f"the Python package '{error.name}' is missing: {advice}", EXIT_ERROR)
     except BrokenPipeError:  # `sem-field ... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_ERROR
+
+
+def _run_command(name: str, arguments: list[str]) -> int:
+    if name not in COMMANDS:
+        raise SemFieldError(f"no command '{name}'; there are: {', '.join(sorted(COMMANDS))}")
+    args = command_parser(name).parse_args(arguments)
+    return int(args.run(args))
+
+
+def _fail(line: str, code: int) -> int:
+    print(f"sem-field: {line}", file=sys.stderr)
+    return code
 
 
 if __name__ == "__main__":

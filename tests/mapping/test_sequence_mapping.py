@@ -23,7 +23,7 @@ class Walls:
 
     name, labels, path = "walls", LABELS, "somewhere"
 
-    def __init__(self, count: int, faults: dict[int, Exception | Callable[[], PosedFrame]] | None = None) -> None:
+    def __init__(self, count: int, faults: dict[int, BaseException | Callable[[], PosedFrame]] | None = None) -> None:
         self.count, self.faults = count, faults or {}
 
     def __len__(self) -> int:
@@ -123,6 +123,11 @@ def test_ctrl_c_ends_it_early_and_keeps_what_was_mapped() -> None:
     assert run.interrupted and run.frames_mapped == 3
     assert run.report(mapper, "walls", "made up", mapper.map.surface()).to_dict()["interrupted"] is True
     assert [frame.stamp_ns for frame in MappedFrames(Walls(7), 1, run)] == [0, 1, 2]
+
+
+def test_ctrl_c_before_the_first_frame_is_mapped_leaves_nothing() -> None:
+    with pytest.raises(KeyboardInterrupt):
+        map_sequence(Mapper(CONFIG, WallSegmenter()), Walls(3, {0: KeyboardInterrupt()}))
 
 
 def test_keyframes_that_cannot_be_labelled_are_counted_and_their_geometry_stays() -> None:
