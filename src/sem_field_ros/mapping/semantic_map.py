@@ -132,7 +132,7 @@ class SemanticMap:
             by_age = sorted((age, key) for key, age in self._last_seen.items() if key not in seen_now)
             # a tenth at once: eviction then happens rarely
             self._evict([key for _, key in by_age[: max(excess, self.config.max_blocks // 10)]])
-        # Open3D makes room as if every key were new, even when all are there; being first keeps the slots where they are
+        # Open3D makes room as if every key were new, even when all are there; being first keeps the slots in place
         needed = len(self.volume) + new + len(keys)
         if needed > self.volume.capacity:
             old, moved = self.volume.grow(max(needed, min(2 * self.volume.capacity, self.config.max_blocks)))
