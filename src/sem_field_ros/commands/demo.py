@@ -82,6 +82,8 @@ def run(args: argparse.Namespace) -> int:
         specs = demo_nodes(args, sequence)
         segmenter = specs[0].parameters["segmenter"]
         status.say(f"{sequence.name}: {len(sequence)} frames, segmenter {segmenter}, ROS_DOMAIN_ID={domain_id}")
+        if args.view:
+            status.say(f"watch it on http://localhost:{args.port}/")
         return _run_nodes(args, specs, environment, status, limit_s=args.timeout_s or _limit_s(args, sequence))
 
 
@@ -209,10 +211,12 @@ def _watch(children: list[Child], limit_s: float) -> None:
 
 
 def _stay(args: argparse.Namespace, children: list[Child], status: StatusLine) -> None:
+    """Leave the web page up until Ctrl-C; the results are written, so that is no failure."""
     status.say(f"the map stays on http://localhost:{args.port}/ until Ctrl-C")
     viewer = next(child for child in children if child.name == "sem_field_viewer")
-    while viewer.returncode is None:
-        time.sleep(0.2)
+    with contextlib.suppress(KeyboardInterrupt):
+        while viewer.returncode is None:
+            time.sleep(0.2)
 
 
 @contextlib.contextmanager
