@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from torch.nn.functional import interpolate
+from torch import Tensor
 
 from sem_field_ros.data.label_noise import noisy_labels
 from sem_field_ros.errors import SegmenterError
 from sem_field_ros.frame import PosedFrame
 from sem_field_ros.labels import LabelSet
 from sem_field_ros.segmentation.segmenter import ClassProbabilities
+
+_MIN_LABELLED = 0.5  # share of a cell that must be labelled for it to have an opinion
 
 
 class ExternalSegmenter:
@@ -47,16 +49,20 @@ class ExternalSegmenter:
         given = frame.labels
         if self._noise_rate:
             given = noisy_labels(given, self._source.ids.tolist(), abs(frame.stamp_ns), self._noise_rate)
-        source = self._source.to_index(given)
-        index = torch.from_numpy(self._regroup[source].astype(np.int64))
-        one_hot = torch.zeros(len(self.labels) + 1, *index.shape)
-        one_hot.scatter_(0, torch.where(index < 0, len(self.labels), index)[None], 1.0)
-        one_hot = one_hot[:-1]
-        if index.shape[1] > self._label_width:
-            height = max(1, round(index.shape[0] * self._label_width / index.shape[1]))
-            one_hot = interpolate(one_hot[None], (height, self._label_width), mode="area")[0]
-        share = one_hot.sum(dim=0, keepdim=True)
-        seen = share > 0.5  # cells that are mostly unlabelled have no opinion
+        share = self._shares(self._regroup[self._source.to_index(given)])
+        labelled = share.sum(dim=0, keepdim=True)
         rest = (1 - self._certainty) / max(len(self.labels) - 1, 1)
-        values = one_hot / share.clamp(min=1e-6) * (self._certainty - rest) + rest
-        return ClassProbabilities(torch.where(seen, values, 0.0))
+        values = share / labelled.clamp(min=1e-6) * (self._certainty - rest) + rest
+        return ClassProbabilities(torch.where(labelled > _MIN_LABELLED, values, 0.0))
+
+    def _shares(self, index: np.ndarray) -> Tensor:
+        """Class indices [h, w] (-1 = none) -> share of each cell's pixels that each class has, [C, h', w']."""
+        h, w = index.shape
+        width = min(w, self._label_width)
+        height = h if width == w else max(1, round(h * width / w))
+        channels = len(self.labels) + 1  # the last counts the unlabelled
+        cell = (np.arange(h) * height // h)[:, None] * width + np.arange(w) * width // w
+        flat = cell * channels + np.where(index < 0, channels - 1, index)
+        counts = np.bincount(flat.reshape(-1), minlength=height * width * channels).reshape(height, width, channels)
+        shares = torch.from_numpy(counts.astype(np.float32)) / torch.from_numpy(counts.sum(-1, keepdims=True))
+        return shares[..., :-1].permute(2, 0, 1).contiguous()
