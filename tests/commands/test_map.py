@@ -47,6 +47,15 @@ def test_the_files_are_there_and_agree_with_the_report(mapped: Path) -> None:
     assert 100 < report["peak_rss_mb"] < 4000 and report["segmenter"] == "external"
 
 
+def test_every_key_of_the_report_is_documented(mapped: Path) -> None:
+    text = (ROOM.parents[1] / "docs" / "map_files.md").read_text(encoding="utf-8")
+    table = text[text.index("# report.json") :]
+    documented = {
+        key for row in table.splitlines() if row.startswith("|") for key in row.split("|")[1].split("`")[1::2]
+    }
+    assert set(report_of(mapped)) <= documented
+
+
 def test_ground_truth_labels_give_good_scores_over_the_classes_present(mapped: Path) -> None:
     report = report_of(mapped)
     assert report["miou"] > 0.7 and report["accuracy"] > 0.8

@@ -33,8 +33,8 @@ class Scores:
 
 @dataclass(frozen=True)
 class MapReport:
-    """One run. Offline, fps is frames mapped per second of the run and latency_ms the time to map one frame;
-    over ROS, fps is over the time that the replay took and latency_ms is camera stamp to published cloud.
+    """One run. fps is frames mapped per second that the run (offline) or the replay (over ROS) took; latency_ms is the
+    time to map one frame offline, camera stamp to published cloud over ROS.
 
     drops             frames not mapped, by cause            points_per_class  cloud points by class name
     latency_ms, stage_ms  {p50, p95} and by stage {p50, p95}, milliseconds
