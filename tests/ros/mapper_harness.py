@@ -131,7 +131,7 @@ def running_mapper(**arguments: Any) -> Iterator[Harness]:
     with claimed_domain() as domain:
         harness = Harness(domain, **arguments)
         try:
-            if arguments.get("autostart", True):
+            if arguments.get("autostart", True) and arguments.get("color_transport", "raw") == "raw":
                 harness.wait_until_mapping()
             yield harness
         finally:

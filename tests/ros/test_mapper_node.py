@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
-from lifecycle_msgs.msg import State, Transition
-from lifecycle_msgs.srv import ChangeState, GetState
 from rclpy.parameter import Parameter
 from sem_field_msgs.srv import LoadMap, QueryPoints, SaveMap
-from sensor_msgs.msg import Image, PointCloud2
+from sensor_msgs.msg import CompressedImage, Image, PointCloud2
 from std_srvs.srv import SetBool, Trigger
 from vision_msgs.msg import LabelInfo
 from visualization_msgs.msg import MarkerArray
@@ -25,7 +23,6 @@ from sem_field_ros.ros.images import color_from_msg, labels_from_msg
 from sem_field_ros.ros.label_info import names_from_msg
 from sem_field_ros.ros.markers import marker_triangles
 from sem_field_ros.ros.qos import image_qos, latched_qos
-from sem_field_ros.ros.statistics import resident_mb
 from sem_field_ros.stream.pairing import stamp_ns_of
 from tests.ros.fake_robot import CAMERA_FRAME, CHAIR, TABLE, WALL_Z, wall_images
 from tests.ros.mapper_harness import Harness, running_mapper
@@ -269,91 +266,32 @@ def test_pause(mapper: Harness) -> None:
     mapper.map_frames(2)
 
 
-# -- life cycle
+def test_compressed_topics_and_hints_about_the_set_up(capfd: pytest.CaptureFixture[str]) -> None:
+    """JPEG colour and png depth are mapped; distortion and an unregistered depth image are named, once each."""
+    with running_mapper(color_transport="compressed", depth_transport="compressed") as harness:
+        node, robot = harness.node, harness.robot
+        color = node.create_publisher(CompressedImage, "camera/color/image_raw/compressed", 10)
+        depth = node.create_publisher(CompressedImage, "camera/depth/image_raw/compressedDepth", 10)
+        harness.spin_until(lambda: color.get_subscription_count() and depth.get_subscription_count(), "subscriptions")
 
+        def distort(msg: Any) -> None:
+            msg.d = [0.1, 0.0, 0.0, 0.0, 0.0]
 
-def transition(harness: Harness, number: int) -> bool:
-    request = ChangeState.Request(transition=Transition(id=number))
-    return bool(harness.call(ChangeState, "change_state", request, timeout_s=20).success)
+        def mapped() -> bool:
+            stamp_ns = robot.say(color=None, depth=None, info=distort)
+            pixels, metres, _ = wall_images(0.02 * ((next(robot.frames) - 1) % 10))
+            jpeg, png = cv2.imencode(".jpg", pixels[..., ::-1])[1], cv2.imencode(".png", np.uint16(metres * 1000))[1]
+            header = robot.header(stamp_ns)
+            color.publish(CompressedImage(header=header, format="rgb8; jpeg compressed bgr8", data=jpeg.tobytes()))
+            data = bytes(12) + png.tobytes()
+            header = robot.header(stamp_ns, "camera_depth_optical_frame")
+            depth.publish(CompressedImage(header=header, format="16UC1; compressedDepth png", data=data))
+            harness.spin(0.05)
+            return harness.count("frames_mapped") >= 4
 
-
-def state(harness: Harness) -> int:
-    return int(harness.call(GetState, "get_state").current_state.id)
-
-
-def test_a_lifecycle_manager_is_in_charge_without_autostart() -> None:
-    with running_mapper(autostart=False) as harness:
-        harness.spin(0.3)
-        assert state(harness) == State.PRIMARY_STATE_UNCONFIGURED
-        assert not harness.robot.ready()
-        assert transition(harness, Transition.TRANSITION_CONFIGURE)
-        assert state(harness) == State.PRIMARY_STATE_INACTIVE
-        assert not harness.robot.ready()
-        assert transition(harness, Transition.TRANSITION_ACTIVATE)
-        harness.wait_until_mapping()
-        harness.map_frames(3)
-        # inactive: nothing is mapped, but the map can still be asked
-        assert transition(harness, Transition.TRANSITION_DEACTIVATE)
-        assert list(query(harness, [(0.4, 0, WALL_Z)]).label_names) == ["table"]
-        assert transition(harness, Transition.TRANSITION_ACTIVATE)
-        harness.wait_until_mapping()
-        harness.map_frames(2)
-        assert transition(harness, Transition.TRANSITION_DEACTIVATE)
-        assert transition(harness, Transition.TRANSITION_CLEANUP)
-        assert state(harness) == State.PRIMARY_STATE_UNCONFIGURED
-        assert transition(harness, Transition.TRANSITION_UNCONFIGURED_SHUTDOWN)
-
-
-@pytest.mark.parametrize(
-    ("name", "value", "why"),
-    [
-        ("segmenter", "onnx:/nowhere/model.onnx", "/nowhere/model.onnx"),
-        ("segmenter", "magic", "'magic' is unknown"),
-        ("label_set", "no_such_set", "no_such_set"),
-        ("device", "cuda", "no CUDA GPU"),
-    ],
-)
-def test_configure_fails_with_one_line_and_the_node_tries_again(
-    name: str, value: str, why: str, capfd: pytest.CaptureFixture[str]
-) -> None:
-    import torch
-
-    if value == "cuda" and torch.cuda.is_available():
-        pytest.skip("there is a GPU here")
-    with running_mapper(autostart=False, **{name: value}) as harness:
-        assert not transition(harness, Transition.TRANSITION_CONFIGURE)
-        assert state(harness) == State.PRIMARY_STATE_UNCONFIGURED
-        assert harness.alive()
-        errors = [line for line in capfd.readouterr().err.splitlines() if "cannot configure" in line]
-        assert len(errors) == 1 and why in errors[0]
-        good = {"segmenter": "external", "label_set": "", "device": "cpu"}
-        assert harness.mapper.set_parameters([Parameter(name, value=good[name])])[0].successful
-        assert transition(harness, Transition.TRANSITION_CONFIGURE)
-        assert transition(harness, Transition.TRANSITION_ACTIVATE)
-        harness.wait_until_mapping()
-        harness.map_frames(2)
-
-
-def test_fifty_lives_leave_nothing_behind() -> None:
-    """Configure, activate, map, deactivate, clean up, 50 times: neither memory, threads nor topics pile up."""
-    import threading
-
-    with running_mapper(autostart=False, keyframe_distance_m=10.0) as harness:
-        sizes, threads, entities = [], [], []
-        for life in range(50):
-            assert transition(harness, Transition.TRANSITION_CONFIGURE)
-            assert transition(harness, Transition.TRANSITION_ACTIVATE)
-            if life % 10 == 0:
-                harness.wait_until_mapping()
-                harness.map_frames(2)
-            assert transition(harness, Transition.TRANSITION_DEACTIVATE)
-            assert transition(harness, Transition.TRANSITION_CLEANUP)
-            if life % 10 == 9:
-                gc.collect()
-                sizes.append(resident_mb())
-                threads.append(threading.active_count())
-                node = harness.mapper
-                entities.append(len(list(node.subscriptions)) + len(list(node.publishers)) + len(list(node.services)))
-        assert max(sizes[1:]) - sizes[1] < 20, f"resident MB after every ten lives: {sizes}"
-        assert len(set(threads)) == 1, threads
-        assert len(set(entities)) == 1, entities
+        harness.spin_until(mapped, "mapped frames")
+        log = capfd.readouterr().err
+        assert log.count("lens distortion") == 1
+        assert log.count("'camera_depth_optical_frame'") == 1
+        points = cloud_from_msg(harness.listener.clouds[-1])
+        assert len(points["z"]) > 300 and np.abs(points["z"] - WALL_Z).max() < 0.02

@@ -34,11 +34,16 @@ LABEL_TOPIC = "camera/label/image_raw"
 
 @dataclass(frozen=True)
 class InputFrame:
-    """A decoded frame, its source header and when it came (steady seconds)."""
+    """A decoded frame, the messages it was made from and when it came (steady seconds)."""
 
     frame: PosedFrame
-    header: Any
+    source: FrameBundle
     arrival_s: float
+
+    @property
+    def header(self) -> Any:
+        """The colour image's header."""
+        return self.source.color.header
 
 
 class FrameInput:
@@ -81,12 +86,16 @@ class FrameInput:
     def _subscribe(self, group: CallbackGroup) -> list[Any]:
         """Make the subscriptions; each message goes to one `add_` verb of the pairer."""
         qos = image_qos(self._options.image_reliability)
-        compressed = self._options.color_transport == "compressed"
-        color = (COLOR_TOPIC + "/compressed", CompressedImage) if compressed else (COLOR_TOPIC, Image)
+        color: tuple[str, type] = (COLOR_TOPIC, Image)
+        if self._options.color_transport == "compressed":
+            color = (COLOR_TOPIC + "/compressed", CompressedImage)
+        depth: tuple[str, type] = (DEPTH_TOPIC, Image)
+        if self._options.depth_transport == "compressed":
+            depth = (DEPTH_TOPIC + "/compressedDepth", CompressedImage)
         wanted = [
             (*color, self._pairer.add_color, True),
             (INFO_TOPIC, CameraInfo, self._pairer.add_camera_info, False),
-            (DEPTH_TOPIC, Image, self._pairer.add_depth, False),
+            (*depth, self._pairer.add_depth, False),
         ]
         if self._options.segmenter == "external":
             wanted.append((LABEL_TOPIC, Image, self._pairer.add_labels, False))
@@ -153,9 +162,7 @@ class FrameInput:
         if found is None:
             return None
         waiting, T_world_camera = found
-        return InputFrame(
-            frame_from_bundle(waiting.bundle, T_world_camera), waiting.bundle.color.header, waiting.arrival_s
-        )
+        return InputFrame(frame_from_bundle(waiting.bundle, T_world_camera), waiting.bundle, waiting.arrival_s)
 
     def _pose_of(self, bundle: FrameBundle) -> np.ndarray:
         frame_id = bundle.color.header.frame_id

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -44,7 +45,9 @@ class MapOutput:
         self._refreshed = 0  # how far the round of repeated blocks has come
         self._cloud_stale = self._mesh_stale = False  # the map changed since the last cloud, the last mesh
         self._mesh_changed_s = 0.0  # steady seconds
-        self._unseen: list[tuple[int, float]] = []  # stamp and arrival of frames that no cloud has shown yet
+        self._unseen: deque[tuple[int, float]] = deque(
+            maxlen=1000
+        )  # stamp and arrival of frames that no cloud has shown yet
         self.header = Header()
         self.cloud = Demand(node, PointCloud2, "~/semantic_cloud", latched_qos(), on_demand)
         self.mesh = Demand(node, MarkerArray, "~/semantic_mesh", latched_qos(), on_demand)

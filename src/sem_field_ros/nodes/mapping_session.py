@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 import traceback
 from typing import Any
@@ -29,6 +30,7 @@ from sem_field_ros.ros.time_policy import FrameJumpWatch
 from sem_field_ros.ros.transforms import TransformBuffer
 from sem_field_ros.segmentation.registry import make_segmenter
 from sem_field_ros.segmentation.segmenter import Segmenter
+from sem_field_ros.stream.camera_info import is_distorted
 
 _POLL_S = 0.02  # how often frames that wait for a transform are looked at
 _STATS_S = 0.5  # how often options and map statistics are read anew
@@ -119,9 +121,9 @@ class MappingSession:
         if why:
             self._tell(cause, f"frame lost ({cause}): {why}")
 
-    def _tell(self, kind: str, message: str) -> None:
+    def _tell(self, kind: str, message: str, every_s: float = _TELL_S) -> None:
         now = time.monotonic()
-        if now - self._told_s.get(kind, -_TELL_S) >= _TELL_S:
+        if kind not in self._told_s or now - self._told_s[kind] >= every_s:
             self._told_s[kind] = now
             self._node.get_logger().warning(message)
 
@@ -157,6 +159,7 @@ class MappingSession:
         self.map_stats = self.submaps.stats()
 
     def _map(self, found: InputFrame) -> None:
+        self._check_set_up(found)
         self._watch_map_jump(found.frame)
         result = self._register(found.frame)
         header = Header(frame_id=self.options.global_frame, stamp=found.header.stamp)
@@ -178,6 +181,16 @@ class MappingSession:
         if result.keyframe and frame.labels is not None:
             self._check_label_ids(frame.labels)
         return result
+
+    def _check_set_up(self, found: InputFrame) -> None:
+        """Say once what can be mapped but will not be accurate."""
+        if is_distorted(found.source.camera_info):
+            text = "the CameraInfo has lens distortion, which is not undone: remap to the rectified image topics"
+            self._tell("distorted", text, every_s=math.inf)
+        color, depth = found.header.frame_id, found.source.depth.header.frame_id if found.source.depth else ""
+        if depth and depth != color:
+            text = f"depth is in frame '{depth}', colour in '{color}': depth must be registered to the colour camera"
+            self._tell("depth_frame", text, every_s=math.inf)
 
     def _check_label_ids(self, labels: np.ndarray) -> None:
         unlabelled = UNLABELLED_ID if labels.dtype == np.uint8 else UNLABELLED_ID_16

@@ -28,6 +28,9 @@ class MapperOptions:
     color_transport: str = setting(
         "raw", "colour topic: raw Image, or CompressedImage at .../compressed", choices=("raw", "compressed")
     )
+    depth_transport: str = setting(
+        "raw", "depth topic: raw Image, or CompressedImage at .../compressedDepth", choices=("raw", "compressed")
+    )
     image_reliability: str = setting(
         "best_effort", "reliability of the image subscriptions", choices=("best_effort", "reliable")
     )
