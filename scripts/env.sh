@@ -26,6 +26,7 @@ if [ -r "$_sf_venv/.sem_field/pythonpath" ]; then
     unset PYTHONPATH AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH _ROS_WHEELS_BOOTSTRAP_COMPLETE
     export RMW_IMPLEMENTATION=rmw_fastrtps_cpp
     _sf_prepend AMENT_PREFIX_PATH "$_sf_venv"
+    _sf_prepend CMAKE_PREFIX_PATH "$_sf_venv"
     _sf_prepend LD_LIBRARY_PATH "$_sf_venv/lib"
   else
     case $- in *u*) _sf_u=1; set +u ;; *) _sf_u= ;; esac  # ROS setup files read unset variables
@@ -36,6 +37,7 @@ if [ -r "$_sf_venv/.sem_field/pythonpath" ]; then
   _sf_prepend PYTHONPATH "$_sf_root/src"  # for `ros2 launch`, which an installed ROS runs with the system's Python
   _sf_prepend PYTHONPATH "$(cat "$_sf_venv/.sem_field/pythonpath")"
   _sf_prepend AMENT_PREFIX_PATH "$_sf_venv/ros"
+  _sf_prepend CMAKE_PREFIX_PATH "$_sf_venv/ros"
   _sf_prepend LD_LIBRARY_PATH "$_sf_venv/ros/lib"
   export VIRTUAL_ENV="$_sf_venv"
   if [ -z "${FASTDDS_DEFAULT_PROFILES_FILE:-}" ]; then

@@ -223,16 +223,17 @@ build_interfaces() {
   stamp interfaces "$hash"
 }
 
-# Editable: a changed, new or removed source, launch, config or model file needs no rebuild. The links are what
+# Editable: a changed source, launch, config or model file needs no rebuild. The links are what
 # `colcon build` would install, so that `ros2 launch` and `ros2 run` find the package through the ament index.
 link_package() {
   local hash name share="$prefix/share/sem_field_ros" index="$prefix/share/ament_index/resource_index/packages"
-  hash="$(cd "$root" && hash_files setup.py setup.cfg package.xml pyproject.toml)"
+  hash="$(cd "$root" && { cat setup.py setup.cfg package.xml && ls launch; } | sha256sum)"
   ! stamped package "$hash" || return 0
   quietly package "installing sem_field_ros" pip_install --no-build-isolation --no-deps -e "$root"
-  mkdir -p "$share" "$index" "$prefix/lib/sem_field_ros"
+  rm -rf "$share"
+  mkdir -p "$share/launch" "$index" "$prefix/lib/sem_field_ros"
   ln -sfn "$root/resource/sem_field_ros" "$index/sem_field_ros"
-  for name in package.xml launch config models; do
+  for name in package.xml config models $(cd "$root" && echo launch/*.launch.py); do  # `ros2 launch` looks into no linked folder
     ln -sfn "$root/$name" "$share/$name"
   done
   for name in $(sed -n 's/^ *"\([a-z_-]*\) = sem_field_ros\..*:main",$/\1/p' "$root/setup.py"); do
