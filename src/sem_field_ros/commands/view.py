@@ -80,9 +80,9 @@ def _load_map(path: Path, labels: LabelSet | None) -> tuple[LabelledPoints, Tria
 
 
 def _take_picture(page: ViewerPage, args: argparse.Namespace) -> None:
-    with Browser() as browser:
+    with Browser(1440, 960) as browser:
         browser.open(page.url)
-        browser.wait_for(_POINTS_SHOWN, timeout_s=60.0)
+        browser.wait_for(_POINTS_SHOWN, timeout_s=60.0, what="a map with points; is the mapper running?")
         time.sleep(args.picture_after_s)  # meshes unpack, the view settles
         browser.evaluate("document.querySelectorAll('.mantine-Notification-closeButton').forEach(b => b.click())")
         time.sleep(1.0)

@@ -76,8 +76,8 @@ class Browser:
             raise ViewerError(f"the page: {answer['exceptionDetails'].get('exception', {}).get('description')}")
         return answer["result"].get("value")
 
-    def wait_for(self, expression: str, timeout_s: float = 30.0) -> Any:
-        """Evaluate until the value is truthy, and return it. Raises ViewerError after `timeout_s`."""
+    def wait_for(self, expression: str, timeout_s: float = 30.0, what: str = "") -> Any:
+        """Evaluate until the value is truthy, and return it. Raises ViewerError after `timeout_s`, saying `what`."""
         deadline = time.monotonic() + timeout_s
         while True:
             try:
@@ -87,7 +87,7 @@ class Browser:
             if value:
                 return value
             if time.monotonic() > deadline:
-                raise ViewerError(f"the page: not within {timeout_s:g} s: {expression}{problem}")
+                raise ViewerError(f"the page: not within {timeout_s:g} s: {what or expression}{problem}")
             time.sleep(0.1)
 
     def text(self) -> str:

@@ -16,7 +16,8 @@ _FOV = np.radians(50)
 _VIEW = Intrinsics(
     256 / np.tan(_FOV / 2), 256 / np.tan(_FOV / 2), 299.5, 255.5, 600, 512
 )  # about a page beside its panel
-_GROWTH = 0.06  # the view follows when the map has grown, or moved, by this share of its size
+_BACK = 1.08  # a little farther than where all just fits
+_GROWTH = 0.03  # the view follows when the map has grown, or moved, by this share of its size
 
 
 class Eye:
@@ -71,6 +72,7 @@ class Eye:
 
     def _move(self, T: np.ndarray, target: np.ndarray) -> None:
         position = T[:3, 3]
+        position = target + _BACK * (position - target)
         target = position + T[:3, 2] * float((target - position) @ T[:3, 2])
         initial = self._server.initial_camera
         initial.position, initial.look_at, initial.up = position, target, self._up
