@@ -64,10 +64,15 @@ def save_limited(directory: Path, number: int, size: int) -> None:
     try:
         save_map(directory, NAME, numbered_state(number))
     except MapFileError as error:
-        print(f"MapFileError {error}", flush=True)
+        say(f"MapFileError {error}")
 
 
 COMMANDS: dict[str, Callable[..., None]] = {"loop": save_for_ever, "die": die_at_step, "limit": save_limited}
+
+
+def say(line: str) -> None:
+    """One write, so that lines of parent and child do not mix."""
+    os.write(1, f"{line}\n".encode())
 
 
 def main() -> None:
@@ -77,9 +82,9 @@ def main() -> None:
         if pid == 0:
             COMMANDS[name](Path(directory), *map(int, numbers))
             os._exit(0)
-        print(pid, flush=True)
+        say(str(pid))
         status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-        print(f"signal {-status}" if status < 0 else f"exit {status}", flush=True)
+        say(f"signal {-status}" if status < 0 else f"exit {status}")
 
 
 if __name__ == "__main__":
