@@ -78,11 +78,16 @@ def say(line: str) -> None:
 def main() -> None:
     for line in sys.stdin:
         name, directory, *numbers = line.split()
+        wait, go = os.pipe()
         pid = os.fork()
         if pid == 0:
+            os.close(go)
+            os.read(wait, 1)  # until the pid is told
             COMMANDS[name](Path(directory), *map(int, numbers))
             os._exit(0)
         say(str(pid))
+        os.close(go)
+        os.close(wait)
         status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         say(f"signal {-status}" if status < 0 else f"exit {status}")
 
