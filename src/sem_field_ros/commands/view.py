@@ -56,7 +56,7 @@ def _view_file(args: argparse.Namespace, config: ViewerConfig) -> int:
         names = {c.id: c.name for c in labels.classes}
     else:
         cloud, triangles, names = load_ply(args.ply)
-    with ViewerPage(config, labels, title=(args.map or args.ply).name) as page:
+    with ViewerPage(config, labels, title=(args.map or args.ply).name, has_camera=False) as page:
         if names:
             page.set_names(names)
         page.offer_cloud(lambda: cloud)
@@ -71,11 +71,14 @@ def _view_file(args: argparse.Namespace, config: ViewerConfig) -> int:
 
 def _load_map(path: Path, labels: LabelSet | None) -> tuple[LabelledPoints, Triangles, LabelSet]:
     from sem_field_ros.mapping.map_file import load_map
+    from sem_field_ros.mapping.map_folder import MANIFEST_SUFFIX
     from sem_field_ros.mapping.semantic_map import SemanticMap
 
-    semantic_map = SemanticMap.from_state(load_map(path.parent, path.name))
+    name = path.name.removesuffix(MANIFEST_SUFFIX)  # the shell completes to the manifest
+    semantic_map = SemanticMap.from_state(load_map(path.parent, name))
     surface, own = semantic_map.surface(), semantic_map.labels
-    cloud = LabelledPoints.from_arrays(surface.vertices, surface.colors, own.to_id(surface.labels), surface.confidence)
+    once = surface.cloud()
+    cloud = LabelledPoints.from_arrays(once.vertices, once.colors, own.to_id(once.labels), once.confidence)
     return cloud, triangles_of(surface.vertices, surface.colors, surface.faces), labels or own
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from sem_field_ros.errors import DataError
 from sem_field_ros.geometry.ply import read_ply
 from sem_field_ros.labels import UNLABELLED_ID
-from sem_field_ros.viewer.mesh_chunks import Triangles
+from sem_field_ros.viewer.mesh_chunks import SAME_M, Triangles, position_keys
 from sem_field_ros.viewer.points import LabelledPoints
 
 _MAX_HEADER_LINES = 1000
@@ -31,6 +31,8 @@ def load_ply(path: Path) -> tuple[LabelledPoints, Triangles, dict[int, str]]:
         rgb = np.stack([columns[name] for name in ("red", "green", "blue")], axis=1).astype(np.uint8)
     ids = columns.get("label", np.full(count, UNLABELLED_ID))
     cloud = LabelledPoints.from_arrays(points, rgb, ids, columns.get("confidence", np.ones(count)))
+    if len(faces):  # block borders: vertices of two blocks at one place
+        cloud = cloud.take(np.sort(np.unique(position_keys(cloud.points, SAME_M), return_index=True)[1]))
     return cloud, triangles_of(points, rgb, faces), _class_names(path)
 
 

@@ -17,7 +17,7 @@ from sem_field_ros.viewer.points import LabelledPoints, Look, colors, visible
 Chunk = tuple[int, int, int]
 
 _CHUNK_M = 2.0
-_WELD_M = 0.00025  # vertices closer than this are one
+SAME_M = 0.00025  # vertices closer than this are one
 _NEAR_M = 0.06  # a vertex that moved since the cloud was published takes its attributes from this near
 _SHIFTS = 0.5 * _NEAR_M * np.concatenate([np.zeros((1, 3)), np.eye(3), -np.eye(3)]).astype(np.float32)
 _AXIS_BITS = 21  # x, y, z share 63 bits: coordinates repeat after 524 m of weld steps, far beyond a chunk
@@ -49,12 +49,12 @@ class PointLookup:
 
     def __init__(self, cloud: LabelledPoints) -> None:
         self.cloud = cloud
-        self._exact = _SortedKeys(position_keys(cloud.points, _WELD_M))
+        self._exact = _SortedKeys(position_keys(cloud.points, SAME_M))
         self._near = _SortedKeys(position_keys(cloud.points, _NEAR_M))
 
     def __call__(self, vertices: np.ndarray) -> np.ndarray:
         """Vertices [V, 3] -> index [V] int64 of a cloud point, -1 where there is none near."""
-        index = self._exact.find(position_keys(vertices, _WELD_M))
+        index = self._exact.find(position_keys(vertices, SAME_M))
         for shift in _SHIFTS:  # a cell border may lie between the two
             missing = np.flatnonzero(index < 0)
             if not len(missing):
@@ -160,7 +160,7 @@ def build_chunk(triangles: Triangles, lookup: PointLookup, legend: Legend, look:
 
     A triangle is shown where all of its vertices are.
     """
-    keys = position_keys(triangles.corners, _WELD_M)
+    keys = position_keys(triangles.corners, SAME_M)
     _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
     vertices, faces = triangles.corners[first], inverse.reshape(-1, 3).astype(np.int32)
     described = _describe(vertices, triangles.colors[first], lookup, legend)

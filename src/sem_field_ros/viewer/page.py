@@ -31,7 +31,9 @@ _STATUS_HZ = 2.0
 class ViewerPage:
     """One page on one port. `close` ends it; it is a context manager too."""
 
-    def __init__(self, config: ViewerConfig, labels: LabelSet | None = None, title: str = "sem_field") -> None:
+    def __init__(
+        self, config: ViewerConfig, labels: LabelSet | None = None, title: str = "sem_field", has_camera: bool = True
+    ) -> None:
         self._wake = threading.Event()
         self._closing = threading.Event()
         self._lock = threading.Lock()  # guards what feeders touch: counters, notes
@@ -41,7 +43,7 @@ class ViewerPage:
         self._status_pace = Pace(_STATUS_HZ)
 
         self._server = start_server(config.host, config.port, title)
-        self._panel = Panel(self._server, config, self._panel_changed)
+        self._panel = Panel(self._server, config, self._panel_changed, has_camera)
         self._scene = Scene(self._server)
         self._map = MapDrawing(self._scene, Eye(self._server, config.up_axis), self._panel, config, labels)
         self._camera = CameraDrawing(self._scene, self._panel, config)

@@ -38,7 +38,9 @@ _NOTICE = (
 class Panel:
     """The controls. `on_change` runs (on a viser thread) after a change that concerns what is drawn."""
 
-    def __init__(self, server: viser.ViserServer, config: ViewerConfig, on_change: Callable[[], None]) -> None:
+    def __init__(
+        self, server: viser.ViserServer, config: ViewerConfig, on_change: Callable[[], None], has_camera: bool
+    ) -> None:
         self._gui = server.gui
         self._on_change = on_change
         self._rows: dict[int, viser.GuiCheckboxHandle] = {}
@@ -48,7 +50,7 @@ class Panel:
         self._status = self._gui.add_html("")
         self._add_view(config)
         self._add_legend()
-        self._add_camera(config)
+        self._add_camera(config, has_camera)
 
     # --- what the user has chosen
 
@@ -157,9 +159,9 @@ class Panel:
             self._switches = gui.add_button_group("", ("all", "none", "invert"), visible=False)
         self._switches.on_click(self._switch_rows)
 
-    def _add_camera(self, config: ViewerConfig) -> None:
+    def _add_camera(self, config: ViewerConfig, has_camera: bool) -> None:
         gui = self._gui
-        with gui.add_folder("Camera"):
+        with gui.add_folder("Camera", visible=has_camera):
             self._camera = gui.add_checkbox("Path", True, hint="The camera and the way it went")
             self._overlay = gui.add_checkbox(
                 "Labels", False, hint="Labels over the camera image", visible=config.image_rate_hz > 0
