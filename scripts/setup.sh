@@ -80,7 +80,7 @@ stamp() { printf '%s\n' "$2" >"$state/$1.stamp"; }
 hash_files() { cat "$@" | sha256sum | cut -d' ' -f1; }
 
 # --- system packages -------------------------------------------------------------------------------------------------
-has_library() { ldconfig -p 2>/dev/null | grep -q "$1"; }
+has_library() { [[ "$(ldconfig -p 2>/dev/null)" == *"$1"* ]]; }
 has_headers() { "$1" -c 'import os, sysconfig; assert os.path.exists(sysconfig.get_paths()["include"] + "/Python.h")' 2>/dev/null; }
 
 missing_packages() {  # prints the Debian packages without which nothing works here
