@@ -20,6 +20,9 @@ from sem_field_ros.mapping.report import MapReport, surface_counts
 from sem_field_ros.mapping.surface import RenderedView, Surface
 
 
+_REAL_TIME = 0.02  # a replay whose rate differs less from 1 is in real time
+
+
 @dataclass(frozen=True)
 class Recording:
     """One demo run as it was heard over DDS. `diagnostics` are the mapper's last values, by key."""
@@ -58,9 +61,8 @@ def _report(recording: Recording, sequence: str) -> MapReport:
     values = recording.diagnostics
     mapped = int(values.get("frames_mapped", "0"))
     config = {key: value for key, value in recording.parameters.items() if key != "segmenter"}
-    extra: dict[str, Any] = {"messages": recording.messages}
-    if recording.played_s > 0:
-        extra["replay_rate"] = round(recording.span_s / recording.played_s, 3)  # latencies are in the replay's time
+    rate = recording.span_s / recording.played_s if recording.played_s > 0 else 1.0
+    extra: dict[str, Any] = {"messages": recording.messages, "replay_rate": round(rate, 3)}
     return MapReport(
         sequence=sequence,
         segmenter=str(recording.parameters.get("segmenter", "")),
@@ -70,7 +72,7 @@ def _report(recording: Recording, sequence: str) -> MapReport:
         keyframes=int(values.get("keyframes", "0")),
         drops=recording.drops,
         fps=round(mapped / recording.played_s, 2) if recording.played_s > 0 else 0.0,
-        latency_ms=_timings(values, "latency"),
+        latency_ms=_wall_time(_timings(values, "latency"), rate),
         **surface_counts(recording.surface, recording.labels),
         peak_rss_mb=round(recording.peak_rss_mb, 1),
         duration_s=round(recording.played_s, 3),
@@ -90,6 +92,13 @@ def _timings(values: dict[str, str], stage: str) -> dict[str, float]:
     """{p50, p95} of a stage in milliseconds; empty where the mapper measured nothing."""
     found = {p: values.get(f"{stage}_ms_{p}", "nan") for p in ("p50", "p95")}
     return {} if "nan" in found.values() else {p: float(value) for p, value in found.items()}
+
+
+def _wall_time(timings: dict[str, float], rate: float) -> dict[str, float]:
+    """Latencies are measured by the replay's clock, which runs `rate` times as fast as the wall's."""
+    if abs(rate - 1) < _REAL_TIME or rate <= 0:
+        return timings
+    return {p: round(value / rate, 1) for p, value in timings.items()}
 
 
 def _with_scores(report: MapReport, recording: Recording, sequence: SequenceReader) -> MapReport:
