@@ -45,9 +45,7 @@ class MapOutput:
         self._refreshed = 0  # how far the round of repeated blocks has come
         self._cloud_stale = self._mesh_stale = False  # the map changed since the last cloud, the last mesh
         self._mesh_changed_s = 0.0  # steady seconds
-        self._unseen: deque[tuple[int, float]] = deque(
-            maxlen=1000
-        )  # stamp and arrival of frames that no cloud has shown yet
+        self._unseen: deque[tuple[int, float]] = deque(maxlen=1000)  # stamp, arrival of frames no cloud has shown yet
         self.header = Header()
         self.cloud = Demand(node, PointCloud2, "~/semantic_cloud", latched_qos(), on_demand)
         self.mesh = Demand(node, MarkerArray, "~/semantic_mesh", latched_qos(), on_demand)

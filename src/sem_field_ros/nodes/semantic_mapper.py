@@ -27,7 +27,7 @@ from sem_field_ros.nodes.mapping_session import MappingSession, make_node_segmen
 from sem_field_ros.ros.diagnostics import MapperState, mapper_diagnostics
 from sem_field_ros.ros.mapper_options import DYNAMIC, MapperOptions
 from sem_field_ros.ros.parameters import declare_settings, guard_changes, settings_from_node
-from sem_field_ros.ros.statistics import FrameStatistics, resident_mb
+from sem_field_ros.ros.statistics import FrameStatistics, give_back_memory, resident_mb
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 THREADS = 4  # one a callback group: input, services, lifecycle and parameters, one to spare
@@ -119,6 +119,8 @@ class SemanticMapper(LifecycleNode):
             services.close()
         if session is not None and not session.close(session.options.service_timeout_s):
             self.get_logger().error("the mapping thread is stuck in a frame; it is left behind")
+        del session
+        give_back_memory()
         return result
 
     def _autostart(self) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import os
 import threading
 import time
@@ -144,6 +146,15 @@ def _rate(arrivals_s: Iterable[float], now_s: float) -> float:
     if len(recent) < 2 or recent[-1] <= recent[0]:
         return 0.0
     return (len(recent) - 1) / (recent[-1] - recent[0])
+
+
+def give_back_memory() -> None:
+    """Return freed memory to the system where the C library can (glibc keeps it otherwise)."""
+    gc.collect()
+    try:
+        ctypes.CDLL(None).malloc_trim(0)
+    except (OSError, AttributeError):
+        return
 
 
 def resident_mb() -> float:
