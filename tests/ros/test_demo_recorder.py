@@ -138,7 +138,7 @@ def test_a_run_is_recorded_as_it_was_said(ros: Any, recording: Callable[..., Any
     assert report["points_per_class"] == {"chair": 4, "table": 4}
     assert report["drops"] == {"tf_missing": 1, "not_received": 1}
     assert (report["frames_in"], report["frames_mapped"]) == (3, 1)
-    assert 0.4 < report["duration_s"] < 2
+    assert 0.3 < report["duration_s"] < 3
     assert report["fps"] == pytest.approx(1 / report["duration_s"], rel=0.01)  # one frame was mapped
     assert report["replay_rate"] == pytest.approx(2 / report["duration_s"], rel=0.01)  # of two seconds by the stamps
     in_real_time = {"p50": 120.0 / report["replay_rate"], "p95": 240.0 / report["replay_rate"]}

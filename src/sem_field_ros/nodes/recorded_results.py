@@ -19,7 +19,6 @@ from sem_field_ros.mapping.outputs import REPORT_NAME, write_surface_files
 from sem_field_ros.mapping.report import MapReport, surface_counts
 from sem_field_ros.mapping.surface import RenderedView, Surface
 
-
 _REAL_TIME = 0.02  # a replay whose rate differs less from 1 is in real time
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
+from collections.abc import Hashable
 from typing import Any
 
 import numpy as np
@@ -108,7 +109,7 @@ class RecordedTopics:
             return
         with self._lock:
             self.counts["semantic_mesh"] += 1
-            changed = {key: corners for key, (corners, _) in update.changed.items()}
+            changed: dict[Hashable, np.ndarray] = {key: corners for key, (corners, _) in update.changed.items()}
             self._mesh.update(changed, update.removed, update.clear)
 
     def _on_label_image(self, _: bytes) -> None:
