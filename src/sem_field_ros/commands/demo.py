@@ -116,6 +116,8 @@ def recorder_node(args: argparse.Namespace, mapper: NodeSpec, mapper_pid: int) -
         "out": str(args.out),
         "sequence": args.seq,
         "sequence_label_set": args.sequence_label_set,
+        "start_s": args.start_s,
+        "duration_s": args.duration_s,
         "label_set": str(mapper.parameters.get("label_set", "")),
         "mapper_pid": mapper_pid,
         "start_timeout_s": _START_S,

@@ -23,6 +23,7 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import parameter_value_to_python
 
+from sem_field_ros.data.open_sequence import open_sequence
 from sem_field_ros.errors import SemFieldError
 from sem_field_ros.labels import load_label_set
 from sem_field_ros.mapping.config import MapConfig
@@ -49,6 +50,8 @@ class RecorderOptions:
     out: str = setting("out/demo", "folder that the results are written into")
     sequence: str = setting("", "the sequence that is played: its name and, where it has labels, the truth to score by")
     sequence_label_set: str = setting("", "label set of the sequence's label images; empty = what the sequence says")
+    start_s: float = setting(0.0, "the player skips this much of the beginning", minimum=0.0)
+    duration_s: float = setting(0.0, "the player plays only this long from there; 0 = to the end", minimum=0.0)
     label_set: str = setting("", "label set of the map, for colours; empty = by the names in label_info")
     global_frame: str = setting("map", "frame of the map")
     mapper: str = setting("semantic_mapper", "name of the mapper node")
@@ -72,6 +75,14 @@ class DemoRecorder(Node):
         self.options = settings_from_node(self, RecorderOptions)
         o = self.options
         self._labels = load_label_set(o.label_set) if o.label_set else None
+        self._sequence = None
+        if o.sequence:
+            self._sequence = open_sequence(
+                o.sequence,
+                label_set=o.sequence_label_set or None,
+                start_s=o.start_s,
+                duration_s=o.duration_s or None,
+            )
         self.topics = RecordedTopics(self, o.mapper, o.player, o.global_frame)
         self.stopping = threading.Event()
         self._told_s = 0.0
@@ -162,8 +173,7 @@ class DemoRecorder(Node):
             surface=surface,
             labels=labels,
             poses=topics.poses(),
-            sequence=o.sequence,
-            sequence_label_set=o.sequence_label_set,
+            sequence=self._sequence,
             parameters=parameters,
             diagnostics=topics.diagnostics,
             drops=self._drops(),

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from sem_field_ros.data.open_sequence import open_sequence
 from sem_field_ros.evaluation.map_evaluation import evaluate_map
 from sem_field_ros.frame import SequenceReader
 from sem_field_ros.geometry.camera import Intrinsics
@@ -29,8 +28,7 @@ class Recording:
     surface: Surface
     labels: LabelSet
     poses: list[np.ndarray]
-    sequence: str
-    sequence_label_set: str
+    sequence: SequenceReader | None  # what was played
     parameters: dict[str, Any]
     diagnostics: dict[str, str]
     drops: dict[str, int]
@@ -44,14 +42,15 @@ class Recording:
 
 def write_recording(directory: Path, recording: Recording) -> MapReport:
     """Write the four files; scores are added where the sequence has labels. Raises SemFieldError with one line."""
-    sequence = None
-    if recording.sequence:
-        sequence = open_sequence(recording.sequence, label_set=recording.sequence_label_set or None)
+    sequence = recording.sequence
     report = _report(recording, sequence.name if sequence is not None else "")
     title = f"Semantic map of {report.sequence}" if report.sequence else "Semantic map"
     write_surface_files(directory, recording.surface, recording.labels, T_world_cameras=recording.poses, title=title)
     if sequence is not None and sequence.labels is not None and report.segmenter != "none":
         report = _with_scores(report, recording, sequence)
+    left_out = dict(getattr(sequence, "drops", {}))
+    if left_out:
+        report = dataclasses.replace(report, extra={**report.extra, "left_out_by_reader": left_out})
     report.write(directory / REPORT_NAME)
     return report
 
@@ -62,6 +61,11 @@ def _report(recording: Recording, sequence: str) -> MapReport:
     config = {key: value for key, value in recording.parameters.items() if key != "segmenter"}
     rate = recording.span_s / recording.played_s if recording.played_s > 0 else 1.0
     extra: dict[str, Any] = {"messages": recording.messages, "replay_rate": round(rate, 3)}
+    unlabelled = int(values.get("events/segmenter_failed", "0"))
+    if unlabelled:
+        extra["unlabelled_keyframes"] = unlabelled
+    if recording.notes:
+        extra["notes"] = recording.notes
     return MapReport(
         sequence=sequence,
         segmenter=str(recording.parameters.get("segmenter", "")),
@@ -78,7 +82,7 @@ def _report(recording: Recording, sequence: str) -> MapReport:
         stage_ms={stage: _timings(values, stage) for stage in _stages(values)},
         map_stats={key: float(values[key]) for key in ("blocks", "surface_voxels", "map_bytes") if key in values},
         config=config,
-        extra=extra | ({"notes": recording.notes} if recording.notes else {}),
+        extra=extra,
     )
 
 
