@@ -10,7 +10,7 @@ PACKAGE = "sem_field_ros"
 
 
 def resource_root() -> Path:
-    """Return the folder that holds `config/` and `models/`: the checkout if there is one, else `share/sem_field_ros`."""
+    """Return the folder that holds `config/` and `models/`: the checkout, else `share/sem_field_ros`."""
     here = Path(__file__).resolve()
     for parent in here.parents:
         if (parent / "package.xml").is_file() and (parent / "config").is_dir():
