@@ -152,7 +152,8 @@ def test_cache_is_bounded_in_time_and_old_data_is_counted():
 
 def test_clear_forgets_what_moves_and_keeps_statics(robot):
     robot.clear()
-    assert cause_of(robot, "map", "camera", 11 * S) == "tf_missing"
+    assert cause_of(robot, "map", "camera", 11 * S) == "tf_extrapolation"
+    assert cause_of(robot, "map", "camera", LATEST) == "tf_disconnected"
     assert robot.lookup("base", "camera", 11 * S)[0, 3] == 0.5
     assert put(robot, "map", "odom", 1.0, x=7)  # older than what was forgotten: the clock jumped back
     put(robot, "odom", "base", 1.0)

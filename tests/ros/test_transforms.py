@@ -7,6 +7,8 @@ import math
 import numpy as np
 import pytest
 from geometry_msgs.msg import TransformStamped
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tf2_msgs.msg import TFMessage
 
 from sem_field_ros.errors import FrameError
@@ -98,7 +100,52 @@ def test_clear_lets_the_clock_jump_back(setup):
     assert buffer.lookup("map", "camera", 10 * S)[0, 3] == 2.5
 
 
+def test_a_straggler_after_a_clock_jump_does_not_block_the_new_time(setup):
+    buffer = setup[2]
+    send(setup, at("map", "base", 1000))  # came late: the time now is around 10 s
+    send(setup, *[at("map", "base", 10 + i / 10, x=i) for i in range(5)])
+    assert buffer.refused == {"old_transform": 2}
+    assert buffer.lookup("map", "base", round(10.3 * S))[0, 3] == pytest.approx(3)
+
+
 def test_destroy_stops_listening(setup):
     ros, publisher, buffer = setup
     buffer.destroy()
     ros.spin_until(lambda: publisher.get_subscription_count() == 0, 10, "the subscription is gone")
+
+
+frames = st.sampled_from(["map", "odom", "base", "camera", "island"])
+insertions = st.tuples(
+    frames, frames, st.integers(1, 30), st.integers(-3, 3), st.integers(-170, 170), st.integers(0, 9)
+)
+questions = st.tuples(frames, frames, st.integers(0, 310))
+
+
+@pytest.mark.skipif(not HAVE_TF2, reason="no tf2_ros here")
+@settings(max_examples=200, deadline=None)
+@given(st.lists(insertions | st.just("clear"), max_size=25), st.lists(questions, min_size=10, max_size=30))
+def test_our_tree_answers_as_tf2_does(inserted, asked):
+    """Any transforms (statics, new parents, any order, clearing), any questions: the same pose, or the same refusal."""
+    ours, tf2 = (TransformBuffer.make_store(40.0, use_tf2=use_tf2) for use_tf2 in (False, True))
+    for insertion in inserted:
+        if insertion == "clear":
+            ours.clear()
+            tf2.clear()
+            continue
+        parent, child, stamp, x, degrees, kind = insertion
+        if parent > child:  # no loops: tf2 walks them a thousand times and then calls a frame missing
+            continue
+        transform = at(parent, child, stamp, x, degrees)
+        ours.insert(transform, static=kind == 0)
+        tf2.insert(transform, static=kind == 0)
+    for target, source, decisecond in asked:
+        answers = []
+        for store in (ours, tf2):
+            try:
+                answers.append(store.lookup(target, source, decisecond * S // 10))
+            except TransformError as error:
+                answers.append(error.cause)
+        if isinstance(answers[0], str) or isinstance(answers[1], str):
+            assert answers[0] == answers[1], (target, source, decisecond)
+        else:
+            np.testing.assert_allclose(answers[0], answers[1], atol=1e-6)

@@ -44,25 +44,29 @@ class _Track:
         if self.static:
             self.stamps, self.samples = [stamp_ns], [(parent, T)]
             return True
-        if self.stamps and stamp_ns < self.stamps[-1] - cache_ns:
-            self.too_old += 1
-            if self.too_old <= STRAYS:
-                return False
-            self.stamps, self.samples = [], []
+        if self.stamps:  # as tf2 does it: what is too old leaves before the new one enters
+            oldest = self.stamps[-1] - cache_ns
+            old = bisect_left(self.stamps, oldest)
+            del self.stamps[:old], self.samples[:old]
+            if stamp_ns < oldest:
+                self.too_old += 1
+                if self.too_old <= STRAYS:
+                    return False
+                self.stamps, self.samples = [], []
         self.too_old = 0
         at = bisect_left(self.stamps, stamp_ns)
         if at < len(self.stamps) and self.stamps[at] == stamp_ns:
             self.samples[at] = (parent, T)
-            return True
-        self.stamps.insert(at, stamp_ns)
-        self.samples.insert(at, (parent, T))
-        old = bisect_left(self.stamps, self.stamps[-1] - cache_ns)
-        if old:
-            del self.stamps[:old], self.samples[:old]
+        else:
+            self.stamps.insert(at, stamp_ns)
+            self.samples.insert(at, (parent, T))
         return True
 
     def at(self, child: str, stamp_ns: int) -> tuple[str, np.ndarray]:
         """Parent and T_parent_child at a stamp; raises TransformError outside of what is known."""
+        if not self.samples:
+            message = f"no transform of '{child}' since the buffer was cleared"
+            raise TransformError(message, "tf_extrapolation", retry=True)
         if self.static or stamp_ns == LATEST:
             return self.samples[-1]
         after = bisect_left(self.stamps, stamp_ns)
@@ -90,6 +94,7 @@ class TransformTree:
         self.refused: Counter[str] = Counter()
         self._cache_ns = int(cache_s * 1e9)
         self._tracks: dict[str, _Track] = {}
+        self._frames: set[str] = set()
 
     def set_transform(
         self, parent: str, child: str, stamp_ns: int, translation: np.ndarray, xyzw: np.ndarray, static: bool = False
@@ -109,6 +114,7 @@ class TransformTree:
         self, parent: str, child: str, stamp_ns: int, T_parent_child: np.ndarray, static: bool = False
     ) -> bool:
         """Add one transform as a valid 4x4. Returns False, and counts it, where it is older than the cache."""
+        self._frames |= {parent, child}
         track = self._tracks.get(child)
         if track is None or track.static != static:
             track = self._tracks[child] = _Track(static)
@@ -126,9 +132,8 @@ class TransformTree:
         target, source = target.lstrip("/"), source.lstrip("/")
         if target == source:
             return np.eye(4)
-        known = self.frames()
         for frame in (target, source):
-            if frame not in known:
+            if frame not in self._frames:
                 message = f"frame '{frame}' is not in the TF tree: is its publisher running?"
                 raise TransformError(message, "tf_missing", retry=True)
         if stamp_ns == LATEST:
@@ -138,11 +143,7 @@ class TransformTree:
         for frame, T_frame_target in up_target.items():
             if frame in up_source:
                 return inverse(T_frame_target) @ up_source[frame]
-        error = error_source or error_target
-        if error is not None and set(self._ancestors(source)) & set(self._ancestors(target)):
-            raise error
-        message = f"frames '{target}' and '{source}' are not connected in the TF tree"
-        raise TransformError(message, "tf_disconnected", retry=True)
+        raise error_source or error_target or _disconnected(target, source)
 
     def can_transform(self, target: str, source: str, stamp_ns: int) -> bool:
         """Whether lookup would answer."""
@@ -154,7 +155,7 @@ class TransformTree:
 
     def frames(self) -> set[str]:
         """Every frame ever named as a parent or a child."""
-        return set(self._tracks) | {parent for track in self._tracks.values() for parent, _ in track.samples[-1:]}
+        return set(self._frames)
 
     def root_of(self, frame: str) -> str:
         """Return the frame's topmost ancestor, by the newest parents."""
@@ -162,7 +163,9 @@ class TransformTree:
 
     def clear(self) -> None:
         """Forget everything that moves; static transforms stay, because nobody sends them again."""
-        self._tracks = {child: track for child, track in self._tracks.items() if track.static}
+        for child, track in self._tracks.items():
+            if not track.static:
+                self._tracks[child] = _Track(static=False)
 
     def _chain(self, frame: str, stamp_ns: int) -> tuple[dict[str, np.ndarray], TransformError | None]:
         """T_ancestor_frame of every ancestor that can be reached at a stamp, and what stopped (None = the root)."""
@@ -182,7 +185,7 @@ class TransformTree:
     def _ancestors(self, frame: str) -> list[str]:
         """The frame and its ancestors by their newest parents, whatever the stamp."""
         found = [frame]
-        while found[-1] in self._tracks:
+        while found[-1] in self._tracks and self._tracks[found[-1]].samples:
             parent = self._tracks[found[-1]].samples[-1][0]
             if parent in found:
                 break
@@ -190,13 +193,19 @@ class TransformTree:
         return found
 
     def _latest_common(self, target: str, source: str) -> int:
+        """The newest stamp that all links between two frames have; LATEST where only statics link them."""
         up_target, up_source = self._ancestors(target), self._ancestors(source)
         common = next((frame for frame in up_target if frame in up_source), None)
-        newest = []
-        for up in (up_target, up_source):
-            links = up[: up.index(common)] if common is not None else []
-            newest += [self._tracks[frame].stamps[-1] for frame in links if not self._tracks[frame].static]
-        return min(newest, default=LATEST)
+        if common is None:
+            raise _disconnected(target, source)
+        links = up_target[: up_target.index(common)] + up_source[: up_source.index(common)]
+        moving = [self._tracks[frame] for frame in links if not self._tracks[frame].static]
+        return min((track.stamps[-1] for track in moving), default=LATEST)
+
+
+def _disconnected(target: str, source: str) -> TransformError:
+    message = f"frames '{target}' and '{source}' are not connected in the TF tree"
+    return TransformError(message, "tf_disconnected", retry=True)
 
 
 def _extrapolation(child: str, stamp_ns: int, known_ns: int, where: str) -> TransformError:

@@ -13,7 +13,7 @@ from rclpy.node import Node
 from tf2_msgs.msg import TFMessage
 
 from sem_field_ros.geometry.poses import pose_from_quaternion, quaternion_from_pose
-from sem_field_ros.geometry.transform_tree import LATEST, QUATERNION_TOLERANCE, TransformError, TransformTree
+from sem_field_ros.geometry.transform_tree import LATEST, QUATERNION_TOLERANCE, STRAYS, TransformError, TransformTree
 from sem_field_ros.ros.qos import tf_qos, tf_static_qos
 from sem_field_ros.stream.pairing import stamp_ns_of
 
@@ -55,13 +55,18 @@ class TransformBuffer:
         self.received = 0
         self._node = node
         self._lock = threading.Lock()
-        self._store: _Store = _Tf2Store(cache_s) if use_tf2 else _TreeStore(cache_s)
+        self._store = self.make_store(cache_s, use_tf2)
         self._subscriptions = [
             node.create_subscription(TFMessage, "/tf", self._on_tf, tf_qos(), callback_group=callback_group),
             node.create_subscription(
                 TFMessage, "/tf_static", self._on_tf_static, tf_static_qos(listener=True), callback_group=callback_group
             ),
         ]
+
+    @staticmethod
+    def make_store(cache_s: float, use_tf2: bool) -> _Store:
+        """Return where the transforms are kept."""
+        return _Tf2Store(cache_s) if use_tf2 else _TreeStore(cache_s)
 
     def lookup(self, target: str, source: str, stamp_ns: int) -> np.ndarray:
         """Return T_target_source (4x4 float64) at a stamp; LATEST asks for the newest.
@@ -133,6 +138,9 @@ class _Tf2Store:
         from rclpy.duration import Duration
 
         self._core: Any = tf2_ros.BufferCore(Duration(nanoseconds=int(cache_s * 1e9)))
+        self._cache_ns = int(cache_s * 1e9)
+        self._newest: dict[str, int] = {}
+        self._too_old = 0
 
     def insert(self, msg: TransformStamped, static: bool) -> str | None:
         translation, xyzw = _parts(msg)
@@ -141,8 +149,18 @@ class _Tf2Store:
         parent, child = msg.header.frame_id.lstrip("/"), msg.child_frame_id.lstrip("/")
         if not parent or not child or parent == child:
             return "bad_frame_id"
-        insert = self._core.set_transform_static if static else self._core.set_transform
-        insert(msg, "default_authority")
+        if static:
+            self._core.set_transform_static(msg, "default_authority")
+            return None
+        stamp_ns, newest = stamp_ns_of(msg), self._newest.get(child, 0)
+        if stamp_ns < newest - self._cache_ns:
+            self._too_old += 1
+            if self._too_old <= STRAYS:
+                return "old_transform"
+            self.clear()  # they keep coming: the clock jumped back, and one transform from before came late
+        self._newest[child] = max(stamp_ns, self._newest.get(child, 0))
+        self._too_old = 0
+        self._core.set_transform(msg, "default_authority")
         return None
 
     def lookup(self, target: str, source: str, stamp_ns: int) -> np.ndarray:
@@ -163,6 +181,7 @@ class _Tf2Store:
 
     def clear(self) -> None:
         self._core.clear()
+        self._newest = {}
 
 
 def _parts(msg: TransformStamped) -> tuple[np.ndarray, np.ndarray]:
