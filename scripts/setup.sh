@@ -87,8 +87,9 @@ missing_packages() {  # prints the Debian packages without which nothing works h
   command -v g++ >/dev/null || echo g++
   command -v make >/dev/null || echo make
   command -v cmake >/dev/null || echo cmake
-  has_library libusb-1.0.so.0 || echo libusb-1.0-0  # these four: Open3D
+  has_library libusb-1.0.so.0 || echo libusb-1.0-0  # from here on: Open3D
   has_library libGL.so.1 || echo libgl1
+  has_library libEGL.so.1 || echo libegl1
   has_library libgomp.so.1 || echo libgomp1
   has_library libX11.so.6 || echo libx11-6
   if [ "$python" = /usr/bin/python3 ]; then
@@ -242,6 +243,15 @@ link_package() {
   stamp package "$hash"
 }
 
+# Whatever a bare system may lack shows when the libraries load, not in the middle of a demo.
+check_environment() {
+  local hash imports="import cv2, numpy, open3d, rclpy, safetensors, sem_field_msgs.srv, tf2_msgs.msg, torch, vision_msgs.msg"
+  hash="$(cat "$state"/{base,interfaces,package}.stamp | sha256sum)"
+  ! stamped check "$hash" || return 0
+  quietly check "checking that everything loads" env VENV="$venv" bash -c '. "$0"/scripts/env.sh && python -c "$1"' "$root" "$imports"
+  stamp check "$hash"
+}
+
 main() {
   local machine
   machine="$(uname -m)"
@@ -275,6 +285,7 @@ main() {
   fi
   build_interfaces
   link_package
+  check_environment
 }
 
 main
