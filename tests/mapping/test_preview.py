@@ -45,6 +45,12 @@ def quad(origin: tuple, a: tuple, b: tuple, label: int, n: int = 12) -> Surface:
 
 
 @pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw a quarter of the pixels, without smoothing."""
+    monkeypatch.setattr(preview, "_SCALE", 1)
+
+
+@pytest.fixture
 def room() -> Surface:
     """A closed 4 x 3 x 2.5 m room seen from inside: all normals point inwards."""
     return merge_surfaces(
@@ -86,6 +92,7 @@ def test_the_room_opens_like_a_dolls_house(room: Surface, tmp_path: Path) -> Non
     assert [p.name for p in path.parent.iterdir()] == ["preview.png"]  # no temporary file stays
 
 
+@pytest.mark.usefixtures("quick")
 def test_the_legend_has_the_classes_present_and_their_shares(room: Surface) -> None:
     rows = preview.label_shares(room, LABELS)
     assert [(name, round(share, 4)) for name, _, share in rows] == [
@@ -103,12 +110,14 @@ def test_shares_count_each_point_once(room: Surface) -> None:
     assert preview.label_shares(doubled, LABELS) == preview.label_shares(room, LABELS)
 
 
+@pytest.mark.usefixtures("quick")
 def test_a_cloud_without_faces_is_drawn_as_points(room: Surface) -> None:
     image = preview.draw_preview(room.cloud(), LABELS, None, "Cloud")
     assert shows(panel(image, 0, 0), (0, 200, 0)) > 0.05
     assert shows(panel(image, 0, 0), (220, 0, 0)) == 0
 
 
+@pytest.mark.usefixtures("quick")
 def test_the_camera_path_is_drawn(room: Surface) -> None:
     poses = [look_at(np.array([x, 1.5, 1.2]), np.array([x, 3.0, 1.2]), np.array([0, 0, 1.0])) for x in (1, 2, 3.0)]
     without = preview.draw_preview(room, LABELS, None, "Room")
@@ -117,11 +126,13 @@ def test_the_camera_path_is_drawn(room: Surface) -> None:
     assert shows(panel(with_path, 0, 1), preview._PATH) > 0.0002
 
 
+@pytest.mark.usefixtures("quick")
 def test_an_empty_map_gives_a_picture_that_says_so(tmp_path: Path) -> None:
     path = preview.write_preview(tmp_path / "p.png", Surface.empty(), LABELS, [])
     assert cv2.imread(str(path)).shape == (1248, 1948, 3)
 
 
+@pytest.mark.usefixtures("quick")
 def test_a_place_that_cannot_be_written_is_one_clear_line(room: Surface, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(OutputError, match=r"cannot write .*file"):
