@@ -7,7 +7,6 @@ SHELL := bash
 
 SEQ ?=
 OUT ?= out/demo
-MODE ?=
 ARGS ?=
 export VENV
 
@@ -24,7 +23,7 @@ setup-dev:
 	@scripts/setup.sh --dev
 
 demo: setup  ## map a sequence through real ROS 2 nodes: SEQ=folder or bag (default: the sample), OUT=out/demo, ARGS=
-	@$(IN_ENV) sem-field demo $(if $(SEQ),--seq $(call quoted,$(SEQ))) --out $(call quoted,$(OUT)) $(if $(MODE),--mode $(call quoted,$(MODE))) $(ARGS)
+	@$(IN_ENV) sem-field demo $(if $(SEQ),--seq $(call quoted,$(SEQ))) --out $(call quoted,$(OUT)) $(ARGS)
 
 test: setup-dev  ## the whole suite with the real-node tests, ruff and mypy: ARGS=what to pass to pytest
 	@scripts/test.sh $(ARGS)
