@@ -104,9 +104,10 @@ class MapOutput:
         if cloud_due == 0 or mesh_due == 0:
             self._update(submaps)
         if cloud_due == 0:
+            self.cloud.take_newcomers()
             self._publish_cloud(options)
         if mesh_due == 0:
-            self._publish_mesh(options)
+            self._publish_mesh(options, whole=self.mesh.take_newcomers())
         return min((due for due in (cloud_due, mesh_due) if due), default=None)
 
     def _update(self, submaps: Submaps) -> None:
@@ -132,9 +133,9 @@ class MapOutput:
             self._statistics.latency((now_ns - stamp_ns) * 1e-6)
         self._unseen.clear()
 
-    def _publish_mesh(self, options: MapperOptions) -> None:
+    def _publish_mesh(self, options: MapperOptions, whole: bool) -> None:
         with self._statistics.timed("mesh_message"):
-            update = SurfaceUpdate(dict(self._blocks), []) if self.mesh.newcomer else self._unsent
+            update = SurfaceUpdate(dict(self._blocks), []) if whole else self._unsent
             repeated = self._repeated(options)
             shown = {b: _confident(s, options.min_confidence) for b, s in (repeated | update.changed).items()}
             gone = [block for block in {*update.removed, *self._latched} if block not in self._blocks]

@@ -26,7 +26,8 @@ class Demand:
         self._on_newcomer = on_newcomer
         self._lock = threading.Lock()
         self._newcomers = 0
-        self._last_s: float | None = None
+        self._due_s = 0.0  # steady seconds
+        self._rate_hz = 1.0
         self._count = 0
         events = PublisherEventCallbacks(matched=self._matched) if PublisherEventCallbacks is not None else None
         self._publisher: Any = node.create_lifecycle_publisher(kind, topic, qos, event_callbacks=events)
@@ -36,10 +37,11 @@ class Demand:
         """Whether anybody subscribes."""
         return self._publisher.get_subscription_count() > 0
 
-    @property
-    def newcomer(self) -> bool:
-        """Whether somebody subscribed since the last publish."""
-        return self._newcomers > 0
+    def take_newcomers(self) -> bool:
+        """Whether somebody subscribed since the last call. Ask before the message is made: who comes later is next."""
+        with self._lock:
+            came, self._newcomers = self._newcomers > 0, 0
+            return came
 
     def _matched(self, info: Any) -> None:
         if info.total_count_change > 0:
@@ -57,15 +59,16 @@ class Demand:
         if PublisherEventCallbacks is None and count > self._count:
             self._newcomers += 1
         self._count = count
-        if not count or not (has_news or self.newcomer):
+        if not count or not (has_news or self._newcomers):
             return None
-        return 0.0 if self._last_s is None else max(0.0, self._last_s + 1 / rate_hz - now_s)
+        if rate_hz != self._rate_hz:  # at the start, or the rate was changed
+            self._rate_hz, self._due_s = rate_hz, min(self._due_s, now_s + 1 / rate_hz)
+        return max(0.0, self._due_s - now_s)
 
     def publish(self, msg: Any) -> None:
         """Publish a message or its serialised bytes."""
-        with self._lock:
-            self._newcomers = 0
-        self._last_s = time.monotonic()
+        # Counted from when it was due, so that being late once does not slow the rate; half a period lies between two.
+        self._due_s = max(self._due_s + 1 / self._rate_hz, time.monotonic() + 0.5 / self._rate_hz)
         self._publisher.publish(msg)
 
     def close(self) -> None:

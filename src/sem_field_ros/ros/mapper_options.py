@@ -48,7 +48,7 @@ class MapperOptions:
         3, "frames that wait for the mapper; beyond it the oldest is dropped, newest wins", minimum=1, maximum=100
     )
 
-    cloud_rate_hz: float = setting(4.0, "semantic_cloud at most this often", minimum=0.01, maximum=100.0)
+    cloud_rate_hz: float = setting(5.0, "semantic_cloud at most this often", minimum=0.01, maximum=100.0)
     mesh_rate_hz: float = setting(1.0, "semantic_mesh at most this often", minimum=0.01, maximum=100.0)
     mesh_refresh_s: float = setting(
         30.0, "every block is sent again within this time, for lossy links; 0 = never", minimum=0.0, maximum=1e6
