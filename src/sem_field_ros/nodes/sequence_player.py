@@ -27,7 +27,7 @@ from sem_field_ros.ros.player_options import PlayerOptions
 from sem_field_ros.ros.qos import clock_qos, image_qos, latched_qos, tf_qos, tf_static_qos
 
 _SETTLE_S = 0.5  # subscribers take a moment longer than we to know that they are connected
-_ACKNOWLEDGE_S = 2.0
+_ACKNOWLEDGE_S = 1.0  # in all; an acknowledgement may wait for the next heartbeat although all has arrived
 
 
 class SequencePlayer(Node):
@@ -111,8 +111,9 @@ class SequencePlayer(Node):
     def _play_once(self) -> None:
         playback = self._playback
         length_ns = max(1, playback.end_ns - playback.start_ns)
-        start = time.monotonic()
+        start = 0.0
         for moment in self._prepared():
+            start = start or time.monotonic()  # only now: reading the first one took its time
             self._wait(start, moment.time_ns)
             if self.stopping.is_set():
                 return
@@ -122,7 +123,7 @@ class SequencePlayer(Node):
                 self._progress.publish(Float32(data=min(1.0, share)))
             for stream, message in moment.messages:
                 self._publish(stream, message)
-        self._wait(start, playback.end_ns)
+        self._wait(start or time.monotonic(), playback.end_ns)
         self._progress.publish(Float32(data=1.0))
 
     def _wait(self, start: float, time_ns: int) -> None:
@@ -182,8 +183,9 @@ class SequencePlayer(Node):
             self._clock_out.publish(Clock(clock=Time(nanoseconds=max(time_ns, 0)).to_msg()))
 
     def _await_delivery(self) -> None:
+        deadline = time.monotonic() + _ACKNOWLEDGE_S
         for publisher in [*self._out.values(), self._finished]:
-            publisher.wait_for_all_acked(Duration(seconds=_ACKNOWLEDGE_S))
+            publisher.wait_for_all_acked(Duration(seconds=max(0.0, deadline - time.monotonic())))
 
 
 def main(args: list[str] | None = None) -> int:
