@@ -28,6 +28,7 @@ from sem_field_ros.ros.parameters import settings_from_node
 from sem_field_ros.ros.statistics import FrameStatistics
 from sem_field_ros.ros.time_policy import FrameJumpWatch
 from sem_field_ros.ros.transforms import TransformBuffer
+from sem_field_ros.segmentation.external import ExternalSegmenter
 from sem_field_ros.segmentation.registry import make_segmenter
 from sem_field_ros.segmentation.segmenter import Segmenter
 from sem_field_ros.stream.camera_info import is_distorted
@@ -68,6 +69,7 @@ class MappingSession:
         self.submaps = Submaps(Mapper(config, segmenter, labels), options.max_submaps)
         self._node, self._statistics, self._group = node, statistics, input_group
         self._source_labels = load_label_set(options.label_image_set) if options.label_image_set else labels
+        self._wants_labels = isinstance(segmenter, ExternalSegmenter)
         self._odom_jumps = FrameJumpWatch()
         self._odom_missing_told = False
         self._refreshed_s = 0.0
@@ -80,7 +82,14 @@ class MappingSession:
         """Open the input and publish whatever the map holds."""
         self._odom_jumps.clear()
         opened = FrameInput(
-            self._node, self.options, self.transforms, self._statistics, self.lost, self.worker.notify, self._group
+            self._node,
+            self.options,
+            self.transforms,
+            self._statistics,
+            lost=self.lost,
+            on_frame=self.worker.notify,
+            group=self._group,
+            want_labels=self._wants_labels,
         )
         opened.paused = self.paused
         self.output.publish_label_info(self.options)

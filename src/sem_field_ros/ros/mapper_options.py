@@ -19,7 +19,8 @@ class MapperOptions:
     global_frame: str = setting("map", "frame the map is built in")
     odom_frame: str = setting("odom", "odometry frame; its jumps against global_frame are watched, empty = never")
     segmenter: str = setting(
-        "pascal", "who labels the pixels: external | pascal | tflite:PATH | onnx:PATH | hf:NAME_OR_PATH | none"
+        "pascal",
+        "who labels the pixels: external | pascal | tflite:PATH | onnx:PATH | hf:NAME_OR_PATH | noisy:RATE | none",
     )
     label_set: str = setting("", "label set of the map, by name or YAML path; empty = the segmenter's own")
     label_image_set: str = setting("", "label set of the label images 'external' gets; empty = label_set")
@@ -45,7 +46,7 @@ class MapperOptions:
         15, "frames that wait for their transform; beyond it the oldest is dropped", minimum=1, maximum=1000
     )
     max_ready_frames: int = setting(
-        3, "frames that wait for the mapper; beyond it the oldest is dropped, newest wins", minimum=1, maximum=100
+        4, "frames that wait for the mapper; beyond it the oldest is dropped, newest wins", minimum=1, maximum=100
     )
 
     cloud_rate_hz: float = setting(5.0, "semantic_cloud at most this often", minimum=0.01, maximum=100.0)
