@@ -56,7 +56,9 @@ _COMMON = (
     Argument("params_file", "", "parameter file of the mapper; empty = config/semantic_mapper.yaml"),
     Argument("autostart", "true", "configure and activate the mapper at start; false leaves it to a lifecycle manager"),
     Argument("log_level", "info", "debug | info | warn | error"),
-    Argument("segmenter", "", "who labels the pixels: external | pascal | tflite:PATH | onnx:PATH | hf:NAME_OR_PATH | none"),
+    Argument(
+        "segmenter", "", "who labels the pixels: external | pascal | tflite:PATH | onnx:PATH | hf:NAME_OR_PATH | none"
+    ),
     Argument("label_set", "", "label set by name or YAML path"),
     Argument("fusion", "", "how views are fused: bayesian | majority | last_wins | confidence"),
     Argument("voxel_size_m", "", "voxel edge length in metres"),
