@@ -20,7 +20,10 @@ if [ "${1:-}" != --lint-only ]; then
   # Nodes under test talk to nothing outside this machine, nor to another test run on it.
   export ROS_DOMAIN_ID="${ROS_DOMAIN_ID:-$(($$ % 100 + 1))}" ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST
   export PYTHONUNBUFFERED=1
-  check pytest python -m pytest "$@"
+  output="$(mktemp)"
+  trap 'rm -f "$output"' EXIT
+  check pytest bash -o pipefail -c 'python -m pytest "${@:2}" 2>&1 | tee "$1"' pytest "$output" "$@"
+  grep -E '[0-9]+ (passed|failed|error|skipped|deselected).* in [0-9.]+s' "$output" | tail -n 1 || true  # libraries talk at exit
 fi
 if [ "${#failed[@]}" != 0 ]; then
   printf '[test] FAILED: %s\n' "${failed[@]}" >&2
