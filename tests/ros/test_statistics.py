@@ -71,10 +71,11 @@ def test_percentiles() -> None:
 
 
 def test_latency_of_another_clock_is_an_event(statistics: FrameStatistics) -> None:
-    for value_ms in (120.0, -5.0, -1e6, 1e9):
-        statistics.latency(value_ms)
+    for since_stamp_ms in (120.0, -5.0, -1e6, 1e9):
+        statistics.latency(since_stamp_ms, 20.0)
     snapshot = statistics.snapshot()
-    assert snapshot.timings_ms["latency"] == (60.0, pytest.approx(114.0))  # of 120 and 0
+    assert snapshot.timings_ms["latency"] == (70.0, pytest.approx(115.0))  # of 120 and 20
+    assert snapshot.timings_ms["arrival_to_cloud"] == (20.0, 20.0)
     assert snapshot.events == {"stamp_not_of_this_clock": 2}
 
 
@@ -119,7 +120,7 @@ def test_lost_frames(statistics: FrameStatistics, mapped: int, level: int) -> No
 
 @pytest.mark.parametrize(("value_ms", "level"), [(100.0, 0), (800.0, 1), (5000.0, 2)])
 def test_latency_limits(statistics: FrameStatistics, value_ms: float, level: int) -> None:
-    statistics.latency(value_ms)
+    statistics.latency(value_ms, 1.0)
     found, message = status(statistics, "processing")
     assert found == level
     assert level == 0 or f"{value_ms:.0f} ms is above" in message

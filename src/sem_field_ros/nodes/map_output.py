@@ -129,8 +129,7 @@ class MapOutput:
         self._cloud_stale = False
         now_s, now_ns = time.monotonic(), self._node.get_clock().now().nanoseconds
         for stamp_ns, arrival_s in self._unseen:
-            self._statistics.timing("arrival_to_cloud", (now_s - arrival_s) * 1e3)
-            self._statistics.latency((now_ns - stamp_ns) * 1e-6)
+            self._statistics.latency((now_ns - stamp_ns) * 1e-6, (now_s - arrival_s) * 1e3)
         self._unseen.clear()
 
     def _publish_mesh(self, options: MapperOptions, whole: bool) -> None:

@@ -95,10 +95,14 @@ class FrameStatistics:
         with self._lock:
             self._timings.setdefault(stage, deque(maxlen=WINDOW)).append(float(value_ms))
 
-    def latency(self, value_ms: float) -> None:
-        """Time from a camera stamp to its publication by the ROS clock; absurd ones are counted, not taken."""
-        if -1e3 < value_ms < MAX_LATENCY_MS:
-            self.timing("latency", max(0.0, value_ms))
+    def latency(self, since_stamp_ms: float, since_arrival_ms: float) -> None:
+        """Time from a camera stamp to its publication by the ROS clock, and from the image's arrival by the wall clock.
+
+        The first is at least the second (a simulated clock ticks coarsely); absurd ones are counted, not taken.
+        """
+        self.timing("arrival_to_cloud", since_arrival_ms)
+        if -1e3 < since_stamp_ms < MAX_LATENCY_MS:
+            self.timing("latency", max(since_stamp_ms, since_arrival_ms))
         else:
             self.event("stamp_not_of_this_clock")
 
