@@ -18,7 +18,7 @@ FLOORS = (
     {"frame"},
     {"stream"},  # messages as plain data: bags hold them too, without ROS
     {"data"},
-    {"ros"},
+    {"ros", "generation"},
     {"segmentation"},
     {"mapping"},
     {"evaluation", "viewer"},
