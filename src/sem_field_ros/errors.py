@@ -37,5 +37,13 @@ class OutputError(SemFieldError):
     """A result file cannot be written (disk full, read-only, no such folder)."""
 
 
+class WeightsError(SemFieldError):
+    """A model's weights are missing, damaged, or not those of the network they are loaded into."""
+
+
+class TrainingError(SemFieldError):
+    """A training run cannot start or go on (no such run, other settings than it began with, loss not finite)."""
+
+
 class ViewerError(SemFieldError):
     """The viewer cannot be shown (no browser, no free port), or a page is not what was waited for."""
