@@ -12,11 +12,11 @@ from typing import Any
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 
 from rclpy.context import Context
-from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor, SingleThreadedExecutor
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from sem_field_ros.nodes.semantic_mapper import THREADS, SemanticMapper
+from sem_field_ros.nodes.semantic_mapper import SemanticMapper
 from tests.ros.domains import claimed_domain
 from tests.ros.fake_robot import FakeRobot, MapperListener
 
@@ -40,8 +40,7 @@ class Harness:
         self.context.init(domain_id=self.domain)
         overrides = [Parameter(name, value=value) for name, value in (DEFAULTS | parameters).items()]
         self.mapper = SemanticMapper(context=self.context, parameter_overrides=overrides)
-        self._mapper_executor = MultiThreadedExecutor(THREADS, context=self.context)
-        self._mapper_executor.add_node(self.mapper)
+        self._mapper_executor = self.mapper.make_executor()
         self._thread = threading.Thread(target=self._spin_mapper, daemon=True)
         self._thread.start()
         self.node = Node("robot", context=self.context)
@@ -82,11 +81,20 @@ class Harness:
 
     def settle(self) -> None:
         """Spin until the node is through with everything said so far and its diagnostics tell."""
-        before, now = None, (-1, -1)
-        while before != now:
+        counts: list[tuple[int, ...]] = []
+        while len(counts) < 4 or len(set(counts[-4:])) > 1:
             seen = self.listener.diagnostics
             self.spin_until(lambda seen=seen: self.listener.diagnostics >= seen + 2, "fresh diagnostics")
-            before, now = now, (self.count("frames_in"), self.count("frames_mapped"))
+            self._wait_for_mapping_thread()
+            counts.append((self.count("frames_in"), self.count("frames_mapped"), self.count("waiting_frames")))
+
+    def _wait_for_mapping_thread(self) -> None:
+        """Spin until the frame that is being mapped, if any, is in the map."""
+        session = self.mapper._session
+        if session is not None:
+            done = threading.Event()
+            threading.Thread(target=lambda: (session.worker.call(lambda: None, 10.0), done.set()), daemon=True).start()
+            self.spin_until(done.is_set, "the end of the mapping thread's step")
 
     def wait_until_mapping(self) -> None:
         """Spin until the node is active and connected to the robot."""

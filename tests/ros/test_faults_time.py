@@ -61,14 +61,18 @@ def jump_back(robot: FakeRobot, seconds: float = 30.0) -> None:
 def far_wall(harness: Harness, count: int = 4) -> None:
     """Map `count` frames of the wall seen from 20 m to the right: other blocks than the first wall's.
 
-    One more frame is said: the one by which a clock jump is noticed may be lost with the transforms of the old time.
+    The frame by which a clock jump is noticed may be lost with the transforms of the old time, and some to a busy
+    machine.
     """
     harness.settle()
     before = harness.count("frames_mapped")
-    for _ in range(count + 1):
+
+    def mapped() -> bool:
         harness.robot.say(x=20.0)
         harness.spin(0.05)
-    harness.wait_for_count("frames_mapped", before + count)
+        return harness.count("frames_mapped") >= before + count
+
+    harness.spin_until(mapped, f"{count} frames of the far wall")
 
 
 # -- clock ------------------------------------------------------------------------------------------------------------
@@ -97,12 +101,14 @@ def test_many_loops_of_a_bag_leave_nothing_deaf(mapper: Harness) -> None:
     for _ in range(5):
         mapper.robot.stamp_ns = start_ns
         mapped = mapper.count("frames_mapped")
-        for _ in range(8):
+
+        def heard(mapped: int = mapped) -> bool:
             mapper.robot.stamp_ns += S // 2
             mapper.robot.say()
             mapper.spin(0.06)
-        # the frame that tells of the jump may be lost with the transforms of the old time, and one to a busy machine
-        mapper.wait_for_count("frames_mapped", mapped + 6)
+            return mapper.count("frames_mapped") >= mapped + 6
+
+        mapper.spin_until(heard, "six more frames")
         mapper.settle()
 
 

@@ -123,14 +123,14 @@ def test_lost_mesh_messages_heal(mapper: Harness) -> None:
     """Every block comes again within mesh_refresh_s although nothing changes."""
     mapper.mapper.set_parameters([Parameter("mesh_refresh_s", value=0.5)])
     messages, subscription = collect(mapper, MarkerArray, "semantic_mesh", latched_qos(50))
+    mapper.spin_until(lambda: len(shown_blocks(messages)) > 10, "the mesh")
     mapper.spin(0.8)
     everything = shown_blocks(messages)
-    assert len(everything) > 10
     messages.clear()
     mapper.map_frames(1)
-    mapper.spin(0.9)
-    again = {marker.id for message in messages for marker in message.markers}
-    assert everything <= again
+    mapper.spin_until(
+        lambda: everything <= {marker.id for message in messages for marker in message.markers}, "every block again"
+    )
     mapper.node.destroy_subscription(subscription)
     mapper.mapper.set_parameters([Parameter("mesh_refresh_s", value=30.0)])
 

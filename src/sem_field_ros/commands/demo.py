@@ -169,12 +169,16 @@ def _run_nodes(
             status.say(f"  {problem}")
 
     children: list[Child] = []
-    with _interruptible():
+
+    def start(spec: NodeSpec) -> None:
+        with interruption.held():  # in the middle of a start the child would be running and not yet be in the list
+            children.append(Child(spec, args.out / "logs" / f"{spec.name}.log", environment, on_line))
+
+    with _interruptible() as interruption:
         try:
             for spec in specs:
-                children.append(Child(spec, args.out / "logs" / f"{spec.name}.log", environment, on_line))
-            spec = recorder_node(args, specs[0], children[0].process.pid)
-            children.append(Child(spec, args.out / "logs" / f"{spec.name}.log", environment, on_line))
+                start(spec)
+            start(recorder_node(args, specs[0], children[0].process.pid))
             _watch(children, limit_s)
             status.close()
             _summarize(args.out, status)
@@ -221,21 +225,39 @@ def _stay(args: argparse.Namespace, children: list[Child], status: StatusLine) -
             time.sleep(0.2)
 
 
+class _Interruption:
+    """Turns the first signal into a KeyboardInterrupt, at once or where a held section ends; ignores all further."""
+
+    def __init__(self) -> None:
+        self._held = self._pending = self._raised = False
+
+    def signalled(self, *_: object) -> None:
+        if self._held:
+            self._pending = True
+        elif not self._raised:
+            self._raised = True
+            raise KeyboardInterrupt
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Nothing inside is interrupted."""
+        self._held = True
+        try:
+            yield
+        finally:
+            self._held = False
+        if self._pending:
+            self.signalled()
+
+
 @contextlib.contextmanager
-def _interruptible() -> Iterator[None]:
+def _interruptible() -> Iterator[_Interruption]:
     """SIGTERM ends the demo as Ctrl-C does; further ones do not keep it from cleaning up."""
-
-    def interrupt(*_: object) -> None:
-        for number in previous:
-            signal.signal(number, signal.SIG_IGN)
-        raise KeyboardInterrupt
-
+    interruption = _Interruption()
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    previous = {number: signal.getsignal(number) for number in numbers}
-    for number in numbers:
-        signal.signal(number, interrupt)
+    previous = {number: signal.signal(number, interruption.signalled) for number in numbers}
     try:
-        yield
+        yield interruption
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)

@@ -91,6 +91,8 @@ class DemoRecorder(Node):
         """Record until the player is through and write the files. Raises SemFieldError with one line."""
         if self.options.start_mapper:
             self._change_state(Transition.TRANSITION_CONFIGURE, "configured")
+            # the player begins when the mapper listens: by then its frames must reach this node too
+            self._wait(self.topics.camera_found, self.options.start_timeout_s, f"{self.options.player} did not come up")
             self._change_state(Transition.TRANSITION_ACTIVATE, "activated")
         parameters = self._mapper_parameters()
         self._listen()
@@ -177,7 +179,7 @@ class DemoRecorder(Node):
             parameters=parameters,
             diagnostics=topics.diagnostics,
             drops=self._drops(),
-            frames_in=topics.frames_in,
+            frames_in=max(topics.frames_in, int(number(topics.diagnostics, "frames_in"))),
             span_s=topics.span_s,
             played_s=topics.played_s,
             peak_rss_mb=peak if peak == peak else topics.peak_resident_mb * 2**20 / 1e6,

@@ -40,11 +40,12 @@ class MapOutput:
     ) -> None:
         self._node, self._labels, self._statistics = node, labels, statistics
         self._blocks: dict[int, Surface] = {}  # the published surface, by block id
+        self._points: dict[int, Surface] = {}  # its blocks without faces and border vertices: what the cloud is made of
         self._unsent: SurfaceUpdate = SurfaceUpdate({}, [])  # what the mesh's subscribers do not have yet
         self._latched: set[int] = set()  # blocks of the last mesh message, which DDS hands to late subscribers
         self._refreshed = 0  # how far the round of repeated blocks has come
         self._cloud_stale = self._mesh_stale = False  # the map changed since the last cloud, the last mesh
-        self._mesh_changed_s = 0.0  # steady seconds
+        self._mesh_changed_s = self._pause_until_s = 0.0  # steady seconds
         self._unseen: deque[tuple[int, float]] = deque(maxlen=1000)  # stamp, arrival of frames no cloud has shown yet
         self.header = Header()
         self.cloud = Demand(node, PointCloud2, "~/semantic_cloud", latched_qos(), on_demand)
@@ -96,6 +97,8 @@ class MapOutput:
     def publish_map(self, submaps: Submaps, options: MapperOptions) -> float | None:
         """Publish cloud and mesh where they are due; return the seconds until the next one is, None if none waits."""
         now = time.monotonic()
+        if now < self._pause_until_s:
+            return self._pause_until_s - now
         if self._mesh_stale:
             self._mesh_changed_s = now
         repeating = now < self._mesh_changed_s + 2 * options.mesh_refresh_s
@@ -108,6 +111,8 @@ class MapOutput:
             self._publish_cloud(options)
         if mesh_due == 0:
             self._publish_mesh(options, whole=self.mesh.take_newcomers())
+        # Frames come first: publishing a large map takes at most a third of the mapping thread, whatever the rates say.
+        self._pause_until_s = time.monotonic() + 2 * (time.monotonic() - now)
         return min((due for due in (cloud_due, mesh_due) if due), default=None)
 
     def _update(self, submaps: Submaps) -> None:
@@ -115,7 +120,9 @@ class MapOutput:
             update = submaps.update_surface()
         for block in update.removed:
             self._blocks.pop(block, None)
+            self._points.pop(block, None)
         self._blocks |= update.changed
+        self._points |= {block: surface.cloud() for block, surface in update.changed.items()}
         unsent = {block: s for block, s in self._unsent.changed.items() if block in self._blocks} | update.changed
         self._unsent = SurfaceUpdate(unsent, self._unsent.removed + update.removed)
         if not self.mesh.wanted:  # whoever comes later gets everything
@@ -123,7 +130,7 @@ class MapOutput:
 
     def _publish_cloud(self, options: MapperOptions) -> None:
         with self._statistics.timed("cloud_message"):
-            surface = merge_surfaces([block.cloud() for block in self._blocks.values()])
+            surface = merge_surfaces(list(self._points.values()))
             msg = surface_to_cloud(_confident(surface, options.min_confidence), self._labels, self._map_header(options))
         self.cloud.publish(msg)
         self._cloud_stale = False

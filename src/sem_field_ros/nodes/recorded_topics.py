@@ -28,6 +28,7 @@ from sem_field_ros.ros.transforms import TransformBuffer, TransformError
 from sem_field_ros.stream.pairing import stamp_ns_of
 from sem_field_ros.viewer.legend import make_legend
 
+_CAMERA_TOPIC = "camera/color/camera_info"
 _MAX_WAITING_POSES = 500
 _MESH_QUEUE = 20
 
@@ -57,7 +58,7 @@ class RecordedTopics:
 
     def _listen(self, player: str) -> None:
         add = self._node.create_subscription
-        add(CameraInfo, "camera/color/camera_info", self._on_camera_info, image_qos("reliable", depth=100))
+        add(CameraInfo, _CAMERA_TOPIC, self._on_camera_info, image_qos("reliable", depth=100))
         add(PointCloud2, f"{self._mapper}/semantic_cloud", self._on_cloud, latched_qos(), raw=True)
         add(LabelInfo, f"{self._mapper}/label_info", self._on_label_info, latched_qos())
         add(Image, f"{self._mapper}/label_image", self._on_label_image, image_qos(depth=10), raw=True)
@@ -134,6 +135,10 @@ class RecordedTopics:
         self.progress = msg.data
 
     # --- for the recorder
+
+    def camera_found(self) -> bool:
+        """Whether somebody publishes a camera."""
+        return self._node.count_publishers(self._node.resolve_topic_name(_CAMERA_TOPIC)) > 0
 
     @property
     def frames_in(self) -> int:

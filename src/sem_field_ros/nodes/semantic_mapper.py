@@ -16,7 +16,7 @@ import torch
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.clock import Clock, ClockType
-from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
+from rclpy.executors import ExternalShutdownException
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.timer import Timer
 
@@ -25,12 +25,12 @@ from sem_field_ros.mapping.config import MapConfig
 from sem_field_ros.nodes.mapper_services import MapperServices
 from sem_field_ros.nodes.mapping_session import MappingSession, make_node_segmenter
 from sem_field_ros.ros.diagnostics import MapperState, mapper_diagnostics
+from sem_field_ros.ros.executor import ServiceThreadsExecutor
 from sem_field_ros.ros.mapper_options import DYNAMIC, MapperOptions
 from sem_field_ros.ros.parameters import declare_settings, guard_changes, settings_from_node
 from sem_field_ros.ros.statistics import FrameStatistics, give_back_memory, resident_mb
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
-THREADS = 4  # one a callback group: input, services, lifecycle and parameters, one to spare
 _STOP_TIMEOUT_S = 3.0
 
 
@@ -48,13 +48,21 @@ class SemanticMapper(LifecycleNode):
         self._statistics = FrameStatistics()
         self._input_group = MutuallyExclusiveCallbackGroup()
         self._service_group = MutuallyExclusiveCallbackGroup()
+        self._timer_group = MutuallyExclusiveCallbackGroup()
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)  # timers must go on where /clock stands still
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         rate_hz = self.get_parameter("diagnostics_rate_hz").value
-        self.create_timer(1.0 / rate_hz, self._publish_diagnostics, clock=self._steady)
+        self.create_timer(1.0 / rate_hz, self._publish_diagnostics, self._timer_group, clock=self._steady)
         self._start_timer: Timer | None = None
         if self.get_parameter("autostart").value:
-            self._start_timer = self.create_timer(0.0, self._autostart, clock=self._steady)
+            self._start_timer = self.create_timer(0.0, self._autostart, self._service_group, clock=self._steady)
+
+    def make_executor(self) -> ServiceThreadsExecutor:
+        """The executor this node is made for, with the node in it."""
+        # two groups have services: the map's, and the default one with life cycle and parameters
+        executor = ServiceThreadsExecutor(2, (self._service_group,), context=self.context)
+        executor.add_node(self)
+        return executor
 
     # -- lifecycle --------------------------------------------------------------------------------------------------
 
@@ -173,8 +181,7 @@ def main(args: list[str] | None = None) -> int:
         print(f"semantic_mapper: {error}", file=sys.stderr)
         rclpy.try_shutdown()
         return 2
-    executor = MultiThreadedExecutor(num_threads=THREADS)
-    executor.add_node(node)
+    executor = node.make_executor()
     with contextlib.suppress(KeyboardInterrupt, ExternalShutdownException):
         executor.spin()
     if not node.close():
