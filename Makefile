@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo test lint bench view clean distclean
+.PHONY: help setup setup-dev demo test lint bench eval view clean distclean
 
 SEQ ?=
 OUT ?= out/demo
@@ -33,6 +33,9 @@ lint: setup-dev  ## ruff (lint and format) and mypy
 
 bench: setup  ## SEQ=... our mapper beside Open3D's colour integration, per stage: out/bench.json
 	@$(IN_ENV) python benchmarks/mapping.py $(call quoted,$(or $(SEQ),samples/room)) $(ARGS)
+
+eval: setup  ## every shipped model on the mini benchmark: one table, out/eval.json; SEQ=... on another sequence
+	@$(IN_ENV) sem-field evaluate models $(if $(SEQ),$(call quoted,$(SEQ))) --out out/eval.json $(ARGS)
 
 clean:  ## remove outputs and caches, keep the environment
 	rm -rf out/ .pytest_cache .mypy_cache .ruff_cache .hypothesis build install log

@@ -21,6 +21,7 @@ from sem_field_ros.errors import SemFieldError
 COMMANDS: dict[str, str] = {
     "bag": "sem_field_ros.commands.bag",
     "demo": "sem_field_ros.commands.demo",
+    "evaluate": "sem_field_ros.commands.evaluate",
     "generate": "sem_field_ros.commands.generate",
     "map": "sem_field_ros.commands.map",
     "up": "sem_field_ros.commands.up",

@@ -1,25 +1,24 @@
-"""Scores of a finished map: rendered into the labelled views (2-D) and against a labelled mesh (3-D)."""
+"""Scores a semantic map: rendered into the labelled views (2-D) and against a labelled mesh (3-D)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from sem_field_ros.errors import DataError
 from sem_field_ros.evaluation.metrics import Confusion, SegmentationScores, transfer_labels
+from sem_field_ros.evaluation.true_mesh import SeenPoints, TrueMesh, find_true_mesh
 from sem_field_ros.frame import PosedFrame, SequenceReader
 from sem_field_ros.geometry.camera import Intrinsics
-from sem_field_ros.geometry.ply import read_ply
+from sem_field_ros.geometry.raycast import MeshRaycaster
 from sem_field_ros.labels import LabelSet
 from sem_field_ros.mapping.report import Scores
 from sem_field_ros.mapping.surface import RenderedView, Surface
 
-MESH_NAME = "mesh_labels.ply"  # ground truth beside a sequence
 DISTANCE_LIMIT_M = 0.1  # a mesh vertex farther from the map than this counts as not mapped
+_ERRORS_PER_VIEW = 20_000  # enough for a median, and bounded
 Render = Callable[[Intrinsics, np.ndarray], RenderedView]
 
 
@@ -50,47 +49,68 @@ def _report(scores: SegmentationScores | None, labels: LabelSet) -> Scores | Non
     return Scores(round(scores.miou, 4), round(scores.accuracy, 4), per_class, scores.samples)
 
 
+class MapTally:
+    """What a map got right and wrong, over any number of views, meshes and scenes: pairs are counted, then scored.
+
+    `labels` are the map's classes; those of the data are regrouped into them, and what has no counterpart there is
+    not scored.
+    """
+
+    def __init__(self, labels: LabelSet) -> None:
+        self.labels = labels
+        self.views, self.mesh = Confusion(len(labels)), Confusion(len(labels))
+        self._errors: list[np.ndarray] = []
+
+    def add_view(self, frame: PosedFrame, source: LabelSet, render: Render) -> None:
+        """Score the map's rendering against a frame's label image (ids of `source`) and depth; nothing without."""
+        if frame.labels is None:
+            return
+        camera = frame.camera.scaled(frame.labels.shape[1], frame.labels.shape[0])
+        view = render(camera, frame.T_world_camera)
+        self.views.add(true_index(frame.labels, source, self.labels), view.labels)
+        if frame.depth is not None and frame.depth.shape == view.depth.shape:
+            both = (frame.depth > 0) & (view.depth > 0)
+            errors = np.abs(frame.depth - view.depth)[both]
+            self._errors.append(errors[:: max(1, len(errors) // _ERRORS_PER_VIEW)])
+
+    def add_mesh(self, truth: TrueMesh, seen: np.ndarray, source: LabelSet, surface: Surface) -> None:
+        """Score the map's points against those vertices of the true mesh that are `seen` [V] (label ids of `source`).
+
+        Each vertex takes the label of the map's nearest point within 10 cm; farther ones count as not mapped.
+        """
+        cloud = surface.cloud()
+        found, _ = transfer_labels(cloud.vertices, cloud.labels, truth.vertices[seen], DISTANCE_LIMIT_M)
+        self.mesh.add(true_index(truth.label_ids[seen], source, self.labels), found)
+
+    def scores(self) -> MapScores:
+        """Scores of everything added; 2-D or 3-D is None where nothing labelled was."""
+        views, mesh = self.views.scores(), self.mesh.scores()
+        error = float(np.median(np.concatenate(self._errors))) if sum(map(len, self._errors)) else None
+        return MapScores(views if views.samples else None, error, mesh if mesh.samples else None)
+
+
+def true_index(label_ids: np.ndarray, source: LabelSet, labels: LabelSet) -> np.ndarray:
+    """Label ids of `source` -> class indices of `labels`, int16, -1 where unlabelled or without a counterpart."""
+    return np.append(source.regroup(labels), -1)[source.to_index(label_ids)].astype(np.int16)
+
+
 def evaluate_map(
     surface: Surface, render: Render, labels: LabelSet, sequence: SequenceReader, every: int = 1
 ) -> MapScores:
-    """Score a map (classes `labels`) against a sequence's label images and, beside it, its mesh_labels.ply.
+    """Score a map (classes `labels`) against a sequence's label images and what its cameras saw of its labelled mesh.
 
-    The sequence's classes are regrouped into the map's where the sets differ; what has no counterpart is not scored.
+    `every`: only every so manieth frame is rendered and scored.
     """
-    if sequence.labels is None:
-        return MapScores(None, None, None)
-    table = np.append(sequence.labels.regroup(labels), -1)
-    views, depth_error_m = _score_views(render, labels, sequence.labels, table, sequence, every)
-    mesh = Path(getattr(sequence, "path", "")) / MESH_NAME
-    return MapScores(
-        views, depth_error_m, _score_mesh(mesh, surface, labels, sequence.labels, table) if mesh.is_file() else None
-    )
-
-
-def _score_views(
-    render: Render, labels: LabelSet, own: LabelSet, table: np.ndarray, frames: Iterable[PosedFrame], every: int
-) -> tuple[SegmentationScores, float | None]:
-    confusion, errors = Confusion(len(labels)), []
-    for i, frame in enumerate(frames):
-        if i % every or frame.labels is None:
-            continue
-        camera = frame.camera.scaled(frame.labels.shape[1], frame.labels.shape[0])
-        view = render(camera, frame.T_world_camera)
-        confusion.add(table[own.to_index(frame.labels)], view.labels)
-        if frame.depth is not None and frame.depth.shape == view.depth.shape:
-            both = (frame.depth > 0) & (view.depth > 0)
-            errors.append(np.abs(frame.depth - view.depth)[both])
-    error = float(np.median(np.concatenate(errors))) if errors and sum(map(len, errors)) else None
-    return confusion.scores(), error
-
-
-def _score_mesh(path: Path, surface: Surface, labels: LabelSet, own: LabelSet, table: np.ndarray) -> SegmentationScores:
-    columns, _ = read_ply(path)
-    if "label" not in columns:
-        raise DataError(f"{path} has no vertex property 'label': it is no labelled mesh")
-    vertices = np.stack([columns[axis] for axis in "xyz"], axis=1)
-    cloud = surface.cloud()
-    found, _ = transfer_labels(cloud.vertices, cloud.labels, vertices, DISTANCE_LIMIT_M)
-    confusion = Confusion(len(labels))
-    confusion.add(table[own.to_index(columns["label"])], found)
-    return confusion.scores()
+    source, tally = sequence.labels, MapTally(labels)
+    if source is None:
+        return tally.scores()
+    truth = find_true_mesh(sequence)
+    seen = SeenPoints(truth.vertices, MeshRaycaster(truth.vertices, truth.faces)) if truth else None
+    for i, frame in enumerate(sequence):
+        if seen:
+            seen.look(frame.camera, frame.T_world_camera)
+        if i % every == 0:
+            tally.add_view(frame, source, render)
+    if truth and seen:
+        tally.add_mesh(truth, seen.seen, source, surface)
+    return tally.scores()

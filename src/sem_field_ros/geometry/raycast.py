@@ -39,6 +39,23 @@ class MeshRaycaster:
         vertex = np.take_along_axis(self._faces[triangle], weights.argmax(-1)[..., None], axis=-1)[..., 0]
         return np.where(hit, depth, 0).astype(np.float32), np.where(hit, vertex, -1).astype(np.int64)
 
+    def sees(self, eye: np.ndarray, points: np.ndarray, tolerance_m: float) -> np.ndarray:
+        """Whether nothing of the mesh lies between `eye` [3] and each point [N, 3], but within `tolerance_m` of it."""
+        ray = points - eye
+        distance = np.linalg.norm(ray, axis=1)
+        if len(self._faces) == 0 or len(points) == 0:
+            return np.ones(len(points), bool)
+        rays = np.concatenate([np.broadcast_to(eye, ray.shape), ray], axis=1).astype(np.float32)
+        hit = self._scene.cast_rays(_tensor(rays))["t_hit"].numpy()  # 1 at the point itself
+        return hit * distance >= distance - tolerance_m
+
+    def distance(self, points: np.ndarray) -> np.ndarray:
+        """Distance from points [N, 3] to the nearest triangle, [N] float32 metres; infinite without triangles."""
+        if len(self._faces) == 0:
+            return np.full(len(points), np.inf, np.float32)
+        query = _tensor(np.ascontiguousarray(points, dtype=np.float32))
+        return np.asarray(self._scene.compute_distance(query).numpy())
+
 
 def _tensor(array: np.ndarray) -> Any:
     return o3d.core.Tensor(array)  # type: ignore[call-overload]

@@ -1,0 +1,124 @@
+"""Evaluation results as rows {benchmark, method, metric, value}: JSON for machines, a table for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from rich.table import Table
+
+from sem_field_ros.atomic import write_json
+from sem_field_ros.evaluation.metrics import SegmentationScores
+from sem_field_ros.evaluation.sequence_evaluation import SequenceEvaluation
+from sem_field_ros.labels import LabelSet
+
+# metric -> heading and number format of its column; other metrics are in the JSON alone
+COLUMNS = {
+    "2d_miou": ("2-D mIoU", ".3f"),
+    "2d_accuracy": ("2-D acc.", ".3f"),
+    "2d_mean_accuracy": ("2-D class acc.", ".3f"),
+    "2d_ece": ("ECE", ".3f"),
+    "3d_miou": ("3-D mIoU", ".3f"),
+    "3d_accuracy": ("3-D acc.", ".3f"),
+    "ms_per_image": ("ms/image", ".0f"),
+    "chamfer_l1_m": ("chamfer m", ".4f"),
+    "fscore_0.05m": ("F 5 cm", ".3f"),
+    "depth_rmse_m": ("depth RMSE m", ".4f"),
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One number: which data and classes, which method, which metric."""
+
+    benchmark: str
+    method: str
+    metric: str
+    value: float
+
+
+def rows_of(evaluation: SequenceEvaluation, benchmark: str, segmenter: str) -> list[Row]:
+    """All numbers of an evaluation: the segmenter's own, the map's for each fusion, and the surface's.
+
+    The benchmark's name gets the classes that were scored, as `homes/scannet20`.
+    """
+    named = f"{benchmark}/{evaluation.labels.name}"
+    rows = [Row(named, segmenter, metric, value) for metric, value in _image_scores(evaluation)]
+    for fusion, tally in evaluation.maps.items():
+        scores = tally.scores()
+        for kind, found in (("2d", scores.views), ("3d", scores.mesh)):
+            if found is not None:
+                method = f"{segmenter}, map ({fusion})"
+                rows += [Row(named, method, metric, value) for metric, value in _labels(kind, found, evaluation.labels)]
+    surface = f"surface at {evaluation.config.voxel_size_m * 100:g} cm"
+    return rows + [Row(benchmark, surface, metric, value) for metric, value in _surface_scores(evaluation)]
+
+
+def _image_scores(evaluation: SequenceEvaluation) -> Iterator[tuple[str, float]]:
+    scores = evaluation.images.scores()
+    if scores.samples:
+        yield from _labels("2d", scores, evaluation.labels)
+    calibration = evaluation.calibration.scores()
+    if calibration:
+        yield "2d_ece", calibration.ece
+        yield "2d_mce", calibration.mce
+        yield "2d_nll", calibration.nll
+        yield "2d_brier", calibration.brier
+    if evaluation.segment_ms:
+        yield "ms_per_image", float(np.median(evaluation.segment_ms))
+
+
+def _labels(kind: str, scores: SegmentationScores, labels: LabelSet) -> Iterator[tuple[str, float]]:
+    yield f"{kind}_miou", scores.miou
+    yield f"{kind}_accuracy", scores.accuracy
+    yield f"{kind}_mean_accuracy", scores.mean_accuracy
+    yield f"{kind}_coverage", scores.coverage
+    yield f"{kind}_samples", scores.samples
+    yield from ((f"{kind}_iou/{labels.names[c]}", value) for c, value in scores.iou.items())
+
+
+def _surface_scores(evaluation: SequenceEvaluation) -> Iterator[tuple[str, float]]:
+    depth, surface = evaluation.depth.scores(), evaluation.geometry()
+    if depth:
+        yield "depth_rmse_m", depth.rmse
+        yield "depth_mae_m", depth.mae
+        yield "depth_abs_rel", depth.abs_rel
+        yield "depth_delta1", depth.delta1
+        yield "depth_coverage", depth.coverage
+    if surface:
+        yield "chamfer_l1_m", surface.chamfer_l1
+        yield "chamfer_l2_m2", surface.chamfer_l2
+        yield "accuracy_m", surface.accuracy
+        yield "completeness_m", surface.completeness
+        for limit, value in surface.fscore.items():
+            yield f"fscore_{limit:g}m", value
+            yield f"precision_{limit:g}m", surface.precision[limit]
+            yield f"recall_{limit:g}m", surface.recall[limit]
+
+
+def write_rows(path: str | Path, rows: Sequence[Row]) -> None:
+    """Write the rows as a JSON list. Raises OutputError."""
+    write_json(path, [asdict(row) for row in rows])
+
+
+def tables(rows: Sequence[Row]) -> list[Table]:
+    """One table a benchmark with a line a method; columns that nobody filled are left out."""
+    return [
+        _table(name, [row for row in rows if row.benchmark == name])
+        for name in dict.fromkeys(r.benchmark for r in rows)
+    ]
+
+
+def _table(benchmark: str, rows: Sequence[Row]) -> Table:
+    values = {(row.method, row.metric): row.value for row in rows}
+    shown = [metric for metric in COLUMNS if any(row.metric == metric for row in rows)]
+    table = Table(title=benchmark, title_justify="left")
+    table.add_column("method", no_wrap=True)
+    for metric in shown:
+        table.add_column(COLUMNS[metric][0], justify="right")
+    for method in dict.fromkeys(row.method for row in rows):
+        cells = [(method, metric) for metric in shown]
+        table.add_row(method, *(format(values[c], COLUMNS[c[1]][1]) if c in values else "" for c in cells))
+    return table

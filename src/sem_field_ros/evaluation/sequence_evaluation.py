@@ -1,0 +1,191 @@
+"""Scores a 2-D segmenter and the maps made with it on recorded sequences, all fusions in one pass over the frames.
+
+Everything is pooled over the scenes: counts are summed first, then scored, so every pixel, vertex and square metre is
+worth the same wherever it comes from (and mIoU is the IoU of the summed confusion matrix, not a mean over scenes).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from torch.nn.functional import interpolate
+
+from sem_field_ros.errors import DataError, SegmenterError
+from sem_field_ros.evaluation.calibration import Calibration
+from sem_field_ros.evaluation.geometry_metrics import SurfaceScores, sample_mesh, scores_of_distances
+from sem_field_ros.evaluation.image_metrics import DepthErrors
+from sem_field_ros.evaluation.map_evaluation import MapTally, true_index
+from sem_field_ros.evaluation.metrics import Confusion
+from sem_field_ros.evaluation.true_mesh import SeenPoints, TrueMesh, find_true_mesh
+from sem_field_ros.frame import PosedFrame, SequenceReader
+from sem_field_ros.geometry.raycast import MeshRaycaster
+from sem_field_ros.labels import LabelSet
+from sem_field_ros.mapping.config import MapConfig
+from sem_field_ros.mapping.mapper import Mapper
+from sem_field_ros.mapping.sequence_mapping import read_frames
+from sem_field_ros.mapping.surface import Surface
+from sem_field_ros.segmentation.segmenter import ClassProbabilities, Segmenter
+
+_SAMPLES_PER_M2 = 1000  # of a surface, for distances to the other one: 3 cm apart
+_MAX_SAMPLES = 1_000_000
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Which frames of each sequence are used: every `every`-th, at most `max_frames`."""
+
+    every: int = 1
+    max_frames: int | None = None
+
+
+class SequenceEvaluation:
+    """One segmenter (None: geometry alone) with any number of fusions, scored over the sequences given to `add`.
+
+    images, calibration   the segmenter's own probabilities against the label images, at the size of these
+    maps                  by fusion: the map rendered into the same views, and against the labelled mesh
+    depth                 the map's rendered depth against the measured depth
+    """
+
+    def __init__(
+        self, segmenter: Segmenter | None, labels: LabelSet, config: MapConfig, fusions: Sequence[str]
+    ) -> None:
+        self.segmenter, self.labels, self.config = segmenter, labels, config
+        self.images, self.calibration = Confusion(len(labels)), Calibration()
+        self.maps = {fusion: MapTally(labels) for fusion in fusions}
+        self.depth = DepthErrors()
+        self.frames = self.scenes = 0
+        self.problems: list[str] = []
+        self.segment_ms: list[float] = []
+        self._to_truth: list[np.ndarray] = []
+        self._to_map: list[np.ndarray] = []
+
+    def add(self, sequence: SequenceReader, scope: Scope = Scope(), tick: Callable[[], None] | None = None) -> None:
+        """Map one sequence with every fusion and score all of it. Raises DataError where no frame could be used."""
+        memory = _LastOpinion(self.labels)
+        mappers = {
+            fusion: Mapper(replace(self.config, fusion=fusion), memory if self.segmenter else None, self.labels)
+            for fusion in self.maps
+        }
+        mapped = 0
+        for frame in read_frames(sequence, scope.every, scope.max_frames):
+            if isinstance(frame, PosedFrame):
+                memory.opinion = self._segment(frame, sequence)
+                mapped += self._register(list(mappers.values()), frame)
+            else:
+                self._note(str(frame))
+            if tick:
+                tick()
+        if not mapped:
+            raise DataError(
+                f"sequence {sequence.name}: no frame could be mapped; {(self.problems or ['it is empty'])[-1]}"
+            )
+        self.frames += mapped
+        self.scenes += 1
+        self._score_maps(mappers, sequence, scope)
+
+    def geometry(self) -> SurfaceScores | None:
+        """The maps' surface against the true one; None where no scene had a mesh with faces."""
+        if not self._to_truth:
+            return None
+        return scores_of_distances(np.concatenate(self._to_truth), np.concatenate(self._to_map))
+
+    # -- one frame --------------------------------------------------------------------------------------------------
+
+    def _segment(self, frame: PosedFrame, sequence: SequenceReader) -> ClassProbabilities | None:
+        """What the segmenter says about a frame, scored where it is labelled; None where it cannot say anything."""
+        if self.segmenter is None:
+            return None
+        start = time.perf_counter()
+        try:
+            opinion = self.segmenter.segment(frame)
+        except SegmenterError as error:
+            self._note(str(error))
+            return None
+        self.segment_ms.append((time.perf_counter() - start) * 1e3)
+        if frame.labels is not None and sequence.labels is not None:
+            truth = true_index(frame.labels, sequence.labels, self.labels)
+            size = frame.labels.shape
+            values = interpolate(opinion.values[None].cpu(), size=size, mode="bilinear", align_corners=False)[0]
+            self.images.add(truth, ClassProbabilities(values).label_index().numpy())
+            self.calibration.add(values.numpy(), truth)
+        return opinion
+
+    def _register(self, mappers: list[Mapper], frame: PosedFrame) -> bool:
+        if frame.depth is None or not frame.depth.any():
+            self._note(f"frame {frame.name or frame.stamp_ns} has no valid depth")
+            return False
+        for mapper in mappers:
+            with contextlib.suppress(SegmenterError):  # noted already; its geometry is in the map
+                mapper.register_frame(frame)
+        return True
+
+    def _note(self, problem: str) -> None:
+        self.problems.append(problem)
+
+    # -- the maps of one scene --------------------------------------------------------------------------------------
+
+    def _score_maps(self, mappers: dict[str, Mapper], sequence: SequenceReader, scope: Scope) -> None:
+        truth = find_true_mesh(sequence)
+        scene = _TrueScene(truth, self.config.depth_max_m) if truth else None
+        for frame in _readable(sequence, scope):
+            if scene:
+                scene.seen.look(frame.camera, frame.T_world_camera)
+            for fusion, mapper in mappers.items():
+                if sequence.labels is not None and self.segmenter is not None:
+                    self.maps[fusion].add_view(frame, sequence.labels, mapper.map.render)
+            if frame.depth is not None:  # the geometry is the same in all maps
+                first = next(iter(mappers.values())).map
+                measured = np.where(frame.depth <= self.config.depth_max_m, frame.depth, 0)
+                self.depth.add(first.render(frame.depth_camera, frame.T_world_camera).depth, measured)
+        if truth is None or scene is None:
+            return
+        for fusion, mapper in mappers.items():
+            if sequence.labels is not None and self.segmenter is not None:
+                vertices_seen = scene.seen.seen[: len(truth.vertices)]
+                self.maps[fusion].add_mesh(truth, vertices_seen, sequence.labels, mapper.map.surface())
+        if len(truth.faces):
+            self._compare_surfaces(scene, next(iter(mappers.values())).map.surface())
+
+    def _compare_surfaces(self, scene: _TrueScene, surface: Surface) -> None:
+        """Distances both ways. What no camera saw of the truth need not be in the map, but the map may have it."""
+        wanted = scene.samples[scene.seen.seen[len(scene.truth.vertices) :]]
+        self._to_map.append(MeshRaycaster(surface.vertices, surface.faces).distance(wanted))
+        self._to_truth.append(scene.raycaster.distance(_sample(surface.vertices, surface.faces)))
+
+
+class _LastOpinion:
+    """The segmenter of all mappers of a scene: says again what was said about the frame at hand."""
+
+    def __init__(self, labels: LabelSet) -> None:
+        self.labels = labels
+        self.opinion: ClassProbabilities | None = None
+
+    def segment(self, frame: PosedFrame) -> ClassProbabilities:
+        if self.opinion is None:
+            raise SegmenterError(f"nothing is known about frame {frame.name}")
+        return self.opinion
+
+
+class _TrueScene:
+    """A true mesh with points spread over it; `seen` is about its vertices followed by these points."""
+
+    def __init__(self, truth: TrueMesh, reach_m: float) -> None:
+        self.truth = truth
+        self.raycaster = MeshRaycaster(truth.vertices, truth.faces)
+        self.samples = _sample(truth.vertices, truth.faces)
+        self.seen = SeenPoints(np.concatenate([truth.vertices, self.samples]), self.raycaster, reach_m)
+
+
+def _sample(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    corners = np.asarray(vertices, np.float64)[faces]
+    area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1).sum() / 2
+    return sample_mesh(vertices, faces, int(np.clip(area * _SAMPLES_PER_M2, 1000, _MAX_SAMPLES)))
+
+
+def _readable(sequence: SequenceReader, scope: Scope) -> Iterator[PosedFrame]:
+    frames = read_frames(sequence, scope.every, scope.max_frames)
+    return (frame for frame in frames if isinstance(frame, PosedFrame))

@@ -1,0 +1,86 @@
+"""`sem-field evaluate`: tables, rows and one-line mistakes, on a small room of our own."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from sem_field_ros import cli
+
+SMALL = ["--voxel-size-m", "0.1", "--min-weight", "1"]
+
+
+@pytest.fixture(scope="module")
+def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("rooms") / "tiny"
+    arguments = ["generate", "room", "--out", str(path), "--frames", "8", "--width", "128", "--fast", "--seed", "5"]
+    assert cli.main(arguments) == 0
+    return path
+
+
+def _rows(path: Path) -> dict[tuple[str, str, str], float]:
+    return {(r["benchmark"], r["method"], r["metric"]): r["value"] for r in json.loads(path.read_text())}
+
+
+def test_sequences_with_two_segmenters(room: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "rows.json"
+    names = ["--segmenter", "external", "--segmenter", "noisy:0.4"]
+    assert cli.main(["evaluate", "sequences", str(room), str(room), *names, *SMALL, "--out", str(out)]) == 0
+    rows, printed = _rows(out), capsys.readouterr().out
+    fusions = {method for _, method, _ in rows if method.startswith("noisy:0.4, map")}
+    assert fusions == {f"noisy:0.4, map ({f})" for f in ("bayesian", "majority", "last_wins", "confidence")}
+    assert rows["tiny/scannet20", "external", "2d_miou"] > 0.95 > rows["tiny/scannet20", "noisy:0.4", "2d_miou"]
+    assert rows["tiny/scannet20", "external, map (bayesian)", "3d_accuracy"] > 0.5
+    assert rows["tiny", "surface at 10 cm", "chamfer_l1_m"] < 0.2
+    assert len([key for key in rows if key[2] == "chamfer_l1_m"]) == 1  # the same surface for both
+    assert "tiny/scannet20" in printed and "noisy:0.4, map (majority)" in printed
+
+
+def test_a_bag_scores_as_its_sequence_does(room: Path, tmp_path: Path) -> None:
+    bag, out, beside = tmp_path / "tiny.mcap", tmp_path / "bag.json", tmp_path / "folder.json"
+    assert cli.main(["bag", str(room), "--out", str(bag)]) == 0
+    common = ["--fusion", "bayesian", "--benchmark", "b", *SMALL]
+    mesh = ["--mesh", str(room / "mesh_labels.ply")]
+    assert cli.main(["evaluate", "bag", str(bag), *mesh, *common, "--out", str(out)]) == 0
+    assert cli.main(["evaluate", "sequences", str(room), *common, "--out", str(beside)]) == 0
+    a, b = _rows(out), _rows(beside)
+    assert a.keys() == b.keys() and ("b/scannet20", "external, map (bayesian)", "3d_miou") in a
+    exact = {key for key in a if key[2].startswith("2d_iou") or key[2].startswith("3d_")}
+    assert {key: a[key] for key in exact} == pytest.approx({key: b[key] for key in exact}, abs=0.02)
+
+
+def test_every_shipped_model_is_run(room: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from sem_field_ros.commands import evaluate
+    from sem_field_ros.segmentation.registry import SEGMENTERS
+
+    shipped = evaluate._shipped_segmenters()
+    assert shipped[0] == "external" and "pascal" in shipped and set(shipped) < set(SEGMENTERS)
+    monkeypatch.setattr(evaluate, "_shipped_segmenters", lambda: ["external"])
+    out = tmp_path / "eval.json"
+    assert cli.main(["evaluate", "models", str(room), "--voxel-size-m", "0.1", "--out", str(out)]) == 0
+    assert ("mini/scannet20", "external, map (majority)", "3d_miou") in _rows(out)
+
+
+def test_geometry_alone_without_labels(room: Path, tmp_path: Path) -> None:
+    bare, out = tmp_path / "bare", tmp_path / "rows.json"
+    shutil.copytree(room, bare)
+    shutil.rmtree(bare / "label")
+    (bare / "mesh_labels.ply").unlink()
+    assert cli.main(["evaluate", "sequences", str(bare), *SMALL, "--max-frames", "3", "--out", str(out)]) == 0
+    assert {key[:2] for key in _rows(out)} == {("bare", "surface at 10 cm")}
+
+
+def test_mistakes_are_told_in_one_line(room: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments, message in (
+        (["bag", str(room)], "is no bag"),
+        (["sequences", str(tmp_path / "nowhere")], "does not exist"),
+        (["sequences", str(room), "--segmenter", "nonsense"], "unknown"),
+        (["sequences", str(room), "--mesh", str(tmp_path / "no.ply")], "is no file"),
+        (["sequences", str(room), "--voxel-size-m", "7"], "voxel_size_m must be"),
+    ):
+        assert cli.main(["evaluate", *arguments]) == 2
+        lines = capsys.readouterr().err.strip().splitlines()
+        assert message in lines[-1] and lines[-1].startswith("sem-field:")
