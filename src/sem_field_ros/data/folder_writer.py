@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
-from sem_field_ros.atomic import write_failure, write_json
+from sem_field_ros.atomic import atomic_write, write_json
 from sem_field_ros.errors import DataError, OutputError
 from sem_field_ros.frame import PosedFrame
 
@@ -19,39 +19,50 @@ _MAX_DEPTH_MM = 65534  # 65535 means invalid
 class FolderWriter:
     """Writes frames one by one, then the files about the whole with `close` (or as a context manager).
 
-    The folder is made; one that already holds a sequence is refused, so that frames of two never mix.
+    The folder is made; one that already holds a sequence is refused, so that frames of two never mix, unless `resume`.
+    Every file appears whole or not at all, and a frame's colour image last: where it is, the frame is complete.
+    Images in a frame's `extra` go to the folder of their name: whole numbers as they are, floats as depth in metres.
     """
 
-    def __init__(self, directory: str | Path, jpeg_quality: int = 88) -> None:
+    def __init__(self, directory: str | Path, jpeg_quality: int = 88, resume: bool = False) -> None:
         self.directory = Path(directory)
-        self._jpeg_quality = jpeg_quality
-        self._times: list[str] = []
-        if (self.directory / "color").exists():
+        self.jpeg_quality = jpeg_quality
+        self._stamps: dict[str, int] = {}
+        if not resume and (self.directory / "color").exists():
             raise OutputError(f"{self.directory} already holds a sequence; remove it or choose another folder")
+
+    def written(self, name: str) -> bool:
+        """Whether a frame is complete."""
+        return (self.directory / "color" / f"{name}.jpg").is_file()
 
     def write(self, frame: PosedFrame) -> None:
         """Write one frame. Raises DataError for a size that changes, OutputError where the disk refuses."""
-        name = frame.name or f"{len(self._times):06d}"
-        if not self._times:
+        name = frame.name or f"{len(self._stamps):06d}"
+        if not self._stamps:
             self._write_text("intrinsics.txt", frame.camera.matrix)
             self._camera = frame.camera
         if frame.camera != self._camera:
             raise DataError(f"frame {name}: the camera changed; a folder has one intrinsics.txt")
-        color = np.ascontiguousarray(frame.color[..., ::-1])
-        self._write_image(f"color/{name}.jpg", color, [cv2.IMWRITE_JPEG_QUALITY, self._jpeg_quality])
         if frame.depth is not None:
-            millimetres = np.clip(np.round(frame.depth * 1000), 0, _MAX_DEPTH_MM).astype(np.uint16)
-            self._write_image(f"depth/{name}.png", millimetres)
+            self._write_image(f"depth/{name}.png", _millimetres(frame.depth))
         if frame.labels is not None:
             self._write_image(f"label/{name}.png", frame.labels)
-        if "instance" in frame.extra:
-            self._write_image(f"instance/{name}.png", frame.extra["instance"])
+        for folder, image in frame.extra.items():
+            whole = np.issubdtype(image.dtype, np.integer)
+            self._write_image(f"{folder}/{name}.png", image if whole else _millimetres(image))
         self._write_text(f"pose/{name}.txt", frame.T_world_camera)
-        self._times.append(f"{name} {frame.stamp_ns // 10**9}.{frame.stamp_ns % 10**9:09d}")
+        color = np.ascontiguousarray(frame.color[..., ::-1])
+        self._write_image(f"color/{name}.jpg", color, [cv2.IMWRITE_JPEG_QUALITY, self.jpeg_quality])
+        self._stamps[name] = frame.stamp_ns
 
-    def close(self, meta: dict[str, Any]) -> None:
-        """Write timestamps.txt (`stem seconds` a line) and meta.json (`label_set`, and what else the caller gives)."""
-        self._write_bytes("timestamps.txt", ("\n".join(self._times) + "\n").encode())
+    def close(self, meta: dict[str, Any], stamps_ns: Mapping[str, int] | None = None) -> None:
+        """Write timestamps.txt (`stem seconds` a line) and meta.json (`label_set`, and what else the caller gives).
+
+        stamps_ns  of all frames by name, where some were written before a resumption
+        """
+        stamps = self._stamps if stamps_ns is None else stamps_ns
+        lines = [f"{name} {stamp // 10**9}.{stamp % 10**9:09d}\n" for name, stamp in stamps.items()]
+        self._write_bytes("timestamps.txt", "".join(lines).encode())
         write_json(self.directory / "meta.json", meta)
 
     def _write_image(self, relative: str, image: np.ndarray, options: list[int] | None = None) -> None:
@@ -66,12 +77,12 @@ class FolderWriter:
         self._write_bytes(relative, ("\n".join(lines) + "\n").encode())
 
     def _write_bytes(self, relative: str, content: bytes) -> None:
-        path = self.directory / relative
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
-        except OSError as error:
-            raise OutputError(write_failure(path, error)) from error
+        with atomic_write(self.directory / relative) as file:
+            file.write(content)
+
+
+def _millimetres(depth: np.ndarray) -> np.ndarray:
+    return np.clip(np.round(depth * 1000), 0, _MAX_DEPTH_MM).astype(np.uint16)
 
 
 def write_sequence(directory: str | Path, frames: Iterable[PosedFrame], meta: dict[str, Any]) -> int:

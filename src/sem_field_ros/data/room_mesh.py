@@ -19,7 +19,7 @@ def labelled_mesh(room: SyntheticRoom) -> tuple[np.ndarray, np.ndarray, np.ndarr
     """Return vertices [V, 3] float32 world metres, faces [F, 3] and label ids [V] uint8 of what the frames see."""
     renderer = room.renderer
     triangles = renderer.vertices[renderer.faces].astype(np.float64)
-    triangles, parent = _split_long_edges(triangles, _MAX_EDGE_M)
+    triangles, parent = split_long_edges(triangles, _MAX_EDGE_M)
     seen = _seen(room, triangles)
     triangles, parent = triangles[seen], parent[seen]
     label = room.labels.to_id(renderer.face_label[parent])
@@ -38,7 +38,7 @@ def write_labelled_mesh(path: Path, room: SyntheticRoom) -> None:
     write_ply(path, columns | {"label": label}, faces)
 
 
-def _split_long_edges(triangles: np.ndarray, limit: float) -> tuple[np.ndarray, np.ndarray]:
+def split_long_edges(triangles: np.ndarray, limit: float) -> tuple[np.ndarray, np.ndarray]:
     """Halve triangles [F, 3, 3] at their longest edge until no edge is longer than `limit`; also each one's origin."""
     done, origin = [], []
     parent = np.arange(len(triangles))
