@@ -19,7 +19,7 @@ FLOORS = (
     {"stream"},  # messages as plain data: bags hold them too, without ROS
     {"data"},
     {"ros", "generation"},
-    {"segmentation"},
+    {"segmentation", "fields"},
     {"mapping"},
     {"evaluation", "viewer"},
     {"training"},
