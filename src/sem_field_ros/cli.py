@@ -24,6 +24,7 @@ COMMANDS: dict[str, str] = {
     "evaluate": "sem_field_ros.commands.evaluate",
     "generate": "sem_field_ros.commands.generate",
     "map": "sem_field_ros.commands.map",
+    "train": "sem_field_ros.commands.train",
     "up": "sem_field_ros.commands.up",
     "view": "sem_field_ros.commands.view",
 }

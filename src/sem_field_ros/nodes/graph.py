@@ -57,7 +57,9 @@ _COMMON = (
     Argument("autostart", "true", "configure and activate the mapper at start; false leaves it to a lifecycle manager"),
     Argument("log_level", "info", "debug | info | warn | error"),
     Argument(
-        "segmenter", "", "who labels the pixels: external | pascal | tflite:PATH | onnx:PATH | hf:NAME_OR_PATH | none"
+        "segmenter",
+        "",
+        "who labels the pixels: external | homes | pascal | trained:PATH | tflite:PATH | onnx:PATH | hf:NAME | none",
     ),
     Argument("label_set", "", "label set by name or YAML path"),
     Argument("fusion", "", "how views are fused: bayesian | majority | last_wins | confidence"),

@@ -9,6 +9,8 @@ from sem_field_ros.segmentation.segmenter import Segmenter
 SEGMENTERS = {
     "external": "the label image that comes with each frame",
     "noisy:RATE": "the same with about RATE (0 to 1) of the pixels wrong, to try fusions",
+    "homes": "the shipped net of our own, ScanNet's 20 classes",
+    "trained:PATH": "a net trained with `sem-field train segmenter` (.safetensors)",
     "pascal": "the shipped DeepLabv3-MobileNetV2, 21 Pascal VOC classes",
     "tflite:PATH": "a TFLite net; needs label_set",
     "onnx:PATH": "an ONNX net with PATH.json beside it",
@@ -22,7 +24,7 @@ def make_segmenter(
 ) -> Segmenter:
     """Make a segmenter by its name in SEGMENTERS (but `none`, which is no segmenter).
 
-    label_set  name or path; needed by tflite:, optional for onnx: and hf:, the map's set for external (default: source)
+    label_set  name or path; needed by tflite:, the map's set for external (default: source), optional for the others
     source     label set of the label images that `external` gets
     Raises SegmenterError in one line.
     """
@@ -30,13 +32,17 @@ def make_segmenter(
     labels = load_label_set(label_set) if label_set else None
     if kind == "external" or (kind == "noisy" and path):
         return _make_external(path, labels, source, label_width)
+    if kind == "homes":
+        from sem_field_ros.segmentation.trained import homes_segmenter
+
+        return homes_segmenter(labels, label_width, device)
     if kind == "pascal":
         from sem_field_ros.segmentation.tflite import pascal_segmenter
 
         if labels is not None and labels.name != "voc":
             raise SegmenterError(f"segmenter 'pascal' labels with set voc, not {labels.name}: leave label_set empty")
         return pascal_segmenter(label_width)
-    if kind in ("tflite", "onnx", "hf") and path:
+    if kind in ("tflite", "onnx", "hf", "trained") and path:
         return _make_from_path(kind, path, labels, label_width, device)
     known = "; ".join(f"{key} ({what})" for key, what in SEGMENTERS.items())
     raise SegmenterError(f"segmenter '{name}' is unknown; choose {known}")
@@ -64,6 +70,10 @@ def _make_from_path(kind: str, path: str, labels: LabelSet | None, label_width: 
         from sem_field_ros.segmentation.onnx import OnnxSegmenter
 
         return OnnxSegmenter(path, labels, label_width)
+    if kind == "trained":
+        from sem_field_ros.segmentation.trained import TrainedSegmenter
+
+        return TrainedSegmenter(path, labels, label_width, device)
     from sem_field_ros.segmentation.huggingface import HuggingFaceSegmenter
 
     return HuggingFaceSegmenter(path, labels, label_width, device)

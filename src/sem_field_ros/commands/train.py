@@ -1,0 +1,115 @@
+"""`sem-field train`: trains the models; each run is a folder that can be resumed to the exact step."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sem_field_ros.training.loop import TrainingResult
+    from sem_field_ros.training.segmenter import SegmenterRecipe
+
+HELP = "train a model: the 2-D segmenter; or export a run's weights"
+INTERRUPTED = 130
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare one subcommand per model, and export."""
+    from sem_field_ros.settings import add_settings_arguments
+    from sem_field_ros.training.config import LoopConfig
+    from sem_field_ros.training.segmenter_settings import SegmenterTraining
+
+    kinds = parser.add_subparsers(dest="kind", required=True, metavar="KIND")
+    segmenter = kinds.add_parser("segmenter", help="the 2-D segmenter, on labelled homes")
+    segmenter.add_argument(
+        "--data", type=Path, required=True, metavar="DIR", help="folder with training/SCENE and validation/SCENE"
+    )
+    segmenter.add_argument("--out", type=Path, required=True, metavar="RUN", help="folder of the run")
+    segmenter.add_argument(
+        "--resume", action="store_true", help="go on with the run in RUN, on the frames it began with"
+    )
+    segmenter.add_argument("--init", type=Path, metavar="FILE", help="weights (.safetensors) to start from")
+    segmenter.add_argument("--label-set", default="scannet20", metavar="NAME", help="classes (default scannet20)")
+    segmenter.add_argument("--threads", type=int, default=0, metavar="N", help="threads of torch (default: all cores)")
+    add_settings_arguments(segmenter, SegmenterTraining)
+    add_settings_arguments(segmenter, LoopConfig, skip=("seed",))
+    segmenter.set_defaults(train=_segmenter)
+    export = kinds.add_parser("export", help="write a run's best weights as a model that segmenters load")
+    export.add_argument("folder", metavar="RUN", type=Path, help="folder of a run")
+    export.add_argument("out", metavar="DIR", type=Path, help="folder to write DIR/NAME.safetensors and NAME.json to")
+    export.add_argument("--last", action="store_true", help="the last validated weights instead of the best ones")
+    export.add_argument("--full", action="store_true", help="float32 instead of float16, twice the size")
+    export.set_defaults(train=_export)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the chosen subcommand."""
+    return int(args.train(args))
+
+
+def _segmenter(args: argparse.Namespace) -> int:
+    import torch
+
+    from sem_field_ros.settings import settings_from_arguments
+    from sem_field_ros.training.config import LoopConfig
+    from sem_field_ros.training.loop import train
+
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    config = settings_from_arguments(LoopConfig, args)
+    recipe = _segmenter_recipe(args)
+    result = train(recipe, config, args.out, resume=args.resume)
+    return _ending(result, args.out)
+
+
+def _segmenter_recipe(args: argparse.Namespace) -> SegmenterRecipe:
+    """Read the frames: all that are there, or those that the run began with."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from sem_field_ros.labels import load_label_set
+    from sem_field_ros.settings import settings_from_arguments
+    from sem_field_ros.training.labelled_frames import TRAINING, VALIDATION, read_frames, scenes_of
+    from sem_field_ros.training.run_folder import RunFolder
+    from sem_field_ros.training.segmenter import SegmenterRecipe
+    from sem_field_ros.training.segmenter_settings import SegmenterTraining
+
+    labels = load_label_set(args.label_set)
+    began: dict[str, Any] = RunFolder(args.out).read()["settings"]["segmenter"] if args.resume else {}
+    scenes = {split: scenes_of(args.data, split) for split in (TRAINING, VALIDATION)}
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("reading frames", total=sum(map(len, scenes.values())))
+        frames = {
+            split: read_frames(folders, labels, only=began.get(f"{split}_frames"), tick=lambda: progress.advance(task))
+            for split, folders in scenes.items()
+        }
+    data = {split: _description(args.data, split, frames[split]) for split in frames}
+    config = settings_from_arguments(SegmenterTraining, args)
+    recipe = SegmenterRecipe(config, labels, frames[TRAINING], frames[VALIDATION], data, args.init)
+    return recipe
+
+
+def _description(data: Path, split: str, frames: list[Any]) -> dict[str, Any]:
+    scenes = sorted({frame.name.partition("/")[0] for frame in frames})
+    return {"folder": data.name, "scenes": scenes, "frames": len(frames)}
+
+
+def _ending(result: TrainingResult, out: Path) -> int:
+    best = "" if result.best is None else f", best score {result.best:.4f} in {out / 'best.safetensors'}"
+    how = {"done": "done", "time": "time limit: go on with --resume", "interrupted": "interrupted: go on with --resume"}
+    print(f"{out}: step {result.step}, {how[result.reason]}{best}")
+    return INTERRUPTED if result.reason == "interrupted" else 0
+
+
+def _export(args: argparse.Namespace) -> int:
+    from sem_field_ros.segmentation.network import KIND
+    from sem_field_ros.training.run_folder import RunFolder
+    from sem_field_ros.weights import load_weights, save_weights
+
+    folder = RunFolder(args.folder)
+    state, card = load_weights(folder.last if args.last else folder.best, KIND)
+    path = args.out / f"{args.out.resolve().name}.safetensors"
+    save_weights(path, state, card, half=not args.full)
+    print(f"{path}: {path.stat().st_size / 1e6:.1f} MB, step {card.training.get('step')}")
+    return 0
