@@ -37,6 +37,9 @@ def test_reads_labelled_frames_of_all_scenes(tmp_path: Path) -> None:
     (scenes[1] / "color" / "000002.png").write_bytes(b"half written")
     (tmp_path / "training" / "begun" / "color").mkdir(parents=True)
     assert scenes_of(tmp_path, "training") == scenes
+    (tmp_path / "training").rename(tmp_path / "train")
+    assert [s.name for s in scenes_of(tmp_path, "training")] == ["home0", "home1"]
+    (tmp_path / "train").rename(tmp_path / "training")
     ticks: list[int] = []
     frames = read_frames(scenes, LABELS, tick=lambda: ticks.append(1))
     assert [f.name for f in frames] == ["home0/000000", "home0/000001", "home0/000002", "home1/000000"]
@@ -47,7 +50,7 @@ def test_reads_labelled_frames_of_all_scenes(tmp_path: Path) -> None:
 
 
 def test_mistakes_are_one_line(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="no scene in .*training.*generate homes"):
+    with pytest.raises(DataError, match="no scene in .*train: expected.*generate homes"):
         scenes_of(tmp_path, "training")
     write_homes(tmp_path)
     scenes = scenes_of(tmp_path, "training")

@@ -91,6 +91,21 @@ def test_frozen_statistics_stay_and_names_too() -> None:
     assert isinstance(net.pyramid.merge[1], nn.BatchNorm2d)  # only the encoder's
 
 
+def test_first_blocks_stay_as_they_are_where_they_were_pretrained(tmp_path: Path) -> None:
+    train(recipe(), loop(1), tmp_path / "a")
+    source = tmp_path / "a" / "last.safetensors"
+    config = recipe(freeze_blocks=2).config
+    r = SegmenterRecipe(config, LABELS, recipe().training, recipe().validation, {}, init=source)
+    train(r, loop(3, weight_decay=0.1), tmp_path / "b")
+    before, after = (safetensors.torch.load_file(tmp_path / n / "last.safetensors") for n in ("a", "b"))
+    same = {
+        k for k, v in before.items() if torch.equal(v, after[k]) and k.endswith(("conv.weight", "conv_stem.weight"))
+    }
+    frozen = ("backbone.conv_stem.", "backbone.blocks.0.", "backbone.blocks.1.")
+    assert same == {k for k in before if k.startswith(frozen) and k.endswith(("conv.weight", "conv_stem.weight"))}
+    assert all(p.requires_grad for p in recipe(freeze_blocks=2).build_model().parameters())  # random ones are trained
+
+
 def test_unlabelled_pixels_do_not_count() -> None:
     r = recipe(smoothing=0.0, rare_power=0.0)
     images = torch.zeros(1, 3, 48, 64, dtype=torch.uint8)

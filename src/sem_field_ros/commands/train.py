@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     kinds = parser.add_subparsers(dest="kind", required=True, metavar="KIND")
     segmenter = kinds.add_parser("segmenter", help="the 2-D segmenter, on labelled homes")
     segmenter.add_argument(
-        "--data", type=Path, required=True, metavar="DIR", help="folder with training/SCENE and validation/SCENE"
+        "--data", type=Path, required=True, metavar="DIR", help="folder with train/SCENE and val/SCENE"
     )
     segmenter.add_argument("--out", type=Path, required=True, metavar="RUN", help="folder of the run")
     segmenter.add_argument(

@@ -17,15 +17,17 @@ Rng = np.random.Generator
 
 @dataclass(frozen=True)
 class AugmentationConfig:
-    """Ranges and probabilities; images are stretched to `width` x `height` crops of the source at a random scale.
+    """Ranges and probabilities.
 
-    scale       zoom range, log-uniform: 0.5 shows things half as large       rotation_deg  camera roll, +- uniform
-    strength    0 no change of appearance, 1 the full one
+    width, height   of the crops, pixels                  scale     zoom range, log-uniform: 1 keeps the source's pixels
+    rotation_deg    camera roll, +- uniform               aspect    largest log of the stretch of each axis
+    strength        0 no change of appearance, 1 the full one
+    cutout          probability that something is hidden
     """
 
     width: int = 256
-    height: int = 256
-    scale: tuple[float, float] = (0.6, 2.0)
+    height: int = 192
+    scale: tuple[float, float] = (0.7, 1.8)
     aspect: float = 0.15
     rotation_deg: float = 8.0
     flip: bool = True
@@ -66,8 +68,6 @@ def _view_matrix(width: int, height: int, config: AugmentationConfig, rng: Rng) 
     """2x3 matrix from source to target pixels."""
     low, high = config.scale
     zoom = math.exp(rng.uniform(math.log(low), math.log(high)))
-    # at scale 1 an image as high as the crop is seen in its own size
-    zoom *= config.height / height
     stretch = math.exp(rng.uniform(-config.aspect, config.aspect))
     mirror = -1.0 if config.flip and rng.random() < 0.5 else 1.0
     angle = math.radians(rng.uniform(-config.rotation_deg, config.rotation_deg))

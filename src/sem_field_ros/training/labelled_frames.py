@@ -13,6 +13,7 @@ from sem_field_ros.errors import DataError, FrameError, SemFieldError
 from sem_field_ros.labels import LabelSet
 
 TRAINING, VALIDATION, TEST = "training", "validation", "test"
+FOLDERS = {TRAINING: ("training", "train"), VALIDATION: ("validation", "val"), TEST: ("test",)}
 MIN_LABELLED = 0.2  # share of a training image that must be labelled
 
 
@@ -29,13 +30,16 @@ class LabelledFrame:
 
 
 def scenes_of(data: Path, split: str) -> list[Path]:
-    """Sequence folders DATA/SPLIT/SCENE, by name. Raises DataError in one line where there are none."""
-    scenes = sorted(folder.parent for folder in (data / split).glob("*/color") if any(folder.iterdir()))
-    if not scenes:
+    """Sequence folders DATA/SPLIT/SCENE, by name; the folder of a split is called training or train, validation or val.
+
+    Raises DataError in one line where there are none.
+    """
+    colors = [color for name in FOLDERS[split] for color in (data / name).glob("*/color") if any(color.iterdir())]
+    if not colors:
         raise DataError(
-            f"no scene in {data / split}: expected {split}/SCENE/color, label ... (sem-field generate homes)"
+            f"no scene in {data / FOLDERS[split][-1]}: expected SCENE/color, label ... in it (sem-field generate homes)"
         )
-    return scenes
+    return sorted(color.parent for color in colors)
 
 
 def read_frames(

@@ -15,7 +15,7 @@ from torch.nn.functional import batch_norm, cross_entropy, interpolate
 from sem_field_ros.evaluation.calibration import Calibration
 from sem_field_ros.evaluation.metrics import Confusion
 from sem_field_ros.labels import LabelSet, label_set_to_dict
-from sem_field_ros.segmentation.backbone import imagenet_state
+from sem_field_ros.segmentation.backbone import Backbone, imagenet_state
 from sem_field_ros.segmentation.network import KIND, SegmenterConfig, SegmenterNet, channels_last, compact, tiny
 from sem_field_ros.training.augmentation import AugmentationConfig, augment
 from sem_field_ros.training.calibration import fitted_temperature, sampled_pixels
@@ -74,6 +74,8 @@ class SegmenterRecipe:
             model.backbone.load_state_dict(imagenet_state(model.backbone))
         if self.config.freeze_norm:
             freeze_norm(model.backbone)
+        if self.init or self.config.backbone == "imagenet":
+            freeze_first(model.backbone, self.config.freeze_blocks)
         return channels_last(model)
 
     def parameter_groups(self, model: nn.Module) -> list[ParameterGroup]:
@@ -179,6 +181,13 @@ def freeze_norm(module: nn.Module) -> None:
             setattr(module, name, FrozenNorm(child))
         else:
             freeze_norm(child)
+
+
+def freeze_first(backbone: Backbone, blocks: int) -> None:
+    """Do not train the stem and the first `blocks` blocks; 0 trains everything."""
+    if blocks:
+        for module in (backbone.conv_stem, backbone.bn0, *backbone.blocks[:blocks]):
+            module.requires_grad_(False)
 
 
 def _common_width(frames: list[LabelledFrame]) -> int:

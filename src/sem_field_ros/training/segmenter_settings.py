@@ -18,9 +18,12 @@ class SegmenterTraining:
         choices=("imagenet", "random"),
     )
     backbone_lr: float = setting(0.25, "learning rate of the encoder as a share of the rest's", minimum=0.0)
+    freeze_blocks: int = setting(
+        3, "first blocks of the pretrained encoder that stay as they are (3: all down to 1/4); saves time", minimum=0
+    )
     freeze_norm: bool = setting(True, "keep the encoder's batch statistics as they are: small batches, other images")
     crop_width: int = setting(256, "width of the training crops, pixels", minimum=32)
-    crop_height: int = setting(256, "height of the training crops, pixels", minimum=32)
+    crop_height: int = setting(192, "height of the training crops, pixels", minimum=32)
     strength: float = setting(1.0, "of the changes of appearance; 0 is none", minimum=0.0, maximum=2.0)
     smoothing: float = setting(0.05, "label smoothing", minimum=0.0, maximum=0.5)
     rare_power: float = setting(
