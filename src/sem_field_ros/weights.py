@@ -65,6 +65,13 @@ def save_weights(
     return card
 
 
+def copy_weights(source: Path, target: Path) -> None:
+    """Copy a weights file and its card, each whole or not at all. Raises OutputError."""
+    for suffix in (SUFFIX, ".json"):
+        with atomic_write(target.with_suffix(suffix)) as file:
+            file.write(source.with_suffix(suffix).read_bytes())
+
+
 def load_weights(path: str | Path, kind: str) -> tuple[dict[str, Tensor], WeightsCard]:
     """Read a weights file and its card, on the CPU. Raises WeightsError in one line: missing, damaged, other kind."""
     path = _checked(path)

@@ -152,7 +152,15 @@ def test_the_command_trains_resumes_exports_and_the_model_segments(tmp_path: Pat
     assert main(["train", "export", str(run), str(model)]) == 0
     segmenter = TrainedSegmenter(model / "model.safetensors", label_width=32)
     assert segmenter.card.data["training"] == {"folder": "homes", "scenes": ["home0", "home1"], "frames": 6}
-    assert set(segmenter.card.scores["validation"]) >= {"miou", "accuracy", "ece", "ece_before"}
+    scores = segmenter.card.scores["validation"]
+    assert set(scores) >= {"miou", "accuracy", "ece", "ece_before"} and set(scores["iou"]) == {"wall", "floor", "table"}
+    assert scores["miou"] == pytest.approx(np.mean(list(scores["iou"].values())))
+    readme = model / "README.md"
+    assert f"sha256 `{segmenter.card.sha256[:12]}" in readme.read_text() and "| command | `" in readme.read_text()
+    readme.write_text("By hand.\n\n" + readme.read_text().replace("| steps |", "| wrong |") + "More by hand.\n")
+    assert main(["train", "export", str(run), str(model)]) == 0
+    text = readme.read_text()
+    assert text.startswith("By hand.") and text.endswith("More by hand.\n") and "| wrong |" not in text
     assert segmenter.card.training["step"] == 4 and segmenter.card.output["image_width"] == 64
     assert main([*command]) == 2 and "already holds a run" in capsys.readouterr().err
     assert main(["train", "export", str(tmp_path / "none"), str(model)]) == 2

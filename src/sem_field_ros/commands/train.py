@@ -37,7 +37,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     segmenter.set_defaults(train=_segmenter)
     export = kinds.add_parser("export", help="write a run's best weights as a model that segmenters load")
     export.add_argument("folder", metavar="RUN", type=Path, help="folder of a run")
-    export.add_argument("out", metavar="DIR", type=Path, help="folder to write DIR/NAME.safetensors and NAME.json to")
+    export.add_argument(
+        "out",
+        metavar="DIR",
+        type=Path,
+        help="folder NAME to write NAME.safetensors, NAME.json and the facts in README.md to",
+    )
     export.add_argument("--last", action="store_true", help="the last validated weights instead of the best ones")
     export.add_argument("--full", action="store_true", help="float32 instead of float16, twice the size")
     export.set_defaults(train=_export)
@@ -104,12 +109,14 @@ def _ending(result: TrainingResult, out: Path) -> int:
 
 def _export(args: argparse.Namespace) -> int:
     from sem_field_ros.segmentation.network import KIND
+    from sem_field_ros.training.model_card import write_facts
     from sem_field_ros.training.run_folder import RunFolder
     from sem_field_ros.weights import load_weights, save_weights
 
     folder = RunFolder(args.folder)
     state, card = load_weights(folder.last if args.last else folder.best, KIND)
     path = args.out / f"{args.out.resolve().name}.safetensors"
-    save_weights(path, state, card, half=not args.full)
+    card = save_weights(path, state, card, half=not args.full)
+    write_facts(args.out / "README.md", path, card)
     print(f"{path}: {path.stat().st_size / 1e6:.1f} MB, step {card.training.get('step')}")
     return 0

@@ -9,6 +9,8 @@ from scipy.optimize import minimize_scalar
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from sem_field_ros.evaluation.calibration import Calibration
+
 _RANGE = (0.05, 20.0)
 
 
@@ -24,6 +26,14 @@ def fitted_temperature(logits: Tensor, index: Tensor) -> float:
 
     best = minimize_scalar(nll, bounds=[math.log(t) for t in _RANGE], method="bounded", options={"xatol": 1e-4})
     return math.exp(best.x)
+
+
+def calibration_error(logits: Tensor, index: Tensor) -> float:
+    """Expected calibration error of softmax(logits [N, C]) against index [N]."""
+    calibration = Calibration()
+    calibration.add(torch.softmax(logits, dim=1).T.numpy(), index.numpy())
+    scores = calibration.scores()
+    return scores.ece if scores else 0.0
 
 
 def sampled_pixels(logits: Tensor, index: Tensor, count: int, seed: int) -> tuple[Tensor, Tensor]:

@@ -30,6 +30,7 @@ from sem_field_ros.training.processes import Processes, joined, unwrapped
 from sem_field_ros.training.progress import StepProgress
 from sem_field_ros.training.recipe import Recipe, Samples, map_tensors
 from sem_field_ros.training.run_folder import RunFolder, TensorBoard
+from sem_field_ros.weights import copy_weights
 
 
 @dataclass(frozen=True)
@@ -202,9 +203,10 @@ class _Loop:
                 self.recipe.save(state.model, self.folder.last, facts)
                 if state.best is None or scores["score"] > state.best:
                     state.best = scores["score"]
-                    self.recipe.save(state.model, self.folder.best, facts)
+                    copy_weights(self.folder.last, self.folder.best)
             self._write(board, {f"validation/{name}": value for name, value in scores.items()})
-            progress.print(f"step {state.step}: " + ", ".join(f"{k} {v:.4g}" for k, v in scores.items()))
+            shown = {name: value for name, value in scores.items() if "/" not in name}
+            progress.print(f"step {state.step}: " + ", ".join(f"{name} {value:.4g}" for name, value in shown.items()))
         self.processes.wait()
 
     def _write(self, board: TensorBoard, values: dict[str, float], **more: float) -> None:

@@ -65,11 +65,14 @@ class Recipe(Protocol):
         ...
 
     def validate(self, model: nn.Module) -> dict[str, float]:
-        """Scores of the model (in eval mode, no gradients); higher `score` is better and chooses the best weights."""
+        """Scores of the model (in eval mode, no gradients), `score` among them: the highest chooses the best weights.
+
+        Names with a slash are written down but not printed.
+        """
         ...
 
     def save(self, model: nn.Module, path: Path, facts: dict[str, Any]) -> None:
-        """Write the weights with weights.save_weights; `facts`: step, command, git_revision, scores ..."""
+        """Write the weights with weights.save_weights; `facts`: step, commands, git_revision, validation ..."""
         ...
 
 

@@ -12,14 +12,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import batch_norm, cross_entropy, interpolate
 
-from sem_field_ros.evaluation.calibration import Calibration
 from sem_field_ros.evaluation.metrics import Confusion
 from sem_field_ros.labels import LabelSet, label_set_to_dict
 from sem_field_ros.segmentation.backbone import Backbone, imagenet_state
 from sem_field_ros.segmentation.network import KIND, SegmenterConfig, SegmenterNet, channels_last, compact, tiny
 from sem_field_ros.training.augmentation import AugmentationConfig, augment
-from sem_field_ros.training.calibration import fitted_temperature, sampled_pixels
+from sem_field_ros.training.calibration import calibration_error, fitted_temperature, sampled_pixels
 from sem_field_ros.training.labelled_frames import (
+    VALIDATION,
     DrawOrder,
     LabelledFrame,
     class_shares,
@@ -112,25 +112,40 @@ class SegmenterRecipe:
         return loss, {"accuracy": right.nan_to_num()}
 
     def validate(self, model: nn.Module) -> dict[str, float]:
-        """mIoU on whole images without augmentation; `score` is it."""
+        """On whole images without augmentation: mIoU, which is the `score`, IoU of each class, temperature and ECE."""
         confusion = Confusion(len(self.labels))
-        for _, logits, index in self._outputs(model):
-            confusion.add(index, logits.argmax(dim=0).cpu().numpy())
+        pixels: list[tuple[Tensor, Tensor]] = []
+        for i, (logits, index) in enumerate(self._outputs(model)):
+            confusion.add(index.numpy(), logits.argmax(dim=0).numpy())
+            pixels.append(sampled_pixels(logits, index, _PIXELS_PER_IMAGE, i))
         scores = confusion.scores()
-        return {"score": scores.miou, "miou": scores.miou, "accuracy": scores.accuracy, "classes": len(scores.iou)}
+        logits, index = (torch.cat(part) for part in zip(*pixels, strict=True))
+        temperature = fitted_temperature(logits, index)
+        return {
+            "score": scores.miou,
+            "miou": scores.miou,
+            "accuracy": scores.accuracy,
+            "classes": len(scores.iou),
+            "temperature": temperature,
+            "ece_before": calibration_error(logits, index),
+            "ece": calibration_error(logits / temperature, index),
+            **{f"iou/{self.labels.names[c]}": value for c, value in scores.iou.items()},
+        }
 
-    def _outputs(self, model: nn.Module) -> Iterator[tuple[LabelledFrame, Tensor, np.ndarray]]:
-        """Each validation frame with its class scores [C, h, w] at the size of its labels [h, w]."""
+    def _outputs(self, model: nn.Module) -> Iterator[tuple[Tensor, Tensor]]:
+        """Class scores [C, h, w] of each validation frame at the size of its labels, and these [h, w], on the CPU."""
         device = next(model.parameters()).device
         for frame in self.validation:
             image = torch.from_numpy(frame.color).to(device).permute(2, 0, 1)[None].float() / 255
-            logits = model(image.contiguous(memory_format=torch.channels_last))
-            yield frame, interpolate(logits.float(), frame.index.shape, mode="bilinear")[0], frame.index
+            logits = model(image.contiguous(memory_format=torch.channels_last)).float().cpu()
+            yield interpolate(logits, frame.index.shape, mode="bilinear")[0], torch.from_numpy(frame.index).long()
 
     def save(self, model: nn.Module, path: Path, facts: dict[str, Any]) -> None:
-        """Fit the temperature on the validation frames, then write weights and card."""
+        """Write the weights with the temperature that the validation found."""
         assert isinstance(model, SegmenterNet)
-        temperature, errors = self._calibrated(model)
+        found = dict(facts["validation"])
+        temperature = found.pop("temperature")
+        iou = {name.removeprefix("iou/"): found.pop(name) for name in list(found) if name.startswith("iou/")}
         card = WeightsCard(
             kind=KIND,
             architecture=model.config.as_dict(),
@@ -138,26 +153,10 @@ class SegmenterRecipe:
             output={"temperature": temperature, "image_width": _common_width(self.training)},
             data=self.data,
             training={k: v for k, v in facts.items() if k != "validation"} | {KIND: dataclasses.asdict(self.config)},
-            scores={"validation": {**facts["validation"], **errors}},
+            scores={VALIDATION: {**found, "iou": iou}},
             git_revision=facts["git_revision"],
         )
         save_weights(path, model.state_dict(), card)
-
-    def _calibrated(self, model: nn.Module) -> tuple[float, dict[str, float]]:
-        """The temperature, and the calibration error before and after it."""
-        parts = [
-            sampled_pixels(logits, torch.from_numpy(index).long().to(logits.device), _PIXELS_PER_IMAGE, i)
-            for i, (_, logits, index) in enumerate(self._outputs(model))
-        ]
-        logits, index = (torch.cat(part).cpu() for part in zip(*parts, strict=True))
-        temperature = fitted_temperature(logits, index)
-        errors = {}
-        for name, t in (("ece_before", 1.0), ("ece", temperature)):
-            calibration = Calibration()
-            calibration.add(torch.softmax(logits / t, dim=1).T.numpy(), index.numpy())
-            scores = calibration.scores()
-            errors[name] = scores.ece if scores else 0.0
-        return temperature, errors
 
 
 class FrozenNorm(nn.Module):

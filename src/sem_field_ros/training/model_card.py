@@ -1,0 +1,63 @@
+"""The README.md beside shipped weights: facts from their card in a marked block, everything else written by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from sem_field_ros.atomic import atomic_write
+from sem_field_ros.weights import WeightsCard
+
+BEGIN, END = "<!-- facts: written by sem-field train export -->", "<!-- end of facts -->"
+
+
+def write_facts(readme: Path, weights: Path, card: WeightsCard) -> None:
+    """Write the block of facts of `readme`, or the file where there is none; what people wrote around it stays."""
+    old = (
+        readme.read_text(encoding="utf-8") if readme.is_file() else f"# Model card: {weights.stem}\n\n{BEGIN}\n{END}\n"
+    )
+    before, _, rest = old.partition(BEGIN)
+    after = rest.partition(END)[2] if rest else "\n"
+    text = before + "\n".join([BEGIN, *facts(weights, card), END]) + after
+    with atomic_write(readme) as file:
+        file.write(text.encode("utf-8"))
+
+
+def facts(weights: Path, card: WeightsCard) -> Iterator[str]:
+    """The lines of a Markdown table of what the card says, and of the scores of each class."""
+    training = card.training
+    loop = training.get("loop", {})
+    yield from ("| | |", "|---|---|")
+    yield f"| file | `{weights.name}`, {weights.stat().st_size / 1e6:.1f} MB, sha256 `{card.sha256[:12]}…` |"
+    if card.label_set:
+        yield f"| label set | `{card.label_set['name']}` |"
+    for split, data in card.data.items():
+        yield f"| {split} data | {data.get('frames')} frames of {len(data.get('scenes', []))} scenes |"
+    steps = f"{training.get('step')} of {loop.get('steps')}"
+    yield f"| steps | {steps}, batch {loop.get('batch')}, seed {loop.get('seed')} |"
+    yield f"| time | {float(training.get('seconds', 0)) / 60:.0f} minutes |"
+    yield f"| code | revision `{card.git_revision[:12]}` |"
+    for command in training.get("commands", []):
+        yield f"| command | `{command}` |"
+    for key, value in card.output.items():
+        yield f"| {key.replace('_', ' ')} | {_number(value)} |"
+    for split, scores in card.scores.items():
+        plain = {k: v for k, v in scores.items() if not isinstance(v, dict) and k != "score"}
+        yield f"| {split} | {', '.join(f'{k} {_number(v)}' for k, v in plain.items())} |"
+    for split, scores in card.scores.items():
+        yield from _classes(split, scores.get("iou", {}))
+
+
+def _classes(split: str, iou: dict[str, float]) -> Iterator[str]:
+    if iou:
+        yield ""
+        yield (
+            f"IoU of each class that is there ({split}): "
+            + ", ".join(f"{name} {value:.2f}" for name, value in sorted(iou.items(), key=lambda item: -item[1]))
+            + "."
+        )
+
+
+def _number(value: Any) -> str:
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
