@@ -17,6 +17,7 @@ import torch
 
 from sem_field_ros.errors import TrainingError
 from sem_field_ros.training.loop import train
+from sem_field_ros.training.run_folder import command_line
 from sem_field_ros.weights import load_weights
 
 from .toy import ToyRecipe, toy_config
@@ -210,3 +211,8 @@ def test_learning_rate_by_hand() -> None:
     assert rates[:5] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0])
     assert rates[5] == pytest.approx(1.0) and rates[14] == pytest.approx(0.1)
     assert config.lr_at(5 + 3) == pytest.approx(0.1 + 0.9 * 0.75)  # a third of the way: (1 + cos 60 deg) / 2
+
+
+def test_commands_are_kept_without_the_folders_of_a_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["/opt/bin/sem-field", "train", "--data", str(Path.home() / "homes"), "two words"])
+    assert command_line() == "sem-field train --data ~/homes 'two words'"

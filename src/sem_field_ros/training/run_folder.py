@@ -87,8 +87,12 @@ def _short(value: Any) -> str:
 
 
 def command_line() -> str:
-    """The command that runs now, as typed (only the program's name, not its folder)."""
-    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    """The command that runs now, as typed: the program's name without its folder, `~` for the user's home."""
+    home = f"{Path.home()}/"
+    arguments = [f"~/{text.removeprefix(home)}" if text.startswith(home) else text for text in sys.argv[1:]]
+    return " ".join(
+        [Path(sys.argv[0]).name, *(text if text.startswith("~/") else shlex.quote(text) for text in arguments)]
+    )
 
 
 def git_revision() -> str:
