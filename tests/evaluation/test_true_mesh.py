@@ -75,6 +75,10 @@ def test_the_mesh_is_found_beside_the_sequence_or_where_its_reader_says(tmp_path
     (tmp_path / "mesh_labels.ply").rename(tmp_path / "scan.ply")
     sequence.mesh_path = tmp_path / "scan.ply"
     assert find_true_mesh(sequence) is not None
+    sequence = SimpleNamespace(path=tmp_path, read_mesh=lambda: (np.zeros((2, 3)), np.zeros((0, 3), int), np.ones(2)))
+    assert len(find_true_mesh(sequence).vertices) == 2
+    sequence.mesh_path = tmp_path / "scan.ply"  # what the user named goes before what the reader finds
+    assert len(find_true_mesh(sequence).vertices) == 3
     write_ply(tmp_path / "bare.ply", columns, np.zeros((0, 3), int))
     with pytest.raises(DataError, match="no vertex property 'label'"):
         TrueMesh.read(tmp_path / "bare.ply")

@@ -76,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
 
     args.sequences = args.sequences or _mini_benchmark()
     sequences = _open(args)
-    labelled = all(sequence.labels is not None for sequence in sequences)
+    labelled = all(getattr(sequence, "has_labels", sequence.labels is not None) for sequence in sequences)
     segmenters = _shipped_segmenters() if args.kind == "models" else args.segmenter
     segmenters = segmenters or ["external" if labelled else "none"]
     rows: list[Row] = []

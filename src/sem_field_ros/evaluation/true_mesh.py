@@ -38,7 +38,13 @@ class TrueMesh:
 
 
 def find_true_mesh(sequence: SequenceReader) -> TrueMesh | None:
-    """The labelled mesh of a sequence: where its reader says (`mesh_path`), else mesh_labels.ply in its folder."""
+    """The labelled mesh of a sequence: `mesh_path`, what its reader reads, else mesh_labels.ply in its folder."""
+    read = getattr(sequence, "read_mesh", None)
+    if read is not None and getattr(sequence, "mesh_path", None) is None:
+        arrays = read()
+        if arrays is not None:
+            vertices, faces, label_ids = arrays
+            return TrueMesh(np.asarray(vertices, np.float64), faces, label_ids)
     path = getattr(sequence, "mesh_path", None) or Path(getattr(sequence, "path", "")) / MESH_NAME
     return TrueMesh.read(Path(path)) if Path(path).is_file() else None
 
