@@ -34,7 +34,7 @@ def world_point(frame: PosedFrame, row: int, column: int) -> np.ndarray:
 def picture(number: int, height: int = 12, width: int = 16) -> np.ndarray:
     """A colour image [H, W, 3] RGB that tells red from blue and one frame from the next, and survives JPEG."""
     image = np.zeros((height, width, 3), np.uint8)
-    image[:, : width // 2] = (200, 20 + 40 * number, 40)
+    image[:, : width // 2] = (200, 20 + 30 * number, 40)
     image[:, width // 2 :] = (30, 60, 220 - 20 * number)
     return image
 

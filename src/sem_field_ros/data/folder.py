@@ -81,6 +81,11 @@ class FolderSequence:
         """Time stamps of the frames, nanoseconds."""
         return [stamp for stamp, _ in self._frames]
 
+    def frame_files(self, index: int) -> tuple[str, Path]:
+        """Name of a frame and its colour image; its other files have the same name in the folders beside."""
+        path = self._frames[index][1]
+        return path.stem, path
+
     def __len__(self) -> int:
         return len(self._frames)
 
