@@ -84,3 +84,8 @@ def test_mistakes_are_told_in_one_line(room: Path, tmp_path: Path, capsys: pytes
         assert cli.main(["evaluate", *arguments]) == 2
         lines = capsys.readouterr().err.strip().splitlines()
         assert message in lines[-1] and lines[-1].startswith("sem-field:")
+    other = tmp_path / "other"
+    shutil.copytree(room, other)
+    (other / "meta.json").write_text('{"label_set": "nyu40"}')
+    assert cli.main(["evaluate", "sequences", str(room), str(other)]) == 2
+    assert "label sets nyu40, scannet20" in capsys.readouterr().err

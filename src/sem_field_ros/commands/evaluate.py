@@ -109,6 +109,9 @@ def _open(args: argparse.Namespace) -> list[SequenceReader]:
                 raise DataError(f"--mesh {args.mesh} is no file")
             sequence.mesh_path = args.mesh  # type: ignore[attr-defined]
         sequences.append(sequence)
+    sets = {sequence.labels.name for sequence in sequences if sequence.labels is not None}
+    if len(sets) > 1:
+        raise DataError(f"the sequences have label sets {', '.join(sorted(sets))}: evaluate those of one set together")
     return sequences
 
 

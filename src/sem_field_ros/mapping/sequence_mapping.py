@@ -124,6 +124,7 @@ class MappedFrames:
     def __init__(self, sequence: SequenceReader, every: int, run: SequenceRun) -> None:
         self.name, self.labels = sequence.name, sequence.labels
         self.path = getattr(sequence, "path", "")  # where a labelled mesh would be
+        self.read_mesh = getattr(sequence, "read_mesh", None)
         self._sequence, self._every, self._frames_in = sequence, every, run.frames_in
 
     def __len__(self) -> int:
