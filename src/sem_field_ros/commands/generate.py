@@ -8,7 +8,11 @@ from pathlib import Path
 
 from rich.progress import track
 
-HELP = "make labelled data of our own: a synthetic room"
+from sem_field_ros.commands.generate_homes import add_homes
+from sem_field_ros.commands.generate_objects import add_objects
+from sem_field_ros.commands.generate_subset import add_subset
+
+HELP = "make labelled data of our own: a synthetic room, furnished homes, objects with part labels"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,6 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     room.add_argument("--clean", action="store_true", help="no sensor noise: exact depth, noise-free colour")
     room.add_argument("--fast", action="store_true", help="one ray per pixel: rougher pictures in a tenth of the time")
     room.set_defaults(generate=_room)
+    add_homes(kinds)
+    add_objects(kinds)
+    add_subset(kinds)
 
 
 def _at_least(smallest: float, kind: Callable[[str], float]) -> Callable[[str], float]:

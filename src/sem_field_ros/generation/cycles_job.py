@@ -35,7 +35,7 @@ def cycles_missing() -> str:
 class CyclesRenderer:
     """Draws frames of one scene. A context manager: Blender's process ends with it."""
 
-    def __init__(self, scene: HomeScene, mesh: SceneMesh, samples: int = 8, threads: int = 1, seed: int = 0) -> None:
+    def __init__(self, scene: HomeScene, mesh: SceneMesh, samples: int = 4, threads: int = 1, seed: int = 0) -> None:
         reason = cycles_missing()
         if reason:
             raise DataError(reason)

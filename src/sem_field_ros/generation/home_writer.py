@@ -40,7 +40,7 @@ class DrawSettings:
     """renderer  `cycles` or `raster`; samples  light paths a pixel; threads  of Cycles; seed  of camera and noise."""
 
     renderer: str = "cycles"
-    samples: int = 8
+    samples: int = 4
     threads: int = 1
     seed: int = 0
 
@@ -98,16 +98,18 @@ def _draw_frames(
         renderer = stack.enter_context(open_renderer(scene, mesh, caster, settings))
         # the camera is set by the same pictures however often the run was resumed
         probes = np.unique(np.linspace(0, len(names) - 1, _PROBES).round().astype(int)).tolist()
-        for i in probes:
-            renderer.ask(f"probe{i}", poses[i])
-        finish.set_camera([renderer.take(f"probe{i}") for i in probes])
-        renderer.ask(names[missing[0]], poses[missing[0]])
-        for place, i in enumerate(missing):
-            picture = renderer.take(names[i])
-            for following in missing[place + 1 : place + 2]:  # drawn while this one is finished and written
-                renderer.ask(names[following], poses[following])
-            finish.frame(i, names[i], picture)
-            tick(1)
+        order = probes + [i for i in missing if i not in probes]
+        for i in order[: len(probes) + 1]:  # one more than is needed: drawn while others are finished and written
+            renderer.ask(names[i], poses[i])
+        pictures = {i: renderer.take(names[i]) for i in probes}
+        finish.set_camera(list(pictures.values()))
+        for place, i in enumerate(order):
+            picture = pictures.pop(i) if place < len(probes) else renderer.take(names[i])
+            if place >= len(probes) and place + 1 < len(order):
+                renderer.ask(names[order[place + 1]], poses[order[place + 1]])
+            if i in missing:
+                finish.frame(i, names[i], picture)
+                tick(1)
 
 
 class _Finisher:

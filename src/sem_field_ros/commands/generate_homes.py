@@ -1,0 +1,144 @@
+"""`sem-field generate homes` and `generate sheet`: furnished homes as labelled sequences, and a look at them."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sem_field_ros.errors import SettingError
+
+if TYPE_CHECKING:
+    from sem_field_ros.generation.home_run import HomeJob
+
+SPLITS = {"train": "training", "val": "validation", "test": "test"}
+
+
+def add_homes(kinds: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Declare the subcommands."""
+    homes = kinds.add_parser("homes", help="furnished homes seen by a moving RGB-D camera, in path-traced light")
+    homes.add_argument(
+        "--out", type=Path, required=True, help="folder to write to; one that holds homes is gone on with"
+    )
+    homes.add_argument("--scenes", type=_count, default=1, help="how many scenes (default 1)")
+    homes.add_argument("--frames", type=_count, default=40, help="how many frames each (default 40)")
+    homes.add_argument("--size", type=_size, default=(320, 240), metavar="WxH", help="of the images (default 320x240)")
+    homes.add_argument("--seed", type=int, default=0, help="same seed, same homes, camera paths and noise (default 0)")
+    homes.add_argument(
+        "--split", choices=tuple(SPLITS), default="train", help="which homes and furniture to take (default train)"
+    )
+    homes.add_argument(
+        "--first", type=int, default=0, help="number of the first scene, to add to those of a run before (default 0)"
+    )
+    homes.add_argument(
+        "--renderer", choices=("cycles", "raster"), default="cycles",
+        help="cycles: light that bounces, needs Blender's wheel bpy; raster: without shadows, in a fifth of the time "
+        "(default cycles)",
+    )  # fmt: skip
+    homes.add_argument("--samples", type=_count, default=4, help="light paths a pixel, then denoised (default 4)")
+    homes.add_argument(
+        "--workers", type=_count, default=_processors(), help="scenes drawn at a time (default: one a processor)"
+    )
+    homes.add_argument("--bag", action="store_true", help="also NAME.mcap beside each folder: camera topics and TF")
+    homes.add_argument(
+        "--assets", type=Path, help="folder of Debian's sweethome3d files (default /usr/share/sweethome3d)"
+    )
+    homes.set_defaults(generate=_homes)
+    sheet = kinds.add_parser("sheet", help="a picture of sequences to look at: colour, labels, depth")
+    sheet.add_argument("folders", type=Path, nargs="+", metavar="DIR", help="sequence folders")
+    sheet.add_argument("--out", type=Path, required=True, help="PNG or JPEG file to write")
+    sheet.add_argument("--frames", type=_count, default=2, help="frames of each folder (default 2)")
+    sheet.add_argument("--columns", type=_count, default=2, help="folders side by side (default 2)")
+    sheet.add_argument("--width", type=_count, default=240, help="width of each image in pixels (default 240)")
+    sheet.set_defaults(generate=_sheet)
+
+
+def _processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, got {text}")
+    return value
+
+
+def _size(text: str) -> tuple[int, int]:
+    width, _, height = text.lower().partition("x")
+    if not (width.isdecimal() and height.isdecimal() and int(width) >= 32 and int(height) >= 32):
+        raise argparse.ArgumentTypeError(f"must be WIDTHxHEIGHT in pixels, at least 32x32, got {text}")
+    return int(width), int(height)
+
+
+def _homes(args: argparse.Namespace) -> int:
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    from sem_field_ros.generation.cycles_job import cycles_missing
+    from sem_field_ros.generation.home_run import draw_all
+
+    if args.renderer == "cycles" and cycles_missing():
+        raise SettingError(cycles_missing())
+    jobs = _jobs(args)
+    started = time.monotonic()
+    failures = []
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn()) as progress:
+        bar = progress.add_task(f"{args.split} homes, frames", total=len(jobs) * args.frames)
+        for result in draw_all(jobs, args.workers, lambda frames: progress.advance(bar, frames)):
+            if result.error:
+                failures.append(result)
+                progress.console.print(f"{result.name}: left out: {result.error}", style="red", highlight=False)
+    made = len(jobs) - len(failures)
+    print(
+        f"{args.out}: {made} of {len(jobs)} {args.split} scenes complete, {args.frames} frames each, "
+        f"in {(time.monotonic() - started) / 60:.1f} min"
+    )
+    return 1 if failures else 0
+
+
+def _jobs(args: argparse.Namespace) -> list[HomeJob]:
+    from functools import partial
+
+    from sem_field_ros.generation.catalogue import Assets
+    from sem_field_ros.generation.home_run import HomeJob, build_home
+    from sem_field_ros.generation.home_scenes import scene_plan
+    from sem_field_ros.generation.home_writer import DrawSettings
+
+    width, height = args.size
+    settings = DrawSettings(args.renderer, args.samples, _processors(), args.seed)
+    command = f"sem-field generate homes --split {args.split} --seed {args.seed} --frames {args.frames} "
+    command += f"--size {width}x{height} --renderer {args.renderer} --samples {args.samples}"
+    jobs = []
+    plan = scene_plan(Assets(args.assets), args.seed, args.first + args.scenes, SPLITS[args.split])
+    for spec in plan[args.first :]:
+        build = partial(build_home, spec, args.frames, (width, height), args.assets)
+        meta = {"generator": command, "seed": args.seed, "home": spec.home, "split": args.split}
+        jobs.append(HomeJob(spec.name, args.out / args.split / spec.name, build, settings, meta, args.bag))
+    return jobs
+
+
+def _sheet(args: argparse.Namespace) -> int:
+    import cv2
+    import numpy as np
+
+    from sem_field_ros.atomic import atomic_write
+    from sem_field_ros.generation.sheet import contact_sheet
+
+    if args.out.suffix not in (".png", ".jpg"):
+        raise SettingError(f"{args.out}: the picture's name must end in .png or .jpg")
+    picture = contact_sheet(args.folders, args.frames, args.columns, args.width)
+    _, content = cv2.imencode(args.out.suffix, picture[..., ::-1])
+    with atomic_write(args.out) as file:
+        file.write(np.asarray(content).tobytes())
+    print(f"{args.out}: {len(args.folders)} sequences, {picture.shape[1]}x{picture.shape[0]}")
+    return 0
