@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import trimesh
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sem_field_ros.evaluation.geometry_metrics import sample_mesh, surface_scores
@@ -35,6 +35,7 @@ def test_two_parallel_squares_are_their_distance_apart():
     assert scores.fscore == {0.09: 0.0, 0.12: 1.0}
 
 
+@settings(deadline=None, max_examples=40)
 @given(st.integers(0, 10_000), st.integers(1, 40), st.integers(1, 40))
 def test_same_as_all_pairs(seed, n, m):
     rng = np.random.default_rng(seed)

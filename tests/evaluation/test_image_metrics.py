@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
 
@@ -42,6 +42,7 @@ def test_ssim_known_by_hand():
     assert ssim(flat, np.full((16, 20), 0.25)) == pytest.approx((0.25 + 1e-4) / (0.25 + 0.0625 + 1e-4))
 
 
+@settings(deadline=None, max_examples=40)
 @given(st.integers(0, 1000), st.floats(0.001, 0.5))
 def test_same_as_torchmetrics(seed, noise):
     image, truth = _pair(seed, noise)

@@ -21,6 +21,9 @@ def test_known_by_hand():
     assert scores.class_accuracy == {0: pytest.approx(0.5), 1: pytest.approx(0.5)}
     assert scores.coverage == pytest.approx(5 / 6)
     assert scores.samples == 6
+    covered = confusion.covered().scores()  # class 0: right 2, labels 3, predicted 3 -> 2/4
+    assert covered.iou == {0: pytest.approx(1 / 2), 1: pytest.approx(1 / 3)}
+    assert covered.samples == 5 and covered.coverage == 1 and confusion.scores() == scores
 
 
 def test_same_as_torchmetrics_where_all_is_predicted():

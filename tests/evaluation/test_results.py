@@ -33,6 +33,7 @@ def test_rows_of_counts_known_by_hand() -> None:
     assert values["toy/scannet20", "net", "ms_per_image"] == 2.0
     assert values["toy/scannet20", "net, map (bayesian)", "3d_miou"] == 0.5
     assert values["toy/scannet20", "net, map (bayesian)", "3d_iou/chair"] == 0.5
+    assert values["toy/scannet20", "net, map (bayesian)", "3d_miou_covered"] == 1.0
     assert ("toy/scannet20", "net, map (bayesian)", "2d_miou") not in values  # no view was scored
     assert values["toy", "surface at 2 cm", "depth_rmse_m"] == 0.5
     assert ("toy", "surface at 2 cm", "chamfer_l1_m") not in values

@@ -45,6 +45,12 @@ class Confusion:
         flat = np.bincount(label * (self.classes + 1) + prediction, minlength=self.counts.size)
         self.counts += flat.reshape(self.counts.shape)
 
+    def covered(self) -> Confusion:
+        """The same without the samples for which nothing was predicted."""
+        part = Confusion(self.classes)
+        part.counts[:, :-1] = self.counts[:, :-1]
+        return part
+
     def scores(self) -> SegmentationScores:
         """Scores of everything added; all zero where nothing was labelled."""
         total = int(self.counts.sum())

@@ -18,7 +18,8 @@ from sem_field_ros.labels import LabelSet
 COLUMNS = {
     "2d_miou": ("2-D mIoU", ".3f"),
     "2d_accuracy": ("2-D acc.", ".3f"),
-    "2d_mean_accuracy": ("2-D class acc.", ".3f"),
+    "2d_mean_accuracy": ("class acc.", ".3f"),
+    "2d_miou_covered": ("covered mIoU", ".3f"),
     "2d_ece": ("ECE", ".3f"),
     "3d_miou": ("3-D mIoU", ".3f"),
     "3d_accuracy": ("3-D acc.", ".3f"),
@@ -47,11 +48,12 @@ def rows_of(evaluation: SequenceEvaluation, benchmark: str, segmenter: str) -> l
     named = f"{benchmark}/{evaluation.labels.name}"
     rows = [Row(named, segmenter, metric, value) for metric, value in _image_scores(evaluation)]
     for fusion, tally in evaluation.maps.items():
-        scores = tally.scores()
-        for kind, found in (("2d", scores.views), ("3d", scores.mesh)):
-            if found is not None:
-                method = f"{segmenter}, map ({fusion})"
-                rows += [Row(named, method, metric, value) for metric, value in _labels(kind, found, evaluation.labels)]
+        method = f"{segmenter}, map ({fusion})"
+        for kind, confusion in (("2d", tally.views), ("3d", tally.mesh)):
+            if confusion.counts.any():
+                found = _labels(kind, confusion.scores(), evaluation.labels)
+                rows += [Row(named, method, metric, value) for metric, value in found]
+                rows.append(Row(named, method, f"{kind}_miou_covered", confusion.covered().scores().miou))
     surface = f"surface at {evaluation.config.voxel_size_m * 100:g} cm"
     return rows + [Row(benchmark, surface, metric, value) for metric, value in _surface_scores(evaluation)]
 
