@@ -24,7 +24,7 @@ def random_views(count: int, rng: np.random.Generator, lowest_deg: float = -30.0
     low = np.sin(np.radians(lowest_deg))
     z = rng.uniform(low, np.sin(np.radians(90 - _SPIRAL_TOP_DEG)), count)
     azimuth = rng.uniform(0, 2 * np.pi, count)
-    return _looking_in(azimuth, z)
+    return looking_in(azimuth, z)
 
 
 def spiral_views(count: int) -> np.ndarray:
@@ -38,10 +38,10 @@ def spiral_views(count: int) -> np.ndarray:
     steps = np.hypot(np.diff(polar), np.sin((polar[1:] + polar[:-1]) / 2) * np.diff(azimuth))
     length = np.concatenate([[0], np.cumsum(steps)])
     at = np.interp(np.linspace(0, length[-1], count), length, fine)
-    return _looking_in(np.interp(at, fine, azimuth), np.cos(np.interp(at, fine, polar)))
+    return looking_in(np.interp(at, fine, azimuth), np.cos(np.interp(at, fine, polar)))
 
 
-def _looking_in(azimuth: np.ndarray, z: np.ndarray) -> np.ndarray:
+def looking_in(azimuth: np.ndarray, z: np.ndarray) -> np.ndarray:
     """Cameras at (azimuth from -y, sine of the elevation) that look at the origin with the z axis up."""
     across = np.sqrt(1 - z**2)
     eyes = DISTANCE * np.stack([across * np.sin(azimuth), -across * np.cos(azimuth), z], -1)

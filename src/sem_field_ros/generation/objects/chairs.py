@@ -54,7 +54,7 @@ def make_chair(seed: int, labels: LabelSet) -> PartMesh:
         "cantilever": _cantilever,
         "shell": _shell,
     }[kind](build, rng)
-    return build.build()
+    return build.build().on_floor()
 
 
 def _seat_plate(seat: Seat, rng: np.random.Generator) -> Solid:

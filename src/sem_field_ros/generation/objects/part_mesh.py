@@ -62,6 +62,10 @@ class PartMesh:
         scale = RADIUS / np.linalg.norm(points - center, axis=1).max()
         return replace(self, corners=(self.corners - center) * scale, metres=self.metres / scale)
 
+    def on_floor(self) -> PartMesh:
+        """Moved so that its lowest point lies at z = 0."""
+        return replace(self, corners=self.corners - [0, 0, self.corners[..., 2].min()])
+
     def refined(self, longest_edge: float) -> PartMesh:
         """Triangles halved at their longest edge until none is longer."""
         done: list[PartMesh] = []
@@ -79,19 +83,19 @@ class PartMesh:
 
     def cut(self, axis: int, at: float) -> PartMesh:
         """Triangles that cross the plane `axis` = `at` are cut along it."""
+        mesh = self
         for _ in range(2):  # a triangle crosses with two edges; the first cut leaves one that crosses with one
-            side = self.corners[:, :, axis] - at
+            side = mesh.corners[:, :, axis] - at
             after = np.roll(side, -1, axis=1)
             crosses = (side * after < 0) & (np.minimum(np.abs(side), np.abs(after)) > 1e-9)
-            edge = crosses.argmax(1)
-            hit = crosses.any(1)
-            if not hit.any():
+            rows = np.flatnonzero(crosses.any(1))
+            if len(rows) == 0:
                 break
-            rows = np.flatnonzero(hit)
-            start, end = side[rows, edge[rows]], after[rows, edge[rows]]
-            halves = _halved(self.take(rows), edge[rows], start / (start - end))
-            self = joined([self.take(~hit), halves])
-        return self
+            edge = crosses[rows].argmax(1)
+            start, end = side[rows, edge], after[rows, edge]
+            whole = np.flatnonzero(~crosses.any(1))
+            mesh = joined([mesh.take(whole), _halved(mesh.take(rows), edge, start / (start - end))])
+        return mesh
 
     def sample(self, count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Points spread evenly over the area: positions [N, 3], normals [N, 3], part [N], triangle [N]."""

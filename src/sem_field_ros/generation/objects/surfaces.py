@@ -41,7 +41,7 @@ WOODS: dict[str, tuple[Color, Color]] = {
     "ash": ((0.83, 0.76, 0.64), (0.73, 0.64, 0.50)),
 }
 PAINTS: tuple[Color, ...] = (
-    (0.93, 0.93, 0.91), (0.12, 0.12, 0.13), (0.35, 0.37, 0.39), (0.62, 0.64, 0.65), (0.75, 0.16, 0.14),
+    (0.86, 0.86, 0.84), (0.12, 0.12, 0.13), (0.35, 0.37, 0.39), (0.62, 0.64, 0.65), (0.75, 0.16, 0.14),
     (0.16, 0.32, 0.55), (0.22, 0.45, 0.32), (0.90, 0.72, 0.20), (0.55, 0.70, 0.72), (0.85, 0.47, 0.20),
 )  # fmt: skip
 FABRICS: tuple[Color, ...] = (
@@ -86,7 +86,7 @@ def metal(rng: np.random.Generator) -> Surface:
     if rng.random() < 0.4:
         dark = rng.random() < 0.7
         return Surface(
-            _jitter((0.13, 0.13, 0.14) if dark else (0.90, 0.90, 0.90), rng), shininess=rng.uniform(0.2, 0.5)
+            _jitter((0.13, 0.13, 0.14) if dark else (0.84, 0.84, 0.84), rng), shininess=rng.uniform(0.2, 0.5)
         )
     weights = np.array([0.45, 0.3, 0.15, 0.1])
     return Surface(METALS[rng.choice(len(METALS), p=weights)], shininess=rng.uniform(0.5, 1.0), metal=True)

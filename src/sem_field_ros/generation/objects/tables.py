@@ -71,7 +71,7 @@ def make_table(seed: int, labels: LabelSet) -> PartMesh:
         "top", plate, slab(_outline(top, rng), top.thickness, rng.uniform(0.1, 0.5) * top.thickness).moved(z=top.bottom)
     )
     _stand(build, support, top, plate, frame, metallic, rng)
-    return build.build()
+    return build.build().on_floor()
 
 
 def _choice(rng: np.random.Generator, shares: dict[str, float]) -> str:
