@@ -174,7 +174,8 @@ def seen_from(depth: np.ndarray, own: Intrinsics, color: Intrinsics) -> np.ndarr
     shift = max(abs(u[0]), abs(u[-1] - u.size + 1), abs(v[0]), abs(v[-1] - v.size + 1))
     if shift <= _SAME_PIXEL:
         return depth
-    columns, rows = np.rint(u).astype(int), np.rint(v).astype(int)
+    columns = np.clip(np.rint(u), -1, own.width).astype(int)
+    rows = np.clip(np.rint(v), -1, own.height).astype(int)
     inside = ((rows >= 0) & (rows < own.height))[:, None] & ((columns >= 0) & (columns < own.width))
     picked = depth[np.clip(rows, 0, own.height - 1)][:, np.clip(columns, 0, own.width - 1)]
     return np.where(inside, picked, 0)

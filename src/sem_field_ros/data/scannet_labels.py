@@ -65,7 +65,7 @@ def read_table(path: Path) -> np.ndarray:
         with path.open(encoding="utf-8", newline="") as file:
             for row in csv.DictReader(file, delimiter="\t"):
                 table[int(row["id"])] = int(row["nyu40id"] or 0)
-    except (OSError, KeyError, ValueError, TypeError, IndexError, OverflowError) as error:
+    except (OSError, csv.Error, KeyError, ValueError, TypeError, IndexError, OverflowError) as error:
         raise DataError(f"{path}: expected tab-separated columns 'id' and 'nyu40id' ({error!r})") from error
     return table
 
