@@ -116,8 +116,8 @@ def tables(rows: Sequence[Row]) -> list[Table]:
 def _table(benchmark: str, rows: Sequence[Row]) -> Table:
     values = {(row.method, row.metric): row.value for row in rows}
     shown = [metric for metric in COLUMNS if any(row.metric == metric for row in rows)]
-    table = Table(title=benchmark, title_justify="left")
-    table.add_column("method", no_wrap=True)
+    table = Table()
+    table.add_column(benchmark, no_wrap=True)
     for metric in shown:
         table.add_column(COLUMNS[metric][0], justify="right")
     for method in dict.fromkeys(row.method for row in rows):
