@@ -52,3 +52,14 @@ def split_of(catalogue_id: str) -> str:
     """The split a model belongs to: sha1 of its catalogue id modulo 10; 0-1 test, 2 validation, the rest training."""
     number = int(hashlib.sha1(catalogue_id.encode()).hexdigest(), 16) % 10
     return "test" if number < 2 else "validation" if number == 2 else "training"
+
+
+@cache
+def classes_by_material() -> dict[str, dict[str, str]]:
+    """NYU-40 class of single materials of a model, where it is not its role's, by catalogue id and material."""
+    table = yaml.safe_load(resource_path(TABLE).read_text(encoding="utf-8"))
+    return {
+        f"{table['libraries'][short]}#{model}": {m: name for name, materials in parts.items() for m in materials}
+        for short, models in table["materials"].items()
+        for model, parts in models.items()
+    }

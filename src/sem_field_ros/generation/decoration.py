@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import shapely
 
-from sem_field_ros.generation.class_table import roles
+from sem_field_ros.generation.filling import fill
 from sem_field_ros.generation.finishes import Finishes, hsv
 from sem_field_ros.generation.home_building import Building, Opening
 from sem_field_ros.generation.panels import Surface
 from sem_field_ros.generation.parametric import MAKERS, Part, curtain, picture
 from sem_field_ros.generation.placing import Item, Space
-from sem_field_ros.generation.refurnish import Chooser, as_item, set_on, surface_height
+from sem_field_ros.generation.refurnish import Chooser, as_item, set_on
 from sem_field_ros.generation.scene import Finish
 
 ON_TOP = {  # roles of small things by the class of what they stand on
@@ -29,8 +29,10 @@ def decorate(
 ) -> None:
     """Add to every room in sight what makes it look lived in; the filmed room gets most."""
     rng = chooser.rng
-    counters(space, rng, finishes)
     rooms = sorted({i.room for i in space.items if i.room is not None} | {room})
+    for index in rooms:
+        fill(space, building, index, kinds[index], chooser, finishes, modest=index != room)
+    counters(space, rng, finishes)
     for index in rooms:
         kind = kinds[index]
         for opening in building.openings:
@@ -168,6 +170,3 @@ def props(space: Space, item: Item, chooser: Chooser, rng: np.random.Generator) 
         center = item.center + np.array([c * x - s * y, s * x + c * y])
         prop = as_item(role, model, center, item.yaw + rng.normal(0, 0.35), item.room, float(rng.uniform(0.9, 1.1)))
         set_on(space, prop, item)
-
-
-__all__ = ["counters", "curtains", "decorate", "pictures", "props", "roles", "shower_curtains", "surface_height"]

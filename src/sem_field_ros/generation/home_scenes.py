@@ -11,7 +11,7 @@ from shapely.geometry import Polygon
 
 from sem_field_ros.errors import DataError
 from sem_field_ros.generation.catalogue import Assets
-from sem_field_ros.generation.class_table import SPLITS
+from sem_field_ros.generation.class_table import SPLITS, classes_by_material
 from sem_field_ros.generation.decoration import decorate
 from sem_field_ros.generation.finishes import Finishes
 from sem_field_ros.generation.home_building import Building, RoomFinish, is_indoors
@@ -87,12 +87,13 @@ def scene_plan(assets: Assets, seed: int, count: int, split: str = "training") -
     """
     if split not in SPLITS:
         raise DataError(f"split '{split}' is none of {', '.join(SPLITS)}")
-    rooms = [
-        (home, i)
-        for home in sorted(assets.homes)
-        if split_of_home(home) == split
-        for i in range(len(usable_rooms(assets, home)))
-    ]
+    rooms = []
+    for home in sorted(assets.homes):
+        if split_of_home(home) != split:
+            continue
+        for i, (level, index) in enumerate(usable_rooms(assets, home)):
+            kind = room_kind(Building(level).rooms[index].name, [])
+            rooms += [(home, i)] * (2 if kind in ("living", "kitchen", "bath", "office") else 1)
     plan: list[SceneSpec] = []
     turn = 0
     while len(plan) < count:
@@ -149,6 +150,10 @@ class _Builder:
             if where is not None:
                 raw[where].append(role_of_piece(piece, "") or "")
         self.kinds = [room_kind(r.name, raw[i]) for i, r in enumerate(self.building.rooms)]
+        for i, room in enumerate(self.building.rooms):
+            spare = self.building.polygons[i].area > 8 and not room.name
+            if self.kinds[i] in ("corridor", "other") and spare:  # a room the home has no use for
+                self.kinds[i] = str(self.rng.choice(["living", "bedroom", "office", "kitchen"]))
         self.looks = [self.finishes.room(kind) for kind in self.kinds]
         self.outside = RoomFinish(
             Finish((0.7, 0.66, 0.6)), (1, 1), Finish((0.45, 0.45, 0.45)), (1, 1), Finish((0.8,) * 3)
@@ -261,8 +266,10 @@ class _Builder:
                 self._add_parts(item.parts, item.T_world_item, item.role)
                 continue
             number = self.number(item.model.id)
+            asset = item.model.id
+            classes = classes_by_material().get(asset, {})
             models.append(
-                PlacedModel(item.model.path, item.T_world_model, item.nyu40, number, item.model.id, item.finishes)
+                PlacedModel(item.model.path, item.T_world_model, item.nyu40, number, asset, item.finishes, classes)
             )
         return models
 
@@ -284,7 +291,7 @@ class _Builder:
                 targets.append(Target(item.center, WEIGHTS.get(item.nyu40, 1.0) * float(np.clip(extent, 0.2, 1.5))))
         fov = float(np.radians(rng.uniform(60, 75)))
         positions = camera_positions(free, frames, float(rng.uniform(0.06, 0.12)), rng)
-        heading = headings(free, positions, targets, float(rng.uniform(6, 10)), fov / 2, rng)
+        heading = headings(free, positions, targets, float(rng.uniform(7, 12)), fov / 2, rng)
         width, tall_px = size
         focal = width / 2 / np.tan(fov / 2)
         camera = Intrinsics(focal, focal, (width - 1) / 2, (tall_px - 1) / 2, width, tall_px)

@@ -402,7 +402,7 @@ def bed(rng: np.random.Generator, finishes: Finishes, size: Size) -> list[Part]:
         Part(head, wood, "bed"),
         Part(mattress, white, "bed"),
         Part(cover, fabric, "bed"),
-        Part(pillows, white, "pillow"),
+        Part(pillows, white, "bed"),
     ]
 
 

@@ -15,6 +15,7 @@ from sem_field_ros.generation.parametric import Part
 from sem_field_ros.generation.scene import Finish
 
 SLACK = 0.015  # metres two things may overlap: tables touch walls, cabinets stand side by side
+TUCKED = 0.14  # metres a chair may reach under a table
 
 
 @dataclass
@@ -108,7 +109,8 @@ class Space:
                 continue
             if np.hypot(*(other.center - item.center)) > np.hypot(*item.size[:2]) / 2 + np.hypot(*other.size[:2]) / 2:
                 continue
-            if other.footprint.intersects(shape):
+            tucked = {item.nyu40, other.nyu40} in ({"chair", "table"}, {"chair", "desk"}, {"chair", "counter"})
+            if other.footprint.buffer(-TUCKED if tucked else 0.0).intersects(shape):
                 return False
         return True
 

@@ -51,6 +51,7 @@ class PlacedModel:
 
     T_world_model  4x4 float64 from the file's own coordinates, scale included, to world metres
     finishes       what replaces the file's materials, by material name
+    classes        NYU-40 class of single materials where it is not `nyu40`: a cabinet's worktop is a counter
     """
 
     model: Path
@@ -59,6 +60,7 @@ class PlacedModel:
     instance: int
     asset: str  # catalogue id, for the attribution file
     finishes: dict[str, Finish] = field(default_factory=dict)
+    classes: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,14 @@ class _Builder:
         face = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
         normals = np.repeat(_unit(face)[:, None], 3, axis=1)
         finish = np.full(len(corners), self._finish(panel.finish))
-        self._add(corners, normals, np.asarray(panel.uv)[panel.faces], finish, panel.instance, panel.nyu40)
+        self._add(
+            corners,
+            normals,
+            np.asarray(panel.uv)[panel.faces],
+            finish,
+            panel.instance,
+            np.full(len(corners), self._labels.index_of(panel.nyu40)),
+        )
 
     def add_model(self, placed: PlacedModel) -> None:
         model = read_obj(placed.model)
@@ -65,17 +72,23 @@ class _Builder:
         if np.linalg.det(rotation) < 0:  # mirrored: corners in the opposite order keep pointing outwards
             corners, normals, uv = corners[:, ::-1], normals[:, ::-1], uv[:, ::-1]
         table = np.array([self._finish(placed.finishes.get(n, f)) for n, f in model.materials.items()])
-        self._add(corners, normals, uv, table[model.material], placed.instance, placed.nyu40)
+        names = [placed.classes.get(name, placed.nyu40) for name in model.materials]
+        classes = np.array([self._labels.index_of(name) for name in names])[model.material]
+        self._add(corners, normals, uv, table[model.material], placed.instance, classes)
 
     def _finish(self, finish: Finish) -> int:
         return self._finishes.setdefault(finish, len(self._finishes))
 
     def _add(
-        self, corners: np.ndarray, normals: np.ndarray, uv: np.ndarray, finish: np.ndarray, instance: int, name: str
+        self,
+        corners: np.ndarray,
+        normals: np.ndarray,
+        uv: np.ndarray,
+        finish: np.ndarray,
+        instance: int,
+        nyu40: np.ndarray,
     ) -> None:
-        index = self._labels.index_of(name)
-        count = len(corners)
-        self._parts.append((corners, normals, uv, finish, np.full(count, instance), np.full(count, index)))
+        self._parts.append((corners, normals, uv, finish, np.full(len(corners), instance), nyu40))
 
     def mesh(self) -> SceneMesh:
         kinds = (np.float64, np.float32, np.float32, np.int32, np.uint16, np.int16)

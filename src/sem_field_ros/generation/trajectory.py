@@ -152,7 +152,7 @@ def headings(
     score = np.stack([_views(space, p, angles, targets, half_fov) for p in positions])
     largest = int(np.ceil(2.0 * turn / STEP_DEGREES))
     steps = np.arange(0, largest + 1)
-    price = 0.25 * ((steps * STEP_DEGREES - turn) / turn) ** 2
+    price = 0.7 * ((steps * STEP_DEGREES - turn) / turn) ** 2
     value = np.stack([score[0], score[0]])  # [direction, bin]
     origin = []
     for frame in range(1, len(positions)):
@@ -160,7 +160,7 @@ def headings(
         came = np.zeros((2, bins, 2), dtype=int)
         for direction, sign in enumerate((1, -1)):
             for before in (0, 1):
-                fee = 0.0 if before == direction else 1.5
+                fee = 0.0 if before == direction else 3.0
                 for step, cost in enumerate(price):
                     candidate = np.roll(value[before], sign * step) - cost - fee
                     better = candidate > best[direction]
