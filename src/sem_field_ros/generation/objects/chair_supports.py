@@ -73,7 +73,7 @@ def four_legs(
     size = {"square": (0.028, 0.048), "round": (0.024, 0.04), "turned": (0.035, 0.05), "tube": (0.016, 0.026)}[kind]
     width = rng.uniform(*size)
     lean = rng.uniform(0.08, 0.24) if splay else rng.choice([0.0, rng.uniform(0.01, 0.06)])
-    inset = width / 2 + (rng.uniform(0.02, 0.08) if splay else rng.uniform(0.0, 0.015))
+    inset = width / 2 + (rng.uniform(0.02, 0.08) if splay else rng.uniform(0.0, 0.015) + 0.25 * seat.radius)
     narrow = rng.uniform(0.5, 0.75) if splay else rng.uniform(0.6, 1.0)
     tops, feet = [], []
     for sx, sy in ((-1, -1), (1, -1), (1, 1), (-1, 1)):

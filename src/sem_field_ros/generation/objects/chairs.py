@@ -15,7 +15,7 @@ from sem_field_ros.labels import LabelSet
 
 @dataclass(frozen=True)
 class Seat:
-    """Where backs, arms and legs meet the seat: width, depth, height of its top, thickness (metres), its shape."""
+    """Where backs, arms and legs meet the seat: width, depth, height of its top, thickness, its shape; metres."""
 
     width: float
     depth: float
@@ -24,6 +24,7 @@ class Seat:
     taper: float
     round: bool
     bottom: float  # height of what legs are fixed to
+    radius: float  # of its corners
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def _seat_plate(seat: Seat, rng: np.random.Generator) -> Solid:
     if seat.round:
         outline = superellipse(seat.width, seat.depth, 2.0)
     else:
-        outline = rounded_rectangle(seat.width, seat.depth, rng.uniform(0.005, 0.12))
+        outline = rounded_rectangle(seat.width, seat.depth, seat.radius)
     bevel = rng.uniform(0.2, 0.5) * seat.thickness
     return slab(tapered(outline, seat.taper), seat.thickness, bevel).moved(z=seat.height - seat.thickness)
 
@@ -91,7 +92,7 @@ def _draw_seat(
     round_seat = bool(rng.random() < 0.16) and may_be_round
     if round_seat:
         shape["taper"] = 1.0
-    return Seat(**shape, round=round_seat, bottom=shape["height"] - shape["thickness"])
+    return Seat(**shape, round=round_seat, bottom=shape["height"] - shape["thickness"], radius=rng.uniform(0.005, 0.1))
 
 
 def _dining(build: PartBuilder, rng: np.random.Generator) -> None:

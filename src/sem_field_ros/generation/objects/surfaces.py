@@ -59,7 +59,7 @@ def wood(rng: np.random.Generator) -> Surface:
     light, dark = WOODS[list(WOODS)[rng.integers(len(WOODS))]]
     shade = rng.uniform(0.88, 1.08)
     return Surface(
-        _jitter(light, rng, shade), "wood", _jitter(dark, rng, shade), rng.uniform(0.015, 0.05), rng.uniform(0.05, 0.4)
+        _jitter(light, rng, shade), "wood", _jitter(dark, rng, shade), rng.uniform(0.03, 0.09), rng.uniform(0.05, 0.4)
     )
 
 
@@ -124,9 +124,10 @@ def _share(surface: Surface, at: np.ndarray) -> np.ndarray:
     x, y, z = at.T / surface.scale
     if surface.pattern == "wood":  # rings about an axis far away, bent by slow waves along the grain
         bend = 0.9 * np.sin(0.13 * z + 0.7 * np.sin(0.31 * y)) + 0.5 * np.sin(0.29 * z + 1.3 + 0.5 * x)
-        rings = np.sin(2.1 * x + 1.3 * y + bend) + 0.5 * np.sin(5.3 * x + 3.9 * y + 1.7 * bend)
+        rings = np.sin(2.1 * x + 1.3 * y + bend) + 0.6 * np.sin(5.3 * x + 3.9 * y + 1.7 * bend)
+        rings *= 0.6 + 0.4 * np.sin(0.47 * x + 0.61 * y + 0.9)  # some boards are calmer than others
         fibre = np.sin(23.0 * x + 0.4 * z) * np.sin(19.0 * y + 0.3 * z)
-        return np.clip(0.45 + 0.3 * rings + 0.12 * fibre, 0, 1)
+        return np.clip(0.45 + 0.22 * rings + 0.12 * fibre, 0, 1)
     if surface.pattern == "stripes":
         return (np.mod(x + y, 1.0) < 0.5).astype(float)
     if surface.pattern == "checks":

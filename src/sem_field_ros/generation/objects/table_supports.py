@@ -37,8 +37,7 @@ def straight_legs(
     small = top.height < 0.6 or top.width < 0.7
     size = rng.uniform(0.025, 0.05) if metallic or small else rng.uniform(0.045, 0.09)
     inset = size / 2 + rng.choice([0.0, rng.uniform(0.02, 0.08)])
-    share = 0.66 if top.round else 1.0
-    x, y = share * top.width / 2 - inset, share * top.depth / 2 - inset
+    x, y = top.corner * top.width / 2 - inset, top.corner * top.depth / 2 - inset
     tops = [np.array([sx * x, sy * y, top.bottom + 0.3 * top.thickness]) for sx, sy in _CORNERS]
     feet = [corner * [1, 1, 0] for corner in tops]
     narrow = rng.uniform(0.5, 1.0) if not metallic else 1.0
@@ -112,7 +111,7 @@ def splayed_legs(build: PartBuilder, top: Top, frame: Surface, rng: np.random.Ge
     for i in range(count):
         if count == 4 and not top.round:
             side = np.array([*_CORNERS[i], 0.0])
-            at = side * [top.width / 2 - 0.06 - lean, top.depth / 2 - 0.05 - 0.6 * lean, 0]
+            at = side * [top.corner * top.width / 2 - 0.06 - lean, top.corner * top.depth / 2 - 0.05 - 0.6 * lean, 0]
             out = side * [lean, 0.6 * lean, 0]
         else:
             a = 2 * np.pi * (i + 0.5) / count
@@ -191,7 +190,7 @@ def trestles(build: PartBuilder, top: Top, surface: Surface, rng: np.random.Gene
 def loops(build: PartBuilder, top: Top, plate: Surface, surface: Surface, rng: np.random.Generator) -> None:
     """A frame of bars at each end (a U or a trapezoid), with a shelf now and then."""
     x = top.width / 2 - rng.uniform(0.03, 0.16) * top.width
-    y = top.depth / 2 - rng.uniform(0.01, 0.05)
+    y = top.corner * top.depth / 2 - rng.uniform(0.01, 0.05)
     size = rng.uniform(0.02, 0.06)
     section = rounded_rectangle(size, rng.uniform(0.4, 1.0) * size, 0.002, 2)
     waist = rng.choice([1.0, rng.uniform(0.6, 0.85)])
@@ -213,8 +212,8 @@ def loops(build: PartBuilder, top: Top, plate: Surface, surface: Surface, rng: n
 def planks(build: PartBuilder, top: Top, surface: Surface, rng: np.random.Generator) -> None:
     """A board at each end down to the floor, with a shelf or a board between them."""
     thick = rng.uniform(0.02, 0.06)
-    x = top.width / 2 - thick / 2 - rng.choice([0.0, rng.uniform(0.03, 0.2) * top.width])
-    depth = top.depth * rng.uniform(0.8, 1.0)
+    x = top.corner * top.width / 2 - thick / 2 - rng.choice([0.0, rng.uniform(0.03, 0.2) * top.width])
+    depth = top.corner * top.depth * rng.uniform(0.8, 1.0)
     for side in (-x, x):
         build.add("leg", surface, box((thick, depth, top.bottom + 0.003), (side, 0, top.bottom / 2), 0.003))
     count = int(rng.integers(0, 3)) if top.height < 0.6 or top.depth < 0.45 else int(rng.integers(0, 2))
@@ -246,14 +245,14 @@ def cabinets(build: PartBuilder, top: Top, plate: Surface, frame: Surface, rng: 
     """A desk on one or two drawer cabinets; the open end stands on legs or a board."""
     both = rng.random() < 0.35
     width = rng.uniform(0.32, 0.42)
-    depth = top.depth * rng.uniform(0.85, 0.97)
+    depth = top.corner * top.depth * rng.uniform(0.85, 0.97)
     foot = rng.choice([0.0, rng.uniform(0.04, 0.1)])
     full = rng.random() < 0.7
     bottom = foot if full else top.bottom * rng.uniform(0.4, 0.6)
     knob = metal(rng)
     sides = (-1, 1) if both else (int(rng.choice([-1, 1])),)
     for side in sides:
-        x = side * (top.width / 2 - width / 2 - 0.01)
+        x = side * (top.corner * top.width / 2 - width / 2 - 0.01)
         middle = (top.bottom + bottom) / 2
         build.add("drawer", frame, box((width, depth, top.bottom - bottom + 0.004), (x, 0, middle), 0.003))
         count = int(rng.integers(2, 5)) if full else int(rng.integers(1, 3))
@@ -268,9 +267,13 @@ def cabinets(build: PartBuilder, top: Top, plate: Surface, frame: Surface, rng: 
                     at = np.array([x + sx * (width / 2 - 0.03), sy * (depth / 2 - 0.03), bottom + 0.01])
                     build.add("leg", frame, leg(at, at * [1, 1, 0], "square", 0.035, rng))
     if not both:
-        _open_end(build, -sides[0] * (top.width / 2 - 0.04), depth, top, frame, rng)
+        _open_end(build, -sides[0] * (top.corner * top.width / 2 - 0.04), depth, top, frame, rng)
     if rng.random() < 0.4:
-        build.add("apron", frame, box((top.width - 0.1, 0.018, 0.3), (0, depth / 2 - 0.02, top.bottom - 0.149), 0.002))
+        build.add(
+            "apron",
+            frame,
+            box((top.corner * top.width - 0.1, 0.018, 0.3), (0, depth / 2 - 0.02, top.bottom - 0.149), 0.002),
+        )
 
 
 def _open_end(build: PartBuilder, x: float, depth: float, top: Top, surface: Surface, rng: np.random.Generator) -> None:

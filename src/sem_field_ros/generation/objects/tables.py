@@ -15,13 +15,20 @@ from sem_field_ros.labels import LabelSet
 
 @dataclass(frozen=True)
 class Top:
-    """The plate: extent, height of its upper side, thickness (metres); round ones are as wide as deep or oval."""
+    """The plate: extent, height of its upper side, thickness, in metres; `outline` [N, 2] about its middle."""
 
     width: float
     depth: float
     height: float
     thickness: float
     round: bool
+    outline: np.ndarray
+
+    @property
+    def corner(self) -> float:
+        """How far towards the corners of its extent there is a plate, as a share: 1 for a sharp rectangle."""
+        shares = np.abs(self.outline) / [self.width / 2, self.depth / 2]
+        return float(shares.min(1).max())
 
     @property
     def bottom(self) -> float:
@@ -62,14 +69,15 @@ def make_table(seed: int, labels: LabelSet) -> PartMesh:
         depth = width * (rng.uniform(0.6, 0.85) if rng.random() < 0.2 else 1.0)
     elif support == "pedestal":
         width = min(width, 1.2 * depth)
-    top = Top(width, min(depth, width), rng.uniform(h0, h1), rng.choice([0.018, 0.025, 0.035, 0.05]), is_round)
+    depth = min(depth, width)
+    outline = _outline(width, depth, is_round, rng)
+    top = Top(width, depth, rng.uniform(h0, h1), rng.choice([0.018, 0.025, 0.035, 0.05]), is_round, outline)
     metallic = support == "loops" or (support != "cabinets" and rng.random() < 0.3)
     plate = paint(rng) if rng.random() < 0.2 else wood(rng)
     frame = metal(rng) if metallic else (plate if rng.random() < 0.7 else wood(rng))
     build = PartBuilder(labels)
-    build.add(
-        "top", plate, slab(_outline(top, rng), top.thickness, rng.uniform(0.1, 0.5) * top.thickness).moved(z=top.bottom)
-    )
+    plate_solid = slab(outline, top.thickness, rng.uniform(0.1, 0.5) * top.thickness)
+    build.add("top", plate, plate_solid.moved(z=top.bottom))
     _stand(build, support, top, plate, frame, metallic, rng)
     return build.build().on_floor()
 
@@ -79,15 +87,15 @@ def _choice(rng: np.random.Generator, shares: dict[str, float]) -> str:
     return str(rng.choice(list(shares), p=weights / weights.sum()))
 
 
-def _outline(top: Top, rng: np.random.Generator) -> np.ndarray:
-    if top.round:
+def _outline(width: float, depth: float, is_round: bool, rng: np.random.Generator) -> np.ndarray:
+    if is_round:
         if rng.random() < 0.1:
-            return polygon(8, 0.5, 22.5) * [top.width / 0.924, top.depth / 0.924]
-        return superellipse(top.width, top.depth, 2.0, 48)
+            return polygon(8, 0.5, 22.5) * [width / 0.924, depth / 0.924]
+        return superellipse(width, depth, 2.0, 48)
     if rng.random() < 0.12:
-        return superellipse(top.width, top.depth, rng.uniform(3, 5), 48)
-    radius = rng.choice([0.004, rng.uniform(0.01, 0.05), rng.uniform(0.05, 0.2) * top.depth], p=[0.5, 0.35, 0.15])
-    return rounded_rectangle(top.width, top.depth, float(radius))
+        return superellipse(width, depth, rng.uniform(3, 5), 48)
+    radius = rng.choice([0.004, rng.uniform(0.01, 0.05), rng.uniform(0.05, 0.2) * depth], p=[0.5, 0.35, 0.15])
+    return rounded_rectangle(width, depth, float(radius))
 
 
 def _stand(
