@@ -119,8 +119,9 @@ class _Faces:
 
     def model(self, path: Path) -> ObjModel:
         positions = np.array(self.positions, dtype=np.float64).reshape(-1, 3)
-        index, owner = triangulate(positions, [[c[0] for c in polygon] for polygon in self.polygons])
         flat = np.array([corner for polygon in self.polygons for corner in polygon], dtype=np.int64).reshape(-1, 3)
+        counts = np.array([len(polygon) for polygon in self.polygons], dtype=np.int64)
+        index, owner = triangulate(positions, flat[:, 0], counts)
         corner = flat[index]  # [T, 3 corners, 3 kinds]
         triangles = positions[corner[..., 0]]
         area = np.linalg.norm(np.cross(triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0]), axis=1)
