@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -39,7 +40,7 @@ def test_every_view_has_its_images_and_the_lists_name_every_object(drawn: Path) 
     assert (drawn / "chair_training.txt").read_text() == "parametric_0000000\nparametric_0000001\n"
     assert (drawn / "table_test.txt").read_text() == "parametric_0700000\n"
     folder = drawn / "chair" / "parametric_0000000"
-    for kind in ("color", "depth", "label", "instance", "pose"):
+    for kind in ("color", "depth", "label", "mask", "pose"):
         assert len(list((folder / kind).iterdir())) == 3
     assert len(list((drawn / "chair" / "parametric_0700000" / "color").iterdir())) == 5
     meta = json.loads((folder / "meta.json").read_text())
@@ -98,6 +99,8 @@ def test_objects_read_back_as_they_were_drawn(drawn: Path) -> None:
     assert len(views) == 3 and views.color.shape == (3, 32, 32, 3) and views.camera == object_camera(32)
     assert np.array_equal(views.mask, views.parts != objects.labels.index_of("background"))
     assert np.linalg.norm(views.T_world_camera[:, :3, 3], axis=1) == pytest.approx(DISTANCE)
+    stored = [cv2.imread(str(objects.path(1) / "mask" / f"{i:06d}.png"), cv2.IMREAD_UNCHANGED) for i in range(3)]
+    assert np.array_equal(views.mask, np.array(stored) == 255)
     two = objects.views(1, [2, 0])
     assert np.array_equal(two.parts, views.parts[[2, 0]])
     with pytest.raises(DataError, match="views 0 to 2, not 3"):

@@ -126,7 +126,7 @@ def object_rng(spec: ObjectSpec) -> np.random.Generator:
 def _write_views(folder: Path, mesh: PartMesh, labels: LabelSet, poses: np.ndarray, size: int) -> None:
     renderer = PartRenderer(mesh, labels)
     camera = object_camera(size)
-    for name in ("color", "depth", "label", "instance", "pose"):
+    for name in ("color", "depth", "label", "mask", "pose"):
         (folder / name).mkdir()
     (folder / "intrinsics.txt").write_text(_matrix_text(camera.matrix), encoding="utf-8")
     for number, pose in enumerate(poses):
@@ -139,7 +139,7 @@ def _write_view(folder: Path, name: str, view: View) -> None:
         "color": np.ascontiguousarray(view.color[..., ::-1]),
         "depth": np.round(view.depth * 1000).astype(np.uint16),
         "label": view.label,
-        "instance": (view.depth > 0).astype(np.uint8),
+        "mask": np.where(view.depth > 0, np.uint8(255), np.uint8(0)),
     }
     for kind, image in images.items():
         _, content = cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 6])
