@@ -6,9 +6,9 @@ import contextlib
 import importlib.util
 import json
 import os
+import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -33,14 +33,17 @@ def cycles_missing() -> str:
 
 
 class CyclesRenderer:
-    """Draws frames of one scene. A context manager: Blender's process ends with it."""
+    """Draws frames of one scene, with `folder` for its files. A context manager: ends Blender and removes the folder."""
 
-    def __init__(self, scene: HomeScene, mesh: SceneMesh, samples: int = 4, threads: int = 1, seed: int = 0) -> None:
+    def __init__(
+        self, scene: HomeScene, mesh: SceneMesh, folder: Path, samples: int = 4, threads: int = 1, seed: int = 0
+    ) -> None:
         reason = cycles_missing()
         if reason:
             raise DataError(reason)
-        self._scratch = tempfile.TemporaryDirectory(prefix="sem_field_cycles_")
-        self._folder = Path(self._scratch.name)
+        self._folder = folder
+        shutil.rmtree(folder, ignore_errors=True)  # of a run that was killed
+        folder.mkdir(parents=True)
         np.savez(self._folder / "scene.npz", corners=mesh.corners, normals=mesh.normals, uv=mesh.uv, finish=mesh.finish)
         job = _job(scene, mesh, samples, threads, seed)
         (self._folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
@@ -58,7 +61,7 @@ class CyclesRenderer:
         self._process.kill()
         self._process.communicate()
         self._log.close()
-        self._scratch.cleanup()
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def ask(self, name: str, T_world_camera: np.ndarray) -> None:
         """Have a frame drawn; goes on at once."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import queue
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -62,7 +63,7 @@ def draw_all(
     context = multiprocessing.get_context("spawn")
     with context.Manager() as manager:
         ticks = manager.Queue()
-        pool = ProcessPoolExecutor(workers, mp_context=context)
+        pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_end_with, initargs=(os.getpid(),))
         try:
             shared = [replace(job, settings=replace(job.settings, threads=threads)) for job in jobs]
             running = {pool.submit(_draw_remote, job, ticks): job for job in shared}
@@ -72,6 +73,17 @@ def draw_all(
                     yield _result(future, running.pop(future))
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _end_with(parent: int) -> None:
+    """Have this process end when its parent is gone, killed or not: nobody else would write to its folders."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(_POLL_S)
+        os._exit(1)  # Blender ends when its input does
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _pass_on(ticks: Any, tick: Callable[[int], None]) -> None:

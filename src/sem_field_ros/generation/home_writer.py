@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
@@ -95,7 +94,7 @@ def _draw_frames(
     poses = scene.T_world_camera
     finish = _Finisher(scene, caster, writer, settings.seed)
     with ExitStack() as stack:
-        renderer = stack.enter_context(open_renderer(scene, mesh, caster, settings))
+        renderer = stack.enter_context(open_renderer(scene, mesh, caster, settings, writer.directory / "scratch"))
         # the camera is set by the same pictures however often the run was resumed
         probes = np.unique(np.linspace(0, len(names) - 1, _PROBES).round().astype(int)).tolist()
         order = probes + [i for i in missing if i not in probes]
@@ -149,18 +148,13 @@ class _Finisher:
 
 
 def open_renderer(
-    scene: HomeScene, mesh: SceneMesh, caster: TruthCaster, settings: DrawSettings
+    scene: HomeScene, mesh: SceneMesh, caster: TruthCaster, settings: DrawSettings, scratch: Path
 ) -> AbstractContextManager[ColorRenderer]:
     """The renderer that the settings name. Raises DataError where it is not installed."""
     if settings.renderer == "cycles":
         from sem_field_ros.generation.cycles_job import CyclesRenderer
 
-        return CyclesRenderer(scene, mesh, settings.samples, settings.threads, settings.seed)
+        return CyclesRenderer(scene, mesh, scratch, settings.samples, settings.threads, settings.seed)
     from sem_field_ros.generation.raster_color import RasterRenderer
 
     return RasterRenderer(scene, mesh, caster)
-
-
-def remove_unfinished(folder: Path) -> None:
-    """Forget what a killed run has drawn of `folder`."""
-    shutil.rmtree(folder.with_name(f".{folder.name}.part"), ignore_errors=True)
