@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
+import psutil
 import pytest
 
 from sem_field_ros.cli import main
@@ -30,6 +35,29 @@ def test_several_processes_draw_the_same(tmp_path: Path) -> None:
     assert len(names) == 2 * (2 * 5 + 3) + 4
     for name in names:
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes(), name
+
+
+def test_a_killed_run_leaves_no_process_and_is_gone_on_with(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["generate", "objects", "--classes", "chair", "--sources", "parametric", "--train", "14", "--val", "0"]
+    command += ["--test", "0", *VIEWS, "--out", str(tmp_path)]
+    run = subprocess.Popen([sys.executable, "-m", "sem_field_ros.cli", *command, "--workers", "2"])
+    _wait_for(lambda: any(tmp_path.glob("chair/parametric*")))
+    workers = psutil.Process(run.pid).children(recursive=True)
+    run.kill()
+    run.wait()
+    assert psutil.wait_procs(workers, timeout=30)[1] == []
+    assert not (tmp_path / "chair_training.txt").exists()
+    done = len(list(tmp_path.glob("chair/parametric*")))
+    assert main([*command, "--workers", "1"]) == 0
+    assert f"14 of 14 objects complete, {14 - done} drawn now" in capsys.readouterr().out
+    assert list(tmp_path.glob("chair/.*")) == []
+
+
+def _wait_for(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 def test_a_sheet_is_a_picture_of_all(tmp_path: Path) -> None:

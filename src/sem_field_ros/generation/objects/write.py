@@ -7,6 +7,7 @@ import json
 import multiprocessing
 import os
 import shutil
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
@@ -57,7 +58,7 @@ def draw_all(specs: list[ObjectSpec], out: Path, settings: ViewSettings, workers
     if workers <= 1:
         yield from (draw_object(spec, out, settings) for spec in specs)
         return
-    pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"), initializer=_one_thread)
+    pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker)
     try:
         futures = [pool.submit(draw_object, spec, out, settings) for spec in specs]
         for future in as_completed(futures):
@@ -66,8 +67,17 @@ def draw_all(specs: list[ObjectSpec], out: Path, settings: ViewSettings, workers
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _one_thread() -> None:
+def _start_worker() -> None:
     cv2.setNumThreads(1)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """Workers of a killed run would wait for work forever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def draw_object(spec: ObjectSpec, out: Path, settings: ViewSettings) -> ObjectResult:
@@ -180,7 +190,8 @@ def _matrix_text(matrix: np.ndarray) -> str:
 
 def write_lists(out: Path) -> dict[str, int]:
     """Write CLASS_SPLIT.txt (the names of each split) and ATTRIBUTION.txt; returns how many objects each list has."""
-    metas = [json.loads(p.read_text(encoding="utf-8")) for p in sorted(out.glob("*/*/meta.json"))]
+    complete = [p for p in sorted(out.glob("*/*/meta.json")) if not p.parent.name.startswith(".")]
+    metas = [json.loads(p.read_text(encoding="utf-8")) for p in complete]
     counts: dict[str, int] = {}
     for kind in sorted({meta["class"] for meta in metas}):
         for split in SPLITS:
