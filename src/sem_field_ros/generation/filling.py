@@ -14,7 +14,7 @@ from sem_field_ros.generation.parametric import MAKERS
 from sem_field_ros.generation.placing import Item, Space
 from sem_field_ros.generation.refurnish import BETWEEN, Chooser, repaint, set_on
 
-FULL = 0.42  # of a room's floor that furniture may cover
+FULL = {"bath": 0.52, "kitchen": 0.5}  # of a room's floor that furniture may cover; 0.42 elsewhere
 # (role, how likely, how many at most) in the order they are tried; what is there already counts
 WANTED: dict[str, tuple[tuple[str, float, int], ...]] = {
     "living": (
@@ -101,7 +101,7 @@ def fill(
         there = sum(1 for i in space.items if i.room == room and i.role == role)
         for _ in range(most - there):
             used = sum(i.footprint.area for i in space.items if i.room == room and i.bottom < 0.3)
-            if used > FULL * area or rng.random() > chance or (modest and chance < 0.5):
+            if used > FULL.get(kind, 0.42) * area or rng.random() > chance or (modest and chance < 0.5):
                 break
             along_wall(space, building, room, role, chooser, finishes)
     if kind == "kitchen" or (kind == "living" and area > 14):
@@ -118,7 +118,8 @@ def some_item(role: str, room: int, chooser: Chooser, finishes: Finishes) -> Ite
     for model in found:
         scale = float(rng.uniform(*BETWEEN)) if role != "lower cabinet" else 1.0
         width, depth, height = (s * scale for s in model.size)
-        item = Item(role, roles()[role].nyu40, np.zeros(2), 0.0, 0.0, (width, depth, height), room, model)
+        bottom = model.elevation if model.elevation < 1.2 else 0.0
+        item = Item(role, roles()[role].nyu40, np.zeros(2), 0.0, bottom, (width, depth, height), room, model)
         item.finishes = repaint(model, rng)
         yield item
     if role in MAKERS:
@@ -132,7 +133,7 @@ def along_wall(
     """Stand something with its back to a wall, its front free, not before a window it would cover."""
     rng = chooser.rng
     for item in some_item(role, room, chooser, finishes):
-        item.bottom = ON_WALL.get(role, 0.0)
+        item.bottom = ON_WALL.get(role, item.bottom)
         if item.top > building.height - 0.05:
             continue
         for _ in range(tries):
@@ -249,7 +250,7 @@ def seats(space: Space, room: int, chooser: Chooser) -> None:
     chairs = ("chair", "office chair", "bar stool", "stool", "child chair")
     for table in [i for i in space.items if i.room == room and i.role in TABLES]:
         near = [i for i in space.items if i.role in chairs and i.footprint.distance(table.footprint) < 0.35]
-        if near:
+        if len(near) >= (3 if table.role == "dining table" and table.size[0] > 0.9 else 1):
             continue
         role = "office chair" if table.role == "desk" and rng.random() < 0.6 else "chair"
         found = chooser.candidates(role, room, 0.5, 0.5)

@@ -12,7 +12,7 @@ from sem_field_ros.generation.catalogue import Assets
 from sem_field_ros.generation.home_building import RoomFinish
 from sem_field_ros.generation.scene import Color, Finish
 
-IMAGE_VERSION = 1  # in the names of the images made here
+IMAGE_VERSION = 2  # in the names of the images made here
 WALL_HUES = (
     (0.1, 0.12),
     (0.11, 0.05),
@@ -244,8 +244,8 @@ def _painting(rng: np.random.Generator, color: np.ndarray) -> np.ndarray:
             else:
                 cv2.circle(image, a, int(rng.integers(10, 70)), tint, -1)
     else:  # soft colour fields
-        for channel in range(3):
-            image[..., channel] = 0.5 + 0.25 * _noise(rng, (height, width), (25, 35))
-        image = image * np.array(hsv(rng.random(), 0.4, 1.0))
+        base, other = (np.array(hsv(rng.random(), rng.uniform(0.1, 0.5), rng.uniform(0.3, 0.95))) for _ in range(2))
+        share = 1 / (1 + np.exp(-1.5 * _noise(rng, (height, width), (float(rng.uniform(8, 40)), 35))))
+        image = base * share[..., None] + other * (1 - share[..., None])
     canvas = 1 + 0.04 * _noise(rng, (height, width), (1.0, 1.0))
     return np.asarray(image * canvas[..., None])

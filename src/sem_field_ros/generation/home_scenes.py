@@ -93,7 +93,8 @@ def scene_plan(assets: Assets, seed: int, count: int, split: str = "training") -
             continue
         for i, (level, index) in enumerate(usable_rooms(assets, home)):
             kind = room_kind(Building(level).rooms[index].name, [])
-            rooms += [(home, i)] * (2 if kind in ("living", "kitchen", "bath", "office") else 1)
+            often = split == "training" and kind in ("living", "kitchen", "bath", "office")
+            rooms += [(home, i)] * (2 if often else 1)
     plan: list[SceneSpec] = []
     turn = 0
     while len(plan) < count:

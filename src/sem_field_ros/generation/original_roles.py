@@ -74,4 +74,5 @@ def role_of_piece(piece: Piece, room: str) -> str | None:
         return "office chair"
     if model in ("slidingDoors", "staircase", "curveStaircase", "spotlight", "hotWaterRadiator", "electricRadiator"):
         return "radiator" if "Radiator" in model else None
-    return role_of_model().get(piece.id)
+    role = role_of_model().get(piece.id)
+    return None if room == "bath" and role in ("wardrobe", "sideboard", "chair") else role

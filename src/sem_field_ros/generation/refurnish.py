@@ -25,6 +25,20 @@ MODULAR = (
 HUNG = ("upper cabinet", "pendant lamp", "wall lamp", "mirror", "radiator", "wall tv", "hood")
 PER_ROOM = ("chair", "bar stool", "lower cabinet", "upper cabinet", "night stand", "radiator", "office chair", "stool")
 BETWEEN = (0.85, 1.15)  # of its real size a model may be scaled
+MADE_SHARE = {  # how often something made here stands in although the catalogue has models: few, or all alike
+    "toilet": 0.35,
+    "refrigerator": 0.3,
+    "washbasin": 0.3,
+    "kitchen sink": 0.3,
+    "bookshelf": 0.25,
+    "wardrobe": 0.3,
+    "night stand": 0.3,
+    "dresser": 0.15,
+    "desk": 0.12,
+    "coffee table": 0.15,
+    "dining table": 0.12,
+    "stove": 0.15,
+}
 INSTEAD = {  # other roles of the same class that may stand in where a split has none that fits
     "single bed": ("bed",),
     "corner sofa": ("sofa",),
@@ -75,6 +89,9 @@ def refurnish(
     standing = [p for p in pieces if p[0].elevation < 0.12 or p[1] in HUNG]
     resting = [p for p in pieces if not (p[0].elevation < 0.12 or p[1] in HUNG)]
     for piece, role, room in sorted(standing, key=lambda p: -p[0].size[0] * p[0].size[1]):
+        if role in MADE_SHARE and rng.random() < MADE_SHARE[role]:
+            if made(role, piece, room, space, rng, finishes):
+                continue
         item = new_item(role, piece, room, space, chooser, finishes, ceiling)
         if item is None and role in MAKERS:
             made(role, piece, room, space, rng, finishes)
@@ -127,7 +144,7 @@ def new_item(
         back = np.array([-np.sin(piece.yaw), np.cos(piece.yaw)])
         against_wall = role not in ("chair", "dining table", "coffee table", "pendant lamp", "stool", "bar stool")
         center = piece.center + back * ((depth - size[1]) / 2 if against_wall else 0)
-        bottom = 0.0
+        bottom = model.elevation if model.elevation < 1.2 else 0.0  # a washbasin hangs on the wall
         if role == "pendant lamp":
             bottom = ceiling - size[2]
         elif role in HUNG:
