@@ -89,9 +89,9 @@ def refurnish(
     standing = [p for p in pieces if p[0].elevation < 0.12 or p[1] in HUNG]
     resting = [p for p in pieces if not (p[0].elevation < 0.12 or p[1] in HUNG)]
     for piece, role, room in sorted(standing, key=lambda p: -p[0].size[0] * p[0].size[1]):
-        if role in MADE_SHARE and rng.random() < MADE_SHARE[role]:
-            if made(role, piece, room, space, rng, finishes):
-                continue
+        own = rng.random() < MADE_SHARE.get(role, 0.0)
+        if own and made(role, piece, room, space, rng, finishes):
+            continue
         item = new_item(role, piece, room, space, chooser, finishes, ceiling)
         if item is None and role in MAKERS:
             made(role, piece, room, space, rng, finishes)
