@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from concurrent.futures import ProcessPoolExecutor as Pool
 from pathlib import Path
 
 import cv2
@@ -10,7 +12,7 @@ import numpy as np
 import pytest
 
 from sem_field_ros.data.part_objects import PartObjects
-from sem_field_ros.errors import DataError
+from sem_field_ros.errors import DataError, OutputError
 from sem_field_ros.generation.class_table import split_of
 from sem_field_ros.generation.objects import write
 from sem_field_ros.generation.objects.cameras import DISTANCE, object_camera
@@ -83,6 +85,16 @@ def test_an_interrupted_object_leaves_nothing(tmp_path: Path, monkeypatch: pytes
     with pytest.raises(KeyboardInterrupt):
         draw_object(spec, tmp_path, SMALL)
     assert list((tmp_path / "chair").iterdir()) == []
+
+
+def _die(*args: object) -> None:
+    os._exit(1)
+
+
+def test_a_worker_that_dies_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(write, "ProcessPoolExecutor", lambda *args, **kw: Pool(2, initializer=_die))
+    with pytest.raises(OutputError, match="fewer --workers"):
+        list(draw_all(list_objects(["chair"], ["parametric"], {"training": 2}), tmp_path, SMALL, 2))
 
 
 def test_other_settings_are_not_mixed_in(drawn: Path) -> None:

@@ -10,6 +10,7 @@ import shutil
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,8 @@ def draw_all(specs: list[ObjectSpec], out: Path, settings: ViewSettings, workers
         futures = [pool.submit(draw_object, spec, out, settings) for spec in specs]
         for future in as_completed(futures):
             yield future.result()
+    except BrokenProcessPool as error:
+        raise OutputError("a worker was ended from outside (memory?); go on with fewer --workers") from error
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 
