@@ -22,6 +22,7 @@ ON_TOP = {  # roles of small things by the class of what they stand on
     "counter": ("kitchen prop", "kitchen prop", "kitchen prop", "small plant"),
     "cabinet": ("living prop", "small plant", "table lamp"),
 }
+IN_BATHS = ("bath prop", "bath prop", "small plant")
 
 
 def decorate(
@@ -44,7 +45,7 @@ def decorate(
             shower_curtains(space, index, rng, finishes)
         pictures(space, building, index, rng, finishes, int(rng.integers(0, 5 if kind != "bath" else 2)))
     for item in list(space.items):
-        props(space, item, chooser, rng)
+        props(space, item, kinds[item.room] if item.room is not None else "", chooser)
 
 
 def counters(space: Space, rng: np.random.Generator, finishes: Finishes) -> None:
@@ -151,9 +152,12 @@ def pictures(
             hung += 1
 
 
-def props(space: Space, item: Item, chooser: Chooser, rng: np.random.Generator) -> None:
-    """Small things on an item's top."""
+def props(space: Space, item: Item, kind: str, chooser: Chooser) -> None:
+    """Small things on an item's top, as they are found in a kind of room."""
+    rng = chooser.rng
     wanted = ON_TOP.get(item.nyu40)
+    if kind == "bath" and wanted is not None:
+        wanted = IN_BATHS
     if wanted is None or not 0.3 < item.top < 1.3 or item.role in ("lower cabinet", "upper cabinet", "wardrobe"):
         return
     area = item.size[0] * item.size[1]

@@ -57,9 +57,9 @@ WANTED: dict[str, tuple[tuple[str, float, int], ...]] = {
     ),
     "bath": (
         ("toilet", 1.0, 1),
-        ("bathtub", 0.75, 1),
         ("washbasin", 1.0, 1),
-        ("washer", 0.3, 1),
+        ("bathtub", 0.75, 1),
+        ("washer", 0.2, 1),
         ("towel rack", 0.5, 1),
         ("lower cabinet", 0.3, 1),
         ("bin", 0.4, 1),
@@ -128,7 +128,7 @@ def some_item(role: str, room: int, chooser: Chooser, finishes: Finishes) -> Ite
 
 
 def along_wall(
-    space: Space, building: Building, room: int, role: str, chooser: Chooser, finishes: Finishes, tries: int = 14
+    space: Space, building: Building, room: int, role: str, chooser: Chooser, finishes: Finishes, tries: int = 24
 ) -> Item | None:
     """Stand something with its back to a wall, its front free, not before a window it would cover."""
     rng = chooser.rng

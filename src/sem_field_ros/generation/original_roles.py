@@ -13,6 +13,7 @@ BOX_NAMES = {
     "shelf": "",
     "bedside table": "night stand",
 }
+NOT_IN_BATHS = ("wardrobe", "sideboard", "chair", "dining table", "desk", "dresser", "upper cabinet", "bookshelf")
 
 
 def room_kind(name: str, roles: list[str]) -> str:
@@ -46,6 +47,11 @@ def room_kind(name: str, roles: list[str]) -> str:
 
 def role_of_piece(piece: Piece, room: str) -> str | None:
     """The role a piece of a home is refurnished with; None for what is left out (beams, roofs, decoration boxes)."""
+    role = _role(piece, room)
+    return None if room == "bath" and role in NOT_IN_BATHS else role
+
+
+def _role(piece: Piece, room: str) -> str | None:
     model = piece.id.partition("#")[2]
     name = piece.name.lower()
     width, depth, height = piece.size
@@ -74,5 +80,4 @@ def role_of_piece(piece: Piece, room: str) -> str | None:
         return "office chair"
     if model in ("slidingDoors", "staircase", "curveStaircase", "spotlight", "hotWaterRadiator", "electricRadiator"):
         return "radiator" if "Radiator" in model else None
-    role = role_of_model().get(piece.id)
-    return None if room == "bath" and role in ("wardrobe", "sideboard", "chair") else role
+    return role_of_model().get(piece.id)
