@@ -33,7 +33,7 @@ def cycles_missing() -> str:
 
 
 class CyclesRenderer:
-    """Draws frames of one scene, with `folder` for its files. A context manager: ends Blender and removes the folder."""
+    """Draws frames of one scene, with files in `folder`. A context manager: ends Blender and removes the folder."""
 
     def __init__(
         self, scene: HomeScene, mesh: SceneMesh, folder: Path, samples: int = 4, threads: int = 1, seed: int = 0

@@ -165,9 +165,11 @@ def _normals(triangles: np.ndarray, vertex: np.ndarray, given: np.ndarray, smoot
     """Corner normals: the file's, else smoothed over the vertex, else the face's; never pointing to its back."""
     face = np.cross(triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0])
     length = np.linalg.norm(face, axis=1, keepdims=True)
-    total = np.zeros((vertex.max() + 1, 3))
-    np.add.at(total, vertex[smooth].reshape(-1), np.repeat(face[smooth], 3, axis=0))
     face = face / length
+    # weighted by the angle at the corner: how a polygon was cut does not matter then
+    weighted = (_angles(triangles)[..., None] * face[:, None])[smooth].reshape(-1, 3)
+    count = vertex.max() + 1
+    total = np.stack([np.bincount(vertex[smooth].reshape(-1), weighted[:, i], count) for i in range(3)], axis=1)
     mean = _unit(total[vertex])
     usable = smooth[:, None] & ((mean * face[:, None]).sum(-1) > _CREASE_COS)
     normals = np.where(usable[..., None], mean, face[:, None])
@@ -176,6 +178,13 @@ def _normals(triangles: np.ndarray, vertex: np.ndarray, given: np.ndarray, smoot
     own = np.where((facing < 0)[..., None], -own, own)
     has_own = np.isfinite(own).all(-1) & (np.abs(facing) > 0.05)
     return np.where(has_own[..., None], own, normals).astype(np.float32)
+
+
+def _angles(triangles: np.ndarray) -> np.ndarray:
+    """Angles at the corners of triangles [T, 3, 3], radians [T, 3]."""
+    ahead = _unit(np.roll(triangles, -1, axis=1) - triangles)
+    behind = _unit(np.roll(triangles, 1, axis=1) - triangles)
+    return np.arccos(np.clip((ahead * behind).sum(-1), -1, 1))
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:

@@ -18,11 +18,13 @@ _LUMA = np.array([0.2126, 0.7152, 0.0722], dtype=np.float32)
 class PhotoCamera:
     """A camera's habits, drawn once a sequence. `gain` [3] and `level` are its settings for the sequence's light.
 
+    stops  brighter than usual
     blur  standard deviation of the lens' and demosaicing's blur, pixels      shot, read  noise, of full scale
     vignetting  light lost in the corners      saturation, gamma  of the maker's colours
     """
 
     level: float
+    stops: float
     gain: np.ndarray
     blur: float
     shot: float
@@ -34,7 +36,7 @@ class PhotoCamera:
 
     def take(self, linear: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Linear RGB [H, W, 3] -> photograph [H, W, 3] uint8 sRGB."""
-        exposure = _KEY / self.level ** (1 - _FOLLOWED) / _log_mean(linear) ** _FOLLOWED
+        exposure = 2.0**self.stops * _KEY / self.level ** (1 - _FOLLOWED) / _log_mean(linear) ** _FOLLOWED
         light = linear * np.float32(exposure) * self.gain.astype(np.float32)
         light = np.minimum(light, 8.0) * _falloff(linear.shape[:2], self.vignetting)[..., None]
         if self.blur > 0.05:
@@ -50,8 +52,7 @@ class PhotoCamera:
 
 def perfect_camera(probes: list[np.ndarray], stops: float = 0.0) -> PhotoCamera:
     """A camera that only exposes and balances."""
-    level = _level(probes) * 2.0**-stops
-    return PhotoCamera(level, _balance(probes), 0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 95)
+    return PhotoCamera(_level(probes), stops, _balance(probes), 0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 95)
 
 
 def draw_camera(probes: list[np.ndarray], rng: np.random.Generator, stops: float = 0.0) -> PhotoCamera:
@@ -59,7 +60,8 @@ def draw_camera(probes: list[np.ndarray], rng: np.random.Generator, stops: float
     iso = float(np.exp(rng.uniform(np.log(0.3), np.log(3.0))))
     jitter = np.exp(rng.normal(0, [0.04, 0.015, 0.05]))
     return PhotoCamera(
-        level=_level(probes) * 2.0 ** -(stops + float(rng.normal(0, 0.2))),
+        level=_level(probes),
+        stops=stops + float(rng.normal(0, 0.15)),
         gain=_balance(probes) * jitter,
         blur=float(rng.uniform(0.0, 0.7)),
         shot=4e-4 * iso,
