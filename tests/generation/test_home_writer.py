@@ -12,7 +12,7 @@ import pytest
 
 from sem_field_ros.data.folder import FolderSequence
 from sem_field_ros.data.open_sequence import open_sequence
-from sem_field_ros.errors import DataError
+from sem_field_ros.errors import DataError, OutputError
 from sem_field_ros.generation.home_run import HomeJob, draw_all
 from sem_field_ros.generation.home_writer import DrawSettings, draw_home
 from sem_field_ros.generation.scene import HomeScene
@@ -20,7 +20,7 @@ from sem_field_ros.geometry.ply import read_ply
 from sem_field_ros.labels import load_label_set
 
 RASTER = DrawSettings(renderer="raster", seed=3)
-META = {"home": "Box", "split": "train", "seed": 3}
+META = {"generator": "by hand", "home": "Box", "split": "train", "seed": 3}
 
 
 def draw(home: HomeScene, folder: Path, **changes: object) -> list[int]:
@@ -99,6 +99,17 @@ def test_a_finished_scene_is_left_alone(home: HomeScene, tmp_path: Path) -> None
     assert {file: file.stat().st_mtime_ns for file in (tmp_path / "box").rglob("*")} == before
 
 
+def test_what_was_drawn_otherwise_is_not_mixed_in(home: HomeScene, tmp_path: Path) -> None:
+    draw(home, tmp_path / "box")
+    with pytest.raises(OutputError, match="other settings"):
+        draw_home(home, tmp_path / "box", RASTER, {**META, "generator": "otherwise"}, "")
+    part = tmp_path / ".begun.part"
+    (part / "color").mkdir(parents=True)
+    (part / "color" / "000000.jpg").write_bytes(b"of another version")
+    draw(home, tmp_path / "begun")
+    assert content(tmp_path / "begun") == content(tmp_path / "box")
+
+
 def test_another_seed_is_another_camera(home: HomeScene, tmp_path: Path) -> None:
     draw(home, tmp_path / "a")
     draw(home, tmp_path / "b", seed=4)
@@ -108,7 +119,7 @@ def test_another_seed_is_another_camera(home: HomeScene, tmp_path: Path) -> None
 
 
 def job(home: HomeScene, folder: Path, **changes: object) -> HomeJob:
-    values = {"name": folder.name, "folder": folder, "build": partial(tuple, (home, "text")), "bag": False}
+    values = {"name": folder.name, "folder": folder, "build": partial(tuple, (home, "text")), "bag": False, "frames": 4}
     return HomeJob(**{**values, **changes}, settings=RASTER, meta=META)  # type: ignore[arg-type]
 
 

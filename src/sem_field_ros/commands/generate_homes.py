@@ -123,7 +123,7 @@ def _jobs(args: argparse.Namespace) -> list[HomeJob]:
     for spec in plan[args.first :]:
         build = partial(build_home, spec, args.frames, (width, height), args.assets)
         meta = {"generator": command, "seed": args.seed, "home": spec.home, "split": args.split}
-        jobs.append(HomeJob(spec.name, args.out / args.split / spec.name, build, settings, meta, args.bag))
+        jobs.append(HomeJob(spec.name, args.out / args.split / spec.name, build, settings, meta, args.frames, args.bag))
     return jobs
 
 

@@ -17,7 +17,7 @@ from typing import Any
 from sem_field_ros.errors import SemFieldError
 from sem_field_ros.generation.catalogue import Assets
 from sem_field_ros.generation.home_scenes import SceneSpec, attributions, build_scene
-from sem_field_ros.generation.home_writer import DrawSettings, draw_home
+from sem_field_ros.generation.home_writer import DrawSettings, draw_home, is_drawn
 from sem_field_ros.generation.scene import HomeScene
 
 _POLL_S = 0.2
@@ -32,6 +32,7 @@ class HomeJob:
     build: Callable[[], tuple[HomeScene, str]]
     settings: DrawSettings
     meta: dict[str, Any]
+    frames: int
     bag: bool = False
 
 
@@ -109,7 +110,9 @@ def _draw_remote(job: HomeJob, ticks: Any) -> HomeResult:
 def _draw(job: HomeJob, tick: Callable[[int], None]) -> HomeResult:
     started = time.perf_counter()
     try:
-        if not job.folder.exists():
+        if is_drawn(job.folder, job.meta):
+            tick(job.frames)
+        else:
             scene, attribution = job.build()
             draw_home(scene, job.folder, job.settings, job.meta, attribution, tick)
         if job.bag:

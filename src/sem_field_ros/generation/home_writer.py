@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
@@ -11,7 +13,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from sem_field_ros.atomic import atomic_write
+from sem_field_ros.atomic import atomic_write, write_json
 from sem_field_ros.data.depth_noise import noisy_depth
 from sem_field_ros.data.folder_writer import FolderWriter
 from sem_field_ros.errors import OutputError
@@ -56,10 +58,15 @@ def draw_home(
 
     `tick` hears of frames as they are finished (of those found finished, too). Raises SemFieldError in one line.
     """
-    if folder.exists():
+    if is_drawn(folder, meta):
         tick(len(scene.stamps_ns))
         return
+    about = {"label_set": "scannet20", "name": scene.name, **meta, "renderer": settings.renderer}
+    about |= {"samples": settings.samples, "instances": {str(i): name for i, name in scene.instances.items()}}
     part = folder.with_name(f".{folder.name}.part")
+    if _drawn_with(part) != about:  # begun with other settings or by another version
+        shutil.rmtree(part, ignore_errors=True)
+        write_json(part / "meta.json", about)
     names = [f"{i:06d}" for i in range(len(scene.stamps_ns))]
     mesh = scene_mesh(scene)
     caster = TruthCaster(mesh)
@@ -72,13 +79,28 @@ def draw_home(
         write_home_mesh(part / "mesh_labels.ply", scene, mesh, caster)
     with atomic_write(part / "ATTRIBUTION.txt") as file:
         file.write(attribution.encode("utf-8"))
-    about = {"label_set": "scannet20", "name": scene.name, **meta, "renderer": settings.renderer}
-    about |= {"samples": settings.samples, "instances": {str(i): name for i, name in scene.instances.items()}}
     writer.close(about, dict(zip(names, (int(s) for s in scene.stamps_ns), strict=True)))
     try:
         part.rename(folder)
     except OSError as error:
         raise OutputError(f"cannot move {part} to {folder}: {error.strerror}") from error
+
+
+def is_drawn(folder: Path, meta: dict[str, Any]) -> bool:
+    """Whether a folder is there. Raises OutputError where another command made it."""
+    if not folder.exists():
+        return False
+    if _drawn_with(folder).get("generator") != meta.get("generator"):
+        raise OutputError(f"{folder} was drawn with other settings; remove it or give another --out")
+    return True
+
+
+def _drawn_with(folder: Path) -> dict[str, Any]:
+    """What meta.json says of how a folder was (or is being) drawn."""
+    try:
+        return dict(json.loads((folder / "meta.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return {}
 
 
 def _draw_frames(

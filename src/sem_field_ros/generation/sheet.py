@@ -24,6 +24,7 @@ def contact_sheet(folders: list[Path], frames: int = 2, columns: int = 2, width:
     if not folders:
         raise DataError("no folder given to draw a sheet of")
     blocks = [_block(FolderSequence(folder), frames, width) for folder in folders]
+    columns = min(columns, len(blocks))
     height = max(block.shape[0] for block in blocks)
     blocks = [_pad(block, height) for block in blocks]
     while len(blocks) % columns:
