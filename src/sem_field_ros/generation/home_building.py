@@ -120,7 +120,7 @@ class Building:
     def _walls_into(
         self, surface: Callable[[int | None, str], Surface], finish_of: Callable[[int | None], RoomFinish]
     ) -> None:
-        heights = {0.0, *(h for _, h in self._walls)}
+        heights = {0.0, self.height, *(h for _, h in self._walls)}
         heights |= {z for o in self.openings for z in (o.bottom, o.top)}
         heights |= {finish_of(i).lower_height for i in range(len(self.rooms)) if finish_of(i).lower}
         steps = sorted(h for h in heights if 0 <= h <= self.height)
@@ -197,7 +197,7 @@ class Building:
             room = self.room_at(np.array(part.representative_point().coords[0]), reach=1.0)
             surface(room, "floor").flat(part, 0.0)
         open_air = [p for p, r in zip(self.polygons, self.rooms, strict=True) if not is_indoors(r)]
-        covered = outline.difference(shapely.union_all(open_air).difference(self.walls), grid_size=1e-4)
+        covered = outline.difference(shapely.union_all(open_air).buffer(0.02).difference(self.walls), grid_size=1e-4)
         done: BaseGeometry = Polygon()
         for i, polygon in enumerate(self.polygons):
             if is_indoors(self.rooms[i]):
