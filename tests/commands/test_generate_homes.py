@@ -65,8 +65,8 @@ def test_jobs_are_told_apart_by_split(split: str, tmp_path: Path) -> None:
 
 @needs_homes
 def test_a_home_and_a_sheet_of_it(tmp_path: Path) -> None:
-    command = ["generate", "homes", "--out", str(tmp_path / "homes"), *"--split val --frames 2 --size 64x48".split()]
-    assert main([*command, "--renderer", "raster", "--workers", "1"]) == 0
+    command = ["generate", "homes", "--out", str(tmp_path / "homes"), "--split", "val"]
+    assert main([*command, "--frames", "2", "--size", "64x48", "--renderer", "raster", "--workers", "1"]) == 0
     (folder,) = (tmp_path / "homes" / "val").iterdir()
     assert {"color", "depth", "depth_clean", "instance", "label", "label_nyu40", "pose"} <= {
         path.name for path in folder.iterdir()

@@ -55,7 +55,9 @@ def home(tmp_path: Path) -> HomeScene:
         quad([(4, 0, 0), (4, 0, 2.5), (4, 5, 2.5), (4, 5, 0)], white, "wall", 5),
         quad([(0, 0, 0), (0, 0, 2.5), (4, 0, 2.5), (4, 0, 0)], white, "wall", 6),
         quad([(0.5, 4, 1.5), (1.5, 4, 1.5), (1.5, 4, 2), (0.5, 4, 2)], Finish(opacity=0.1), "window", 7),
-        quad([(2.5, 4, 1.5), (3.5, 4, 1.5), (3.5, 4, 2), (2.5, 4, 2)], Finish(texture=files / "leaf.png"), "curtain", 8),
+        quad(
+            [(2.5, 4, 1.5), (3.5, 4, 1.5), (3.5, 4, 2), (2.5, 4, 2)], Finish(texture=files / "leaf.png"), "curtain", 8
+        ),
     ]
     T_world_cube = np.eye(4)
     T_world_cube[:3, 3] = (1.5, 3, 0)
