@@ -110,8 +110,8 @@ def _jobs(args: argparse.Namespace) -> list[HomeJob]:
     from functools import partial
 
     from sem_field_ros.generation.catalogue import Assets
+    from sem_field_ros.generation.home_plan import scene_plan
     from sem_field_ros.generation.home_run import HomeJob, build_home
-    from sem_field_ros.generation.home_scenes import scene_plan
     from sem_field_ros.generation.home_writer import DrawSettings
 
     width, height = args.size

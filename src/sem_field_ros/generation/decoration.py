@@ -8,8 +8,10 @@ import shapely
 from sem_field_ros.generation.filling import fill
 from sem_field_ros.generation.finishes import Finishes, hsv
 from sem_field_ros.generation.home_building import Building, Opening
+from sem_field_ros.generation.made_shapes import Part
+from sem_field_ros.generation.made_textiles import curtain, picture
 from sem_field_ros.generation.panels import Surface
-from sem_field_ros.generation.parametric import MAKERS, Part, curtain, picture
+from sem_field_ros.generation.parametric import MAKERS
 from sem_field_ros.generation.placing import Item, Space
 from sem_field_ros.generation.refurnish import Chooser, as_item, set_on
 from sem_field_ros.generation.scene import Finish

@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from sem_field_ros.errors import SemFieldError
+from sem_field_ros.generation.attribution import attributions
 from sem_field_ros.generation.catalogue import Assets
-from sem_field_ros.generation.home_scenes import SceneSpec, attributions, build_scene
+from sem_field_ros.generation.home_plan import SceneSpec
+from sem_field_ros.generation.home_scenes import build_scene
 from sem_field_ros.generation.home_writer import DrawSettings, draw_home, is_drawn
 from sem_field_ros.generation.scene import HomeScene
 

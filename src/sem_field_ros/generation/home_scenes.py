@@ -1,9 +1,8 @@
-"""build_scene: one furnished room of an example home with a camera's way through it; scene_plan: which rooms, when."""
+"""build_scene: one furnished room of an example home with a camera's way through it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import shapely
@@ -11,25 +10,23 @@ from shapely.geometry import Polygon
 
 from sem_field_ros.errors import DataError
 from sem_field_ros.generation.catalogue import Assets
-from sem_field_ros.generation.class_table import SPLITS, classes_by_material
+from sem_field_ros.generation.class_table import classes_by_material
 from sem_field_ros.generation.decoration import decorate
 from sem_field_ros.generation.finishes import Finishes
-from sem_field_ros.generation.home_building import Building, RoomFinish, is_indoors
-from sem_field_ros.generation.home_xml import Level, read_home
+from sem_field_ros.generation.home_building import Building, Opening, RoomFinish, is_indoors
+from sem_field_ros.generation.home_plan import SceneSpec, split_of_home, usable_rooms
+from sem_field_ros.generation.home_xml import Level
 from sem_field_ros.generation.lighting import exposure_and_sky, light
+from sem_field_ros.generation.made_shapes import Part
 from sem_field_ros.generation.openings import door_frame, door_leaf, leaf_footprint, leaf_pose, window
 from sem_field_ros.generation.original_roles import role_of_piece, room_kind
 from sem_field_ros.generation.panels import pose, rectangle
-from sem_field_ros.generation.parametric import Part
-from sem_field_ros.generation.placing import Item, Space
+from sem_field_ros.generation.placing import Space
 from sem_field_ros.generation.refurnish import Chooser, refurnish
-from sem_field_ros.generation.scene import Finish, HomeScene, Lamp, Panel, PlacedModel
+from sem_field_ros.generation.scene import Finish, HomeScene, Panel, PlacedModel
 from sem_field_ros.generation.trajectory import FreeSpace, Target, camera_positions, headings, poses
 from sem_field_ros.geometry.camera import Intrinsics
 
-TEST_HOMES = ("3BedroomApartment", "Studio")
-VALIDATION_HOMES = ("1BedroomApartmentWithRoundWall",)
-MIN_AREA, MAX_AREA = 4.0, 60.0  # square metres of the rooms that are seen
 SEEN_AROUND = 5.0  # metres around the room in which other rooms are furnished too
 WEIGHTS = {  # how much a class is worth looking at
     "wall": 0.0,
@@ -42,68 +39,6 @@ WEIGHTS = {  # how much a class is worth looking at
     "door": 0.5,
     "curtain": 0.7,
 }
-
-
-@dataclass(frozen=True)
-class SceneSpec:
-    """One scene to generate: the home, the room's index over the home's usable rooms, and the seed of everything."""
-
-    home: str
-    room: int
-    seed: int
-    split: str
-
-    @property
-    def name(self) -> str:
-        """A folder name that says it all."""
-        return f"{self.split}_{self.home}_room{self.room}_{self.seed}"
-
-
-def split_of_home(home: str) -> str:
-    """training, validation or test."""
-    return "test" if home in TEST_HOMES else "validation" if home in VALIDATION_HOMES else "training"
-
-
-def usable_rooms(assets: Assets, home: str) -> list[tuple[Level, int]]:
-    """Rooms of a home worth filming: (level, index of the room in its Building), of a decent size and indoors."""
-    if home not in assets.homes:
-        raise DataError(f"no home '{home}': there are {', '.join(sorted(assets.homes))}")
-    found = []
-    for level in read_home(assets.homes[home]):
-        if "roof" in level.name.lower() or "attic" in level.name.lower() or not level.walls:
-            continue
-        building = Building(level)
-        for i, (room, polygon) in enumerate(zip(building.rooms, building.polygons, strict=True)):
-            good = room.floor and is_indoors(room) and room.ceiling and "garage" not in room.name.lower()
-            if good and MIN_AREA <= polygon.area <= MAX_AREA:
-                found.append((level, i))
-    return found
-
-
-def scene_plan(assets: Assets, seed: int, count: int, split: str = "training") -> list[SceneSpec]:
-    """Which scenes to make: `count` of them spread over all rooms of the split's homes; the same for the same seed.
-
-    The plan for a larger count begins with the plan for a smaller one.
-    """
-    if split not in SPLITS:
-        raise DataError(f"split '{split}' is none of {', '.join(SPLITS)}")
-    rooms = []
-    for home in sorted(assets.homes):
-        if split_of_home(home) != split:
-            continue
-        for i, (level, index) in enumerate(usable_rooms(assets, home)):
-            kind = room_kind(Building(level).rooms[index].name, [])
-            often = split == "training" and kind in ("living", "kitchen", "bath", "office")
-            rooms += [(home, i)] * (2 if often else 1)
-    plan: list[SceneSpec] = []
-    turn = 0
-    while len(plan) < count:
-        rng = np.random.default_rng([seed, SPLITS.index(split), turn])
-        for k in rng.permutation(len(rooms)):
-            number = seed * 1_000_003 + len(plan)
-            plan.append(SceneSpec(rooms[k][0], rooms[k][1], number, split))
-        turn += 1
-    return plan[:count]
 
 
 def build_scene(
@@ -230,11 +165,8 @@ class _Builder:
             self.leaves.append(leaf_footprint(o, swung))
             self._add_parts(door_leaf(rng, self.finishes, o), swung, "door", frame)
 
-    def _swing(self, o: object, space: Space) -> np.ndarray:
+    def _swing(self, o: Opening, space: Space) -> np.ndarray:
         """How a door stands: open where there is room for its leaf, shut otherwise; doors to the outside are shut."""
-        from sem_field_ros.generation.home_building import Opening
-
-        assert isinstance(o, Opening)
         rng = self.rng
         if not o.outside and o.width < 1.1 and rng.random() < 0.75:
             for turn in rng.permutation(4):
@@ -297,22 +229,3 @@ class _Builder:
         focal = width / 2 / np.tan(fov / 2)
         camera = Intrinsics(focal, focal, (width - 1) / 2, (tall_px - 1) / 2, width, tall_px)
         return camera, poses(positions, heading, handheld, rng, height, pitch)
-
-
-def attributions(assets: Assets, scenes: Sequence[HomeScene]) -> str:
-    """Every asset of the scenes with its creator and licence, as text for an attribution file."""
-    used = sorted({m.asset for scene in scenes for m in scene.models})
-    lines = [
-        "Assets of Sweet Home 3D (Debian packages sweethome3d and sweethome3d-furniture) used in these scenes.",
-        "Homes and textures: Sweet Home 3D, Copyright (c) Emmanuel Puybaret / eTeks; GPL-2+ or CC-BY 3.0.",
-        "",
-        "Homes: " + ", ".join(sorted({s.name.split("_")[1] for s in scenes})),
-        "Models (catalogue id; name; creator; licence):",
-    ]
-    for asset in used:
-        model = assets.models[asset]
-        lines.append(f"{asset}; {model.name}; {model.creator}; {model.license or 'see the package'}")
-    return "\n".join(lines) + "\n"
-
-
-__all__ = ["Assets", "Item", "Lamp", "SceneSpec", "attributions", "build_scene", "scene_plan", "split_of_home"]

@@ -7,8 +7,8 @@ from shapely.geometry import Polygon
 
 from sem_field_ros.generation.finishes import Finishes, hsv
 from sem_field_ros.generation.home_building import Opening
+from sem_field_ros.generation.made_shapes import Part
 from sem_field_ros.generation.panels import Surface, pose
-from sem_field_ros.generation.parametric import Part
 from sem_field_ros.generation.scene import Finish
 
 FRAME = 0.06  # metres, width of a door frame's boards

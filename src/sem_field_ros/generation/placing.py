@@ -10,8 +10,8 @@ from shapely.geometry import Polygon
 from shapely.geometry.base import BaseGeometry
 
 from sem_field_ros.generation.catalogue import CatalogueModel
+from sem_field_ros.generation.made_shapes import Part
 from sem_field_ros.generation.panels import pose, rectangle
-from sem_field_ros.generation.parametric import Part
 from sem_field_ros.generation.scene import Finish
 
 SLACK = 0.015  # metres two things may overlap: tables touch walls, cabinets stand side by side

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from shapely.geometry import Point
 
 from sem_field_ros.generation.catalogue import Assets, CatalogueModel
 from sem_field_ros.generation.class_table import roles
@@ -209,8 +210,6 @@ def repaint(model: CatalogueModel, rng: np.random.Generator) -> dict[str, Finish
 
 def support_at(space: Space, center: np.ndarray, elevation: float) -> Item | None:
     """The item under a point [2] whose top is next to a height, None where nothing is there."""
-    from shapely.geometry import Point
-
     flat = ("table", "desk", "cabinet", "dresser", "night stand", "counter", "shelves")
     found = [i for i in space.items if i.nyu40 in flat and i.footprint.contains(Point(center)) and i.top < 1.4]
     found = [i for i in found if abs(surface_height(i) - elevation) < 0.4]

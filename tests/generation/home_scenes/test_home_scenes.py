@@ -8,8 +8,10 @@ import shapely
 
 import sem_field_ros.generation.home_scenes as home_scenes
 from sem_field_ros.errors import DataError
+from sem_field_ros.generation.attribution import attributions
 from sem_field_ros.generation.class_table import SPLITS, split_of
-from sem_field_ros.generation.home_scenes import attributions, build_scene, scene_plan, split_of_home
+from sem_field_ros.generation.home_plan import scene_plan, split_of_home
+from sem_field_ros.generation.home_scenes import build_scene
 from sem_field_ros.generation.placing import SLACK, TUCKED, Item, Space
 from sem_field_ros.labels import load_label_set
 

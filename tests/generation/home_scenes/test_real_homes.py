@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from sem_field_ros.generation.class_table import SPLITS, role_of_model, roles, split_of
-from sem_field_ros.generation.home_scenes import build_scene, scene_plan, split_of_home, usable_rooms
+from sem_field_ros.generation.home_plan import scene_plan, split_of_home, usable_rooms
+from sem_field_ros.generation.home_scenes import build_scene
 from sem_field_ros.generation.parametric import MAKERS
 
 # what the ScanNet benchmark scores, by NYU-40 name; walls, floors, doors and windows come with the building
