@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from sem_field_ros.errors import SettingError
 from sem_field_ros.mapping.config import FUSIONS
-from sem_field_ros.mapping.fusion import make_fusion, view_scores
+from sem_field_ros.mapping.fusion import Votes, make_fusion, view_scores
 
 # three views of one voxel, two classes: weakly 0, weakly 0, strongly 1 (the newest is the first weak one)
 SAMPLES = torch.tensor([[[0.6, 0.4], [0.6, 0.4], [0.05, 0.95]]])
@@ -18,7 +18,7 @@ ORDER = torch.tensor([[7, 3, 5]], dtype=torch.int32)
 
 
 def test_known_values():
-    fuse = {name: make_fusion(name).fuse(SAMPLES, SCORES, ORDER)[0] for name in FUSIONS}
+    fuse = {name: make_fusion(name).fuse(Votes(SAMPLES, SCORES, ORDER))[0] for name in FUSIONS}
     assert fuse["last_wins"].tolist() == pytest.approx([0.6, 0.4])
     assert fuse["majority"].tolist() == pytest.approx([2 / 3, 1 / 3], abs=1e-3)
     bayes = torch.tensor([0.6 * 0.6 * 0.05, 0.4 * 0.4 * 0.95])
@@ -29,12 +29,12 @@ def test_known_values():
 
 @pytest.mark.parametrize("name", FUSIONS)
 def test_no_view_is_no_opinion_and_one_view_is_that_view(name):
-    empty = make_fusion(name).fuse(torch.zeros(2, 4, 3), torch.zeros(2, 4), torch.zeros(2, 4, dtype=torch.int32))
+    empty = make_fusion(name).fuse(Votes(torch.zeros(2, 4, 3), torch.zeros(2, 4), torch.zeros(2, 4, dtype=torch.int32)))
     assert not empty.any() and empty.shape == (2, 3)
     samples = torch.zeros(1, 4, 3)
     samples[0, 2] = torch.tensor([0.1, 0.7, 0.2])
     scores = torch.tensor([[0.0, 0, 0.5, 0]])
-    one = make_fusion(name).fuse(samples, scores, torch.ones(1, 4, dtype=torch.int32))
+    one = make_fusion(name).fuse(Votes(samples, scores, torch.ones(1, 4, dtype=torch.int32)))
     assert int(one.argmax()) == 1
     if name != "majority":
         assert one[0].tolist() == pytest.approx([0.1, 0.7, 0.2], abs=1e-5)
@@ -49,9 +49,9 @@ def test_the_order_of_slots_changes_nothing(permutation, name, seed):
     samples[0, 1] = 0
     order = torch.randperm(4, generator=g).int().expand(5, 4)
     fusion = make_fusion(name)
-    a = fusion.fuse(samples.clone(), scores, order)
+    a = fusion.fuse(Votes(samples.clone(), scores, order))
     p = list(permutation)
-    b = fusion.fuse(samples[:, p].clone(), scores[:, p], order[:, p])
+    b = fusion.fuse(Votes(samples[:, p].clone(), scores[:, p], order[:, p]))
     assert torch.allclose(a, b, atol=1e-5)
     assert torch.allclose(a.sum(1), torch.ones(5), atol=1e-4)
 

@@ -1,14 +1,8 @@
-"""How the views of a voxel become one class distribution: the `Fusion` interface and its hand-made forms.
-
-Each takes N voxels with up to K views:
-    samples  [N, K, C] float32  class probabilities of the views, zeros where a slot is empty
-    scores   [N, K]    float32  quality of the view (see view_scores), 0 = empty slot
-    order    [N, K]    int32    number of the keyframe, higher = newer
-and returns [N, C] float32 that sum to 1, or to 0 where there is no view.
-"""
+"""How the views of a voxel become one class distribution: the `Fusion` interface and its hand-made forms."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
 import torch
@@ -16,57 +10,83 @@ from torch import Tensor
 
 from sem_field_ros.errors import SettingError
 
+CUES = 5  # per view: displacement from the camera (3, metres), depth residual (metres), cosine to the normal
 _FLOOR = 1.0 / 510.0  # samples are kept in 8 bits: half a step stands for "nearly impossible"
 
 
+@dataclass(frozen=True)
+class Votes:
+    """What up to K views say about N voxels.
+
+    samples   [N, K, C] float32  class probabilities of the views, zeros where a slot is empty
+    scores    [N, K]    float32  quality of the view (see view_scores), 0 = empty slot
+    order     [N, K]    int32    number of the keyframe, higher = newer
+    features  [N, K, D] float32  image features in -1..1, where the fusion asks for them
+    cues      [N, K, CUES] float32  how the view sees the voxel, where the fusion asks for features
+    """
+
+    samples: Tensor
+    scores: Tensor
+    order: Tensor
+    features: Tensor | None = None
+    cues: Tensor | None = None
+
+
 class Fusion(Protocol):
-    """One way to fuse. `prefers_new`: the K views that are kept are the newest instead of the best."""
+    """One way to fuse.
+
+    prefers_new  the K views that are kept are the newest instead of the best
+    features     number of image features it wants of every view, 0 = none
+    """
 
     prefers_new: bool
+    features: int
 
-    def fuse(self, samples: Tensor, scores: Tensor, order: Tensor) -> Tensor: ...
+    def fuse(self, votes: Votes) -> Tensor:
+        """Class probabilities [N, C] float32 that sum to 1, or to 0 where there is no view."""
+        ...
 
 
 class LastWins:
     """The newest view decides."""
 
-    prefers_new = True
+    prefers_new, features = True, 0
 
-    def fuse(self, samples: Tensor, scores: Tensor, order: Tensor) -> Tensor:
-        newest = torch.where(scores > 0, order, -1).argmax(dim=1)
-        return _normalise(samples[torch.arange(len(samples), device=samples.device), newest])
+    def fuse(self, votes: Votes) -> Tensor:
+        newest = torch.where(votes.scores > 0, votes.order, -1).argmax(dim=1)
+        return _normalise(votes.samples[torch.arange(len(newest), device=newest.device), newest])
 
 
 class Majority:
     """Every view has one vote for its most probable class; summed probabilities break ties."""
 
-    prefers_new = False
+    prefers_new, features = False, 0
 
-    def fuse(self, samples: Tensor, scores: Tensor, order: Tensor) -> Tensor:
-        votes = torch.zeros_like(samples[:, 0])
-        votes.scatter_add_(1, samples.argmax(dim=2), (scores > 0).float())
-        return _normalise(votes + 1e-3 * samples.mean(dim=1))
+    def fuse(self, votes: Votes) -> Tensor:
+        counts = torch.zeros_like(votes.samples[:, 0])
+        counts.scatter_add_(1, votes.samples.argmax(dim=2), (votes.scores > 0).float())
+        return _normalise(counts + 1e-3 * votes.samples.mean(dim=1))
 
 
 class Bayesian:
     """Views are independent measurements: the product of their probabilities (SemanticFusion, Kimera-Semantics)."""
 
-    prefers_new = False
+    prefers_new, features = False, 0
 
-    def fuse(self, samples: Tensor, scores: Tensor, order: Tensor) -> Tensor:
-        seen = scores > 0
-        log = samples.clamp(min=_FLOOR).log_().mul_(seen[..., None]).sum(dim=1)
+    def fuse(self, votes: Votes) -> Tensor:
+        seen = votes.scores > 0
+        log = votes.samples.clamp(min=_FLOOR).log_().mul_(seen[..., None]).sum(dim=1)
         return torch.softmax(log, dim=1) * seen.any(dim=1, keepdim=True)
 
 
 class ConfidenceWeighted:
     """Mean of the views' probabilities, weighted by view quality times the view's own top probability."""
 
-    prefers_new = False
+    prefers_new, features = False, 0
 
-    def fuse(self, samples: Tensor, scores: Tensor, order: Tensor) -> Tensor:
-        weight = scores * samples.amax(dim=2)
-        return _normalise(torch.einsum("nkc,nk->nc", samples, weight))
+    def fuse(self, votes: Votes) -> Tensor:
+        weight = votes.scores * votes.samples.amax(dim=2)
+        return _normalise(torch.einsum("nkc,nk->nc", votes.samples, weight))
 
 
 _FUSIONS: dict[str, type[Fusion]] = {

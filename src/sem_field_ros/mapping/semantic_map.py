@@ -59,7 +59,9 @@ class SemanticMap:
         tsdf = TsdfConfig(c.voxel_size_m, c.truncation_voxels, c.depth_min_m, c.depth_max_m, c.max_weight)
         self.volume = make_tsdf(c.backend, tsdf, min(_FIRST_CAPACITY, c.max_blocks), c.device)
         self.fusion = make_fusion(c.fusion)
-        self.votes = VoteTable(self.volume.capacity, c.views_per_voxel, len(self.labels), self.volume.tsdf.device)
+        self.votes = VoteTable(
+            self.volume.capacity, c.views_per_voxel, len(self.labels), self.volume.tsdf.device, self.fusion.features
+        )
         self.keyframes = 0
         self.frames = 0
         self.evicted_blocks = 0
@@ -186,13 +188,12 @@ class SemanticMap:
 
     def _vote_rows(self, view: _View, rows: Tensor) -> None:
         voxel = self.config.voxel_size_m
-        seen, samples, distance, cosine = sample_view(
+        samples = sample_view(
             self.votes.position[rows], self.votes.normal[rows], view.frame, view.probabilities, tolerance_m=1.5 * voxel
         )
-        rows = self.votes.insert(
-            rows[seen], samples, view_scores(distance, cosine), view.order, self.fusion.prefers_new
-        )
-        self.votes.fuse(rows, self.fusion)
+        scores = view_scores(samples.distance, samples.cosine)
+        changed = self.votes.insert(rows[samples.seen], samples, scores, view.order, self.fusion.prefers_new)
+        self.votes.fuse(changed, self.fusion)
 
     def _mesh_stale(self) -> None:
         """Re-extract the blocks whose voxels changed; new surface voxels get the votes of the last keyframes."""

@@ -2,24 +2,45 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import grid_sample
 
 from sem_field_ros.frame import PosedFrame
+from sem_field_ros.geometry.camera import Intrinsics
 from sem_field_ros.geometry.poses import inverse
 from sem_field_ros.segmentation.segmenter import ClassProbabilities
 
 
+@dataclass(frozen=True)
+class ViewSamples:
+    """One view of n surface points, m of which it sees.
+
+    seen       [n] bool; all else is of the m seen points, in their order
+    samples    [m, C] class probabilities that sum to 1        distance  [m] metres from the camera
+    cosine     [m] between the normal and the way to the camera
+    features   [m, D] image features in -1..1, None where there are none
+    cues       [m, CUES] see Votes; None without features
+    """
+
+    seen: Tensor
+    samples: Tensor
+    distance: Tensor
+    cosine: Tensor
+    features: Tensor | None = None
+    cues: Tensor | None = None
+
+
 def sample_view(
     positions: Tensor, normals: Tensor, frame: PosedFrame, probabilities: ClassProbabilities, tolerance_m: float
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+) -> ViewSamples:
     """Sample a keyframe at surface points [n, 3] (world, metres; normals point to free space).
 
     A point is seen if it projects into the image, faces the camera, and the depth image has the same depth there,
     within `tolerance_m` plus what an oblique surface changes between neighbouring pixels.
-    Returns seen [n] bool and, for the m seen points: probabilities [m, C] (sum 1), distance [m] metres, cosine [m].
     """
     assert frame.depth is not None
     device = positions.device
@@ -40,20 +61,31 @@ def sample_view(
     seen = inside & (measured > 0) & ((measured - z).abs() < tolerance_m + slope)
 
     index = seen.nonzero()[:, 0]
-    color = frame.camera
-    # pixel areas: -1 is the left edge of the first pixel, +1 the right edge of the last one
-    grid = torch.stack(
-        [
-            2 * (color.fx * x[index] + color.cx + 0.5) / color.width - 1,
-            2 * (color.fy * y[index] + color.cy + 0.5) / color.height - 1,
-        ],
-        dim=1,
-    )
-    sampled = grid_sample(
-        probabilities.values.to(device)[None], grid[None, None], align_corners=False, padding_mode="border"
-    )[0, :, 0].T
+    grid = _image_grid(x[index], y[index], frame.camera)
+    sampled = _sample(probabilities.values.to(device), grid)
     total = sampled.sum(dim=1)
     opinion = total > 0.5  # near pixels without an opinion the sum falls below 1
     seen[index[~opinion]] = False
     index = index[opinion]
-    return seen, sampled[opinion] / total[opinion, None], distance[index], cosine[index]
+    samples = ViewSamples(seen, sampled[opinion] / total[opinion, None], distance[index], cosine[index])
+    if probabilities.features is None:
+        return samples
+    displacement = positions[index] - torch.from_numpy(frame.T_world_camera[:3, 3].astype(np.float32)).to(device)
+    residual = (measured - z)[index]
+    return replace(
+        samples,
+        features=_sample(probabilities.features.to(device), grid[opinion]),
+        cues=torch.cat([displacement, residual[:, None], cosine[index, None]], dim=1),
+    )
+
+
+def _image_grid(x: Tensor, y: Tensor, camera: Intrinsics) -> Tensor:
+    """Where points at x = X / Z, y = Y / Z [n] lie in the image, [n, 2]: -1 and 1 are the image's edges."""
+    u = 2 * (camera.fx * x + camera.cx + 0.5) / camera.width - 1
+    v = 2 * (camera.fy * y + camera.cy + 0.5) / camera.height - 1
+    return torch.stack([u, v], dim=1)
+
+
+def _sample(image: Tensor, grid: Tensor) -> Tensor:
+    """Sample [C, h, w] at [n, 2] bilinearly -> [n, C]."""
+    return grid_sample(image[None], grid[None, None], align_corners=False, padding_mode="border")[0, :, 0].T

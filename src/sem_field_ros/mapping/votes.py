@@ -10,9 +10,22 @@ import torch
 from torch import Tensor
 
 from sem_field_ros.geometry.tsdf import VOXELS
-from sem_field_ros.mapping.fusion import Fusion
+from sem_field_ros.mapping.fusion import CUES, Fusion, Votes
+from sem_field_ros.mapping.view_samples import ViewSamples
 
-_COLUMNS = ("voxel", "position", "normal", "samples", "scores", "order", "probabilities", "confidence")
+_COLUMNS = (
+    "voxel",
+    "position",
+    "normal",
+    "samples",
+    "scores",
+    "order",
+    "features",
+    "cues",
+    "probabilities",
+    "confidence",
+)
+_FEATURE_STEPS = 127.0  # features in -1..1 are kept in 8 bits
 
 
 class VoteTable:
@@ -20,10 +33,13 @@ class VoteTable:
 
     voxel [R] int64, -1 = free row     position, normal [R, 3] float32     samples [R, K, C] uint8 (255 = certain)
     scores [R, K] float32, 0 = empty   order [R, K] int32 keyframe number  probabilities [R, C] float32   confidence [R]
+    features [R, K, D] int8 (127 = 1)   cues [R, K, CUES] float16; of no size where the fusion wants none (D = 0)
     """
 
-    def __init__(self, capacity_blocks: int, views: int, classes: int, device: torch.device) -> None:
-        self.views, self.classes, self.device = views, classes, device
+    def __init__(
+        self, capacity_blocks: int, views: int, classes: int, device: torch.device, feature_count: int = 0
+    ) -> None:
+        self.views, self.classes, self.device, self.feature_count = views, classes, device, feature_count
         self.row_of_voxel = torch.full((capacity_blocks * VOXELS,), -1, dtype=torch.int32, device=device)
         self._free = torch.zeros(0, dtype=torch.int64, device=device)
         self._set_columns(0)
@@ -36,6 +52,8 @@ class VoteTable:
         self.samples = torch.zeros(rows, k, c, dtype=torch.uint8, device=d)
         self.scores = torch.zeros(rows, k, device=d)
         self.order = torch.zeros(rows, k, dtype=torch.int32, device=d)
+        self.features = torch.zeros(rows, k, self.feature_count, dtype=torch.int8, device=d)
+        self.cues = torch.zeros(rows, k, CUES if self.feature_count else 0, dtype=torch.float16, device=d)
         self.probabilities = torch.zeros(rows, c, device=d)
         self.confidence = torch.zeros(rows, device=d)
 
@@ -105,19 +123,36 @@ class VoteTable:
         wanted[-1] = False  # free rows have voxel -1, which lands here
         return wanted[torch.where(self.voxel >= 0, self.voxel // VOXELS, -1)].nonzero()[:, 0]
 
-    def insert(self, rows: Tensor, samples: Tensor, scores: Tensor, order: int, prefers_new: bool) -> Tensor:
-        """Offer one view to rows [n]: it takes an empty slot or the worst one if it is better. Returns changed rows.
+    def insert(self, rows: Tensor, view: ViewSamples, scores: Tensor, order: int, prefers_new: bool) -> Tensor:
+        """Offer one view to the rows [m] it sees, with scores [m] > 0; returns the rows that changed.
 
-        samples [n, C] float32 probabilities, scores [n] > 0.
+        It takes an empty slot, or the worst one if it is better. A view without the features that the fusion wants
+        votes with zeros.
         """
         rank = torch.where(self.scores[rows] > 0, self.order[rows].float() + 1, 0) if prefers_new else self.scores[rows]
         worst, slot = rank.min(dim=1)
         better = (scores > worst) if not prefers_new else torch.ones_like(scores, dtype=torch.bool)
         rows, slot = rows[better], slot[better]
-        self.samples[rows, slot] = (samples[better] * 255 + 0.5).to(torch.uint8)
+        self.samples[rows, slot] = (view.samples[better] * 255 + 0.5).to(torch.uint8)
         self.scores[rows, slot] = scores[better]
         self.order[rows, slot] = order
+        if self.feature_count:
+            if view.features is None or view.cues is None:
+                self.features[rows, slot], self.cues[rows, slot] = 0, 0
+            else:
+                self.features[rows, slot] = (view.features[better] * _FEATURE_STEPS).round().to(torch.int8)
+                self.cues[rows, slot] = view.cues[better].half()
         return rows
+
+    def views_of(self, rows: Tensor) -> Votes:
+        """What the views say about rows [n], as a fusion takes it."""
+        return Votes(
+            self.samples[rows].float().div_(255),
+            self.scores[rows],
+            self.order[rows],
+            self.features[rows].float().div_(_FEATURE_STEPS) if self.feature_count else None,
+            self.cues[rows].float() if self.feature_count else None,
+        )
 
     def fuse(self, rows: Tensor, fusion: Fusion, chunk: int = 16_384) -> None:
         """Fuse the views of rows [n] into their probabilities and confidence.
@@ -125,10 +160,10 @@ class VoteTable:
         Confidence is the fused probability of the winning class times 1 - 0.5^views: one view alone counts half.
         """
         for part in rows.split(chunk):  # chunks stay in the processor's cache and bound the memory
-            scores = self.scores[part]
-            fused = fusion.fuse(self.samples[part].float().div_(255), scores, self.order[part])
+            votes = self.views_of(part)
+            fused = fusion.fuse(votes)
             self.probabilities[part] = fused
-            self.confidence[part] = fused.amax(dim=1) * (1 - 0.5 ** (scores > 0).sum(dim=1))
+            self.confidence[part] = fused.amax(dim=1) * (1 - 0.5 ** (votes.scores > 0).sum(dim=1))
 
     def labels(self, rows: Tensor) -> Tensor:
         """Class index of rows [n] (row -1 = no row), int16, -1 = unlabelled."""
