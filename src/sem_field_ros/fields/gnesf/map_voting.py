@@ -1,0 +1,87 @@
+"""The learned vote of the live map: GNeSF's soft voting over what the map keeps of every view (RGB-D mode).
+
+Where a map has depth there is no encoding volume M(x) (its TSDF is the geometry), so the voter is fed what the map
+knows instead: displacement, depth residual, viewing angle, and how certain the view itself is.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sem_field_ros.errors import WeightsError
+from sem_field_ros.fields.gnesf.voting import SoftVoting, VotingConfig
+
+MAP_CUES = 5  # displacement (3, metres), depth residual (metres), cosine to the normal: mapping.fusion.CUES
+OWN_CUES = 3  # top probability, entropy, agreement with the mean of the views
+_RESIDUAL_SCALE_M = 0.05
+_DISTANCE_SCALE_M = 2.0
+
+
+@dataclass(frozen=True)
+class MapVoterConfig:
+    """`encoder` channels of the segmenter's feature map are reduced to `features` before they are sampled and kept."""
+
+    encoder: int = 96
+    features: int = 16
+    base: tuple[int, int] = (64, 32)
+    head: tuple[int, int] = (16, 8)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON values, read back by config_from_dict."""
+        return dataclasses.asdict(self)
+
+
+def config_from_dict(content: Mapping[str, Any]) -> MapVoterConfig:
+    """Read MapVoterConfig.as_dict. Raises WeightsError in one line."""
+    try:
+        base, head = (tuple(int(v) for v in content[name]) for name in ("base", "head"))
+        return MapVoterConfig(int(content["encoder"]), int(content["features"]), (base[0], base[1]), (head[0], head[1]))
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise WeightsError(f"not the architecture of a map voter: {error!r}") from error
+
+
+class MapVoter(nn.Module):
+    """Reduces image features (`reduce`, once a keyframe) and votes on voxels (`forward`, as their views change)."""
+
+    def __init__(self, config: MapVoterConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.projection = nn.Conv2d(config.encoder, config.features, 1)
+        self.voting = SoftVoting(
+            VotingConfig(config.features, cues=MAP_CUES + 1 + OWN_CUES, base=config.base, head=config.head)
+        )
+
+    def reduce(self, features: Tensor) -> Tensor:
+        """Feature maps [B, encoder, h, w] -> [B, features, h, w] in -1..1, to be sampled and kept in 8 bits."""
+        return torch.tanh(self.projection(features))
+
+    def forward(self, samples: Tensor, features: Tensor, cues: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
+        """Votes of K views on N voxels (mapping.fusion.Votes) -> class probabilities [N, C] and weights [N, K].
+
+        samples [N, K, C], features [N, K, features], cues [N, K, MAP_CUES], seen [N, K] bool
+        """
+        return self.voting(features, samples, torch.cat([scaled_cues(cues), own_cues(samples, seen)], dim=-1), seen)
+
+
+def scaled_cues(cues: Tensor) -> Tensor:
+    """Map cues [..., MAP_CUES] to values of about one, the distance beside the displacement: [..., MAP_CUES + 1]."""
+    displacement, residual, cosine = cues[..., :3], cues[..., 3:4], cues[..., 4:5]
+    distance = displacement.norm(dim=-1, keepdim=True)
+    parts = [displacement / _DISTANCE_SCALE_M, distance / _DISTANCE_SCALE_M, residual / _RESIDUAL_SCALE_M, cosine]
+    return torch.cat(parts, dim=-1)
+
+
+def own_cues(samples: Tensor, seen: Tensor) -> Tensor:
+    """What probabilities say about themselves [N, K, OWN_CUES]: top, entropy (0..1), agreement with the mean."""
+    top = samples.amax(dim=-1)
+    entropy = -(samples * samples.clamp(min=1e-6).log()).sum(dim=-1) / math.log(max(2, samples.shape[-1]))
+    mean = samples.sum(dim=1) / seen.sum(dim=1, keepdim=True).clamp(min=1)
+    agreement = (samples * mean[:, None]).sum(dim=-1)
+    return torch.stack([top, entropy, agreement], dim=-1) * seen[..., None]

@@ -1,0 +1,90 @@
+"""The live map's voter: cues known by hand, and what must hold for any weights."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from sem_field_ros.errors import WeightsError
+from sem_field_ros.fields.gnesf.map_voting import (
+    MAP_CUES,
+    MapVoter,
+    MapVoterConfig,
+    config_from_dict,
+    own_cues,
+    scaled_cues,
+)
+from sem_field_ros.mapping.fusion import CUES
+
+CONFIG = MapVoterConfig(encoder=6, features=4, base=(8, 6), head=(5, 4))
+
+
+def test_the_map_and_the_voter_agree_on_the_cues() -> None:
+    assert CUES == MAP_CUES
+
+
+def test_scaled_cues_by_hand() -> None:
+    cues = torch.tensor([2.0, 0.0, 0.0, 0.025, 0.5])
+    torch.testing.assert_close(scaled_cues(cues), torch.tensor([1.0, 0.0, 0.0, 1.0, 0.5, 0.5]))
+
+
+def test_own_cues_by_hand() -> None:
+    samples = torch.tensor([[[1.0, 0.0], [0.5, 0.5], [0.0, 0.0]]])
+    seen = torch.tensor([[True, True, False]])
+    cues = own_cues(samples, seen)[0]
+    torch.testing.assert_close(cues[0], torch.tensor([1.0, 0.0, 0.75]), atol=1e-4, rtol=0)
+    torch.testing.assert_close(cues[1], torch.tensor([0.5, 1.0, 0.5]))
+    assert cues[2].tolist() == [0, 0, 0]
+
+
+def test_votes_are_distributions_whatever_the_order_of_the_views() -> None:
+    g = torch.Generator().manual_seed(0)
+    torch.manual_seed(0)
+    voter = MapVoter(CONFIG)
+    samples = torch.softmax(torch.randn(30, 5, 7, generator=g), dim=-1)
+    seen = torch.rand(30, 5, generator=g) > 0.3
+    seen[0] = False
+    samples = samples * seen[..., None]
+    features, cues = torch.rand(30, 5, 4, generator=g) * 2 - 1, torch.randn(30, 5, MAP_CUES, generator=g)
+    fused, weights = voter(samples, features, cues, seen)
+    torch.testing.assert_close(fused.sum(dim=1), seen.any(dim=1).float())
+    assert (weights[~seen] == 0).all()
+    order = [4, 2, 0, 1, 3]
+    again, _ = voter(samples[:, order], features[:, order], cues[:, order], seen[:, order])
+    torch.testing.assert_close(fused, again)
+
+
+def test_a_good_view_can_be_learned() -> None:
+    """The view whose residual is small is right: after some steps its weight is nearly one."""
+    g = torch.Generator().manual_seed(1)
+    torch.manual_seed(1)
+    voter = MapVoter(CONFIG)
+    optimizer = torch.optim.Adam(voter.parameters(), lr=0.02)
+    right = torch.randint(0, 3, (256,), generator=g)
+    wrong = (right + torch.randint(1, 3, (256,), generator=g)) % 3
+    samples = torch.stack([torch.eye(3)[wrong], torch.eye(3)[right]], dim=1) * 0.8 + 0.2 / 3
+    cues = torch.zeros(256, 2, MAP_CUES)
+    cues[:, 0, 3] = 0.05
+    features, seen = torch.zeros(256, 2, 4), torch.ones(256, 2, dtype=torch.bool)
+    for _ in range(80):
+        fused, weights = voter(samples, features, cues, seen)
+        loss = torch.nn.functional.nll_loss(fused.clamp(min=1e-6).log(), right)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert float(weights[:, 1].detach().min()) > 0.9
+
+
+def test_reduced_features_fit_into_eight_bits() -> None:
+    torch.manual_seed(0)
+    reduced = MapVoter(CONFIG).reduce(100 * torch.randn(2, 6, 5, 4))
+    assert reduced.shape == (2, 4, 5, 4) and float(reduced.detach().abs().max()) <= 1
+
+
+def test_the_configuration_goes_to_json_and_back() -> None:
+    assert config_from_dict(CONFIG.as_dict()) == CONFIG
+    with pytest.raises(WeightsError, match="map voter"):
+        config_from_dict({"encoder": 3})
+    assert math.isclose(sum(p.numel() for p in MapVoter(MapVoterConfig()).parameters()), 8_000, rel_tol=0.3)
