@@ -34,7 +34,7 @@ def add_homes(kinds: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     )
     homes.add_argument(
         "--renderer", choices=("cycles", "raster"), default="cycles",
-        help="cycles: light that bounces, needs Blender's wheel bpy; raster: without shadows, in a fifth of the time "
+        help="cycles: light that bounces, needs Blender's wheel bpy; raster: without shadows, in a tenth of the time "
         "(default cycles)",
     )  # fmt: skip
     homes.add_argument("--samples", type=_count, default=4, help="light paths a pixel, then denoised (default 4)")
