@@ -20,6 +20,7 @@ from sem_field_ros.generation.scene import Finish, HomeScene
 from sem_field_ros.generation.scene_mesh import SceneMesh
 
 INSTALL = "pip install --no-deps -r requirements/generate.txt"
+LIBRARIES = "apt install libxrender1 libxfixes3 libxi6 libxkbcommon0"
 
 
 def cycles_missing() -> str:
@@ -85,7 +86,10 @@ class CyclesRenderer:
         if not line.startswith(word):
             self._log.flush()
             lines = (self._folder / "log.txt").read_text(errors="replace").strip().splitlines()
-            raise DataError(f"Blender ended ({self._process.wait()}): {lines[-1] if lines else 'no word of why'}")
+            why = lines[-1] if lines else "no word of why"
+            if "shared object file" in why:
+                why += f"; {LIBRARIES} gives what it needs on Debian and Ubuntu"
+            raise DataError(f"Blender ended ({self._process.wait()}): {why}")
         return line
 
 
