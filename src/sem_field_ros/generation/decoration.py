@@ -102,15 +102,20 @@ def curtains(
 
 
 def shower_curtains(space: Space, room: int, rng: np.random.Generator, finishes: Finishes) -> None:
-    """A curtain along the open side of a bathtub."""
+    """A curtain over the front rim of a bathtub, or before a shower tray."""
     for item in list(space.items):
-        if item.room != room or item.role not in ("bathtub", "shower") or item.size[2] > 1.5 or rng.random() < 0.25:
+        if item.room != room or item.role not in ("bathtub", "shower") or rng.random() < 0.2:
+            continue
+        if item.model is not None and "Stall" in item.model.id:  # has doors of its own
             continue
         width = item.size[0] * float(rng.uniform(0.4, 0.95))
-        x = np.array([np.cos(item.yaw), np.sin(item.yaw)])
-        center = item.center + item.front * (item.size[1] / 2 + 0.07) + x * (item.size[0] - width) / 2
-        cloth = Item("shower curtain", "shower curtain", center, item.yaw, 0.12, (width, 0.1, 1.85), room)
-        if space.fits(cloth, room):
+        along = np.array([np.cos(item.yaw), np.sin(item.yaw)]) * (item.size[0] - width) / 2 * rng.choice([-1, 1])
+        center = item.center + item.front * (item.size[1] / 2 - 0.04) + along
+        bottom = float(rng.uniform(0.1, 0.35))
+        size = (width, 0.09, float(rng.uniform(1.95, 2.1)) - bottom)
+        cloth = Item("shower curtain", "shower curtain", center, item.yaw, bottom, size, room)
+        cloth.instance_of = item.role
+        if space.fits(cloth, room, item):
             cloth.parts = MAKERS["shower curtain"][0](rng, finishes, cloth.size)
             space.add(cloth)
 

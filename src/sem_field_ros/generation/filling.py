@@ -12,9 +12,14 @@ from sem_field_ros.generation.finishes import Finishes
 from sem_field_ros.generation.home_building import Building
 from sem_field_ros.generation.parametric import MAKERS
 from sem_field_ros.generation.placing import Item, Space
-from sem_field_ros.generation.refurnish import BETWEEN, Chooser, repaint, set_on
+from sem_field_ros.generation.refurnish import BETWEEN, Chooser, set_on
 
-FULL = {"bath": 0.52, "kitchen": 0.5}  # of a room's floor that furniture may cover; 0.42 elsewhere
+FULL = {
+    "bath": 0.52,
+    "kitchen": 0.5,
+    "bedroom": 0.5,
+    "living": 0.48,
+}  # of a room's floor that furniture may cover; 0.42 elsewhere
 # (role, how likely, how many at most) in the order they are tried; what is there already counts
 WANTED: dict[str, tuple[tuple[str, float, int], ...]] = {
     "living": (
@@ -121,7 +126,7 @@ def some_item(role: str, room: int, chooser: Chooser, finishes: Finishes) -> Ite
         width, depth, height = (s * scale for s in model.size)
         bottom = model.elevation if model.elevation < 1.2 else 0.0
         item = Item(role, roles()[role].nyu40, np.zeros(2), 0.0, bottom, (width, depth, height), room, model)
-        item.finishes = repaint(model, rng)
+        item.finishes = chooser.coat(model, role, room)
         yield item
     if role in MAKERS:
         width, depth, height = (float(s * rng.uniform(0.9, 1.1)) for s in usual)
@@ -276,6 +281,7 @@ def seats(space: Space, room: int, chooser: Chooser) -> None:
             center = table.center + np.array([c * local[0] - s * local[1], s * local[0] + c * local[1]])
             yaw = table.yaw + turn + np.pi + rng.normal(0, 0.15)
             item = Item(role, "chair", center, yaw, 0.0, (width, depth, height), room, model)
+            item.finishes = chooser.coat(model, role, room)
             if space.fits(item, room):
                 space.add(item)
 

@@ -28,16 +28,23 @@ from sem_field_ros.generation.trajectory import FreeSpace, Target, camera_positi
 from sem_field_ros.geometry.camera import Intrinsics
 
 SEEN_AROUND = 5.0  # metres around the room in which other rooms are furnished too
-WEIGHTS = {  # how much a class is worth looking at
-    "wall": 0.0,
+WEIGHTS = {  # how much a class is worth looking at: small or rare things more than what is everywhere
     "floor mat": 0.1,
     "otherprop": 0.25,
     "lamp": 0.3,
-    "chair": 0.8,
-    "picture": 0.7,
-    "window": 0.5,
-    "door": 0.5,
-    "curtain": 0.7,
+    "window": 0.3,
+    "door": 0.35,
+    "curtain": 0.5,
+    "picture": 0.5,
+    "bookshelf": 0.7,
+    "cabinet": 0.7,
+    "chair": 1.1,
+    "desk": 1.4,
+    "bed": 1.4,
+    "shower curtain": 1.4,
+    "sofa": 1.7,
+    "sink": 1.7,
+    "toilet": 2.2,
 }
 
 
@@ -211,7 +218,7 @@ class _Builder:
         room = self.building.polygons[self.index]
         handheld = bool(rng.random() < 0.65)
         height = float(rng.uniform(1.3, 1.7) if handheld else rng.uniform(0.5, 1.0))
-        pitch = float(rng.uniform(8, 22) if handheld else rng.uniform(-2, 8))
+        pitch = float(rng.uniform(12, 30) if handheld else rng.uniform(0, 12))
         solid = [i for i in space.items if i.bottom < height + 0.25 and i.top > 0.05 and i.nyu40 != "floor mat"]
         walls = self.building.walls
         low = [i.footprint for i in solid] + self.leaves

@@ -9,10 +9,11 @@ from shapely.geometry import Point
 
 from sem_field_ros.generation.catalogue import Assets, CatalogueModel
 from sem_field_ros.generation.class_table import roles
-from sem_field_ros.generation.finishes import Finishes, hsv
+from sem_field_ros.generation.finishes import Finishes
 from sem_field_ros.generation.home_xml import Piece
 from sem_field_ros.generation.parametric import MAKERS
 from sem_field_ros.generation.placing import Item, Space
+from sem_field_ros.generation.repainting import repaint
 from sem_field_ros.generation.scene import Finish
 
 MODULAR = (
@@ -59,6 +60,14 @@ class Chooser:
         self.split = split
         self.rng = rng
         self._chosen: dict[tuple[int | None, str], list[CatalogueModel]] = {}
+        self._coats: dict[tuple[int | None, str], dict[str, Finish]] = {}
+
+    def coat(self, model: CatalogueModel, role: str, room: int | None) -> dict[str, Finish]:
+        """New colours for a model: the same within a room, as sets of chairs and cabinets are."""
+        key = (room, model.id)
+        if key not in self._coats:
+            self._coats[key] = repaint(model, role, self.rng)
+        return self._coats[key]
 
     def candidates(self, role: str, room: int | None, width: float, depth: float) -> list[CatalogueModel]:
         """Models of a role, best first: those that fit the place, textured ones preferred, the rest by chance."""
@@ -155,7 +164,7 @@ def new_item(
             continue
         item = Item(role, roles()[role].nyu40, center, piece.yaw, bottom, size, room, model)
         item.mirrored = bool(rng.random() < 0.3)
-        item.finishes = repaint(model, rng)
+        item.finishes = chooser.coat(model, role, room)
         if space.place(item, room, (0.0, 0.05, 0.12, 0.25) if role not in MODULAR else (0.0, 0.03)):
             return item
     return None
@@ -197,15 +206,6 @@ def rug_fits(item: Item, space: Space, room: int | None) -> bool:
     if room is None or not space.rooms[room].covers(item.footprint):
         return False
     return not any(other.nyu40 == "floor mat" and other.footprint.intersects(item.footprint) for other in space.items)
-
-
-def repaint(model: CatalogueModel, rng: np.random.Generator) -> dict[str, Finish]:
-    """New colours for the package's own plainly coloured models, so that a sofa is not always blue."""
-    if model.library != "sweethome3d" or rng.random() < 0.2:
-        return {}
-    main = hsv(rng.random(), rng.choice([0.05, 0.2, 0.5]) * rng.uniform(0.5, 1.5), rng.uniform(0.2, 0.9))
-    wood = hsv(rng.uniform(0.05, 0.11), rng.uniform(0.2, 0.6), rng.uniform(0.25, 0.85))
-    return {"iris": Finish(main), "flblonde": Finish(wood, shininess=0.2), "flbrown": Finish(wood, shininess=0.2)}
 
 
 def support_at(space: Space, center: np.ndarray, elevation: float) -> Item | None:

@@ -160,7 +160,7 @@ def headings(
         came = np.zeros((2, bins, 2), dtype=int)
         for direction, sign in enumerate((1, -1)):
             for before in (0, 1):
-                fee = 0.0 if before == direction else 3.0
+                fee = 0.0 if before == direction else 5.0
                 for step, cost in enumerate(price):
                     candidate = np.roll(value[before], sign * step) - cost - fee
                     better = candidate > best[direction]

@@ -89,7 +89,7 @@ def write_packages(source: Path) -> Path:
         jar.writestr("com/eteks/sweethome3d/io/DefaultTexturesCatalog.properties", texture)
         jar.writestr(f"{RESOURCES}/textures/g.jpg", tile)
         jar.writestr(
-            "com/eteks/sweethome3d/j3d/OBJLoader.class", b"\x01\x00\x20newmtl amber\nKd 0.5 0.2 0\nd 0.5\x01\x00"
+            "com/eteks/sweethome3d/j3d/OBJLoader.class", b"\x01\x00\x20newmtl amber\nKd 0.5 0.2 0\nNs 60\x01\x00"
         )
         for name in OWN:
             jar.writestr(f"{RESOURCES}/{name}.obj", CUBE.format(material="amber"))

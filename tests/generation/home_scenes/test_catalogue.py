@@ -29,7 +29,7 @@ def test_models_without_materials_get_the_default_ones(tiny_assets):
     path = tiny_assets.models["eTeks#chair"].path
     first = path.read_text().splitlines()[0]
     assert first == "mtllib default_materials.mtl"
-    assert (path.parent / "default_materials.mtl").read_text() == "newmtl amber\nKd 0.5 0.2 0\nd 0.5"
+    assert (path.parent / "default_materials.mtl").read_text() == "newmtl amber\nKd 0.5 0.2 0\nNs 60"
 
 
 def test_models_whose_texture_is_missing_are_never_used(tiny_assets):
