@@ -42,4 +42,4 @@ class StepProgress:
 
     def print(self, line: str) -> None:
         """Print a line above the bar."""
-        self._progress.console.print(line, highlight=False)
+        self._progress.console.print(line, highlight=False, soft_wrap=True)
