@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+import shapely
 
+from sem_field_ros.generation import home_scenes
 from sem_field_ros.generation.catalogue import DEFAULT_SOURCE, JAR, RESOURCES, Assets
+from sem_field_ros.generation.placing import SLACK, TUCKED, Space
+from sem_field_ros.generation.scene import HomeScene
+from sem_field_ros.labels import load_label_set
 
 CUBE = """v -1 0 -1
 v 1 0 -1
@@ -123,3 +129,56 @@ def real_assets(tmp_path_factory: pytest.TempPathFactory) -> Assets:
     if not (DEFAULT_SOURCE / JAR).is_file() or not (DEFAULT_SOURCE / "furniture").is_dir():
         pytest.skip("needs Debian's sweethome3d and sweethome3d-furniture")
     return Assets()
+
+
+@pytest.fixture
+def checked_scene(monkeypatch: pytest.MonkeyPatch) -> Callable[..., HomeScene]:
+    """build_scene that also checks what must hold of every scene."""
+    seen = []
+    drawn = home_scenes._Builder._drawn
+
+    def keep(self, space):
+        seen.append((self, space))
+        return drawn(self, space)
+
+    def build(*args, **kwargs):
+        scene = home_scenes.build_scene(*args, **kwargs)
+        check(scene, *seen[-1])
+        return scene
+
+    monkeypatch.setattr(home_scenes._Builder, "_drawn", keep)
+    return build
+
+
+def check(scene: HomeScene, builder: home_scenes._Builder, space: Space) -> None:
+    """What must hold of every scene."""
+    names = load_label_set("nyu40").names
+    assert {p.nyu40 for p in scene.panels} | {m.nyu40 for m in scene.models} <= set(names)
+    assert {"wall", "floor", "ceiling"} <= {p.nyu40 for p in scene.panels}
+    assert {p.instance for p in scene.panels} | {m.instance for m in scene.models} <= set(scene.instances)
+    for item in space.items:
+        shape = item.footprint.buffer(-SLACK, join_style="mitre")
+        if item.nyu40 != "floor mat":
+            assert not builder.building.walls.buffer(-0.01).intersects(shape), f"{item.role} stands in a wall"
+        for other in space.items:
+            apart = other is item or "floor mat" in (item.nyu40, other.nyu40)
+            apart = apart or min(item.top, other.top) <= max(item.bottom, other.bottom) + 0.005
+            # what stands on a shelf or in a hollow lies within its box
+            apart = apart or item.instance_of == other.role or other.instance_of == item.role
+            both = other.footprint.buffer(-SLACK, join_style="mitre").intersection(shape).area
+            tucked = TUCKED if "chair" in (item.nyu40, other.nyu40) else 0.0
+            assert apart or both < 1e-3 + tucked * 1.2, f"{item.role} in {other.role}"
+        supported = item.bottom < 1.3 if item.instance_of else True
+        assert supported and item.bottom >= 0 and item.top <= builder.building.height + 1e-6
+    T = scene.T_world_camera
+    R = T[:, :3, :3]
+    np.testing.assert_allclose(R @ R.transpose(0, 2, 1), np.tile(np.eye(3), (len(T), 1, 1)), atol=1e-9)
+    np.testing.assert_allclose(np.linalg.det(R), 1.0)
+    room = shapely.Polygon(scene.room)
+    for x, y, z in T[:, :3, 3]:
+        place = shapely.Point(x, y)
+        assert room.covers(place) and 0.4 < z < 1.9
+        assert builder.building.walls.distance(place) > 0.17
+        for item in space.items:
+            if item.nyu40 != "floor mat" and item.bottom < z + 0.2:
+                assert item.footprint.distance(place) > 0.17, f"camera in {item.role}"

@@ -6,7 +6,6 @@ import pytest
 
 from sem_field_ros.generation.class_table import SPLITS, role_of_model, roles, split_of
 from sem_field_ros.generation.home_plan import scene_plan, split_of_home, usable_rooms
-from sem_field_ros.generation.home_scenes import build_scene
 from sem_field_ros.generation.parametric import MAKERS
 
 # what the ScanNet benchmark scores, by NYU-40 name; walls, floors, doors and windows come with the building
@@ -35,8 +34,8 @@ def test_homes_of_the_splits_are_there(real_assets):
 
 
 @pytest.mark.parametrize("split", SPLITS)
-def test_no_model_or_home_of_another_split(real_assets, split):
+def test_scenes_hold_together_and_keep_to_their_split(real_assets, checked_scene, split):
     for spec in scene_plan(real_assets, 4, 2, split):
-        scene = build_scene(real_assets, spec.home, spec.room, spec.seed, frames=3, split=spec.split)
+        scene = checked_scene(real_assets, spec.home, spec.room, spec.seed, frames=20, split=spec.split)
         assert split_of_home(spec.home) == split
         assert scene.models and {split_of(m.asset) for m in scene.models} == {split}
