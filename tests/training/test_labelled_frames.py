@@ -20,7 +20,7 @@ from sem_field_ros.training.labelled_frames import (
     scenes_of,
 )
 
-from .homes import write_homes
+from .homes import write_homes, write_scene
 
 LABELS = load_label_set("scannet20")
 
@@ -32,13 +32,13 @@ def frame(index: list[list[int]]) -> LabelledFrame:
 
 def test_reads_labelled_frames_of_all_scenes(tmp_path: Path) -> None:
     write_homes(tmp_path, scenes=2, frames=3)
-    scenes = scenes_of(tmp_path, "training")
+    scenes = scenes_of([tmp_path], "training")
     (scenes[1] / "label" / "000001.png").unlink()
     (scenes[1] / "color" / "000002.png").write_bytes(b"half written")
     (tmp_path / "training" / "begun" / "color").mkdir(parents=True)
-    assert scenes_of(tmp_path, "training") == scenes
+    assert scenes_of([tmp_path], "training") == scenes
     (tmp_path / "training").rename(tmp_path / "train")
-    assert [s.name for s in scenes_of(tmp_path, "training")] == ["home0", "home1"]
+    assert [s.name for s in scenes_of([tmp_path], "training")] == ["home0", "home1"]
     (tmp_path / "train").rename(tmp_path / "training")
     ticks: list[int] = []
     frames = read_frames(scenes, LABELS, tick=lambda: ticks.append(1))
@@ -51,15 +51,26 @@ def test_reads_labelled_frames_of_all_scenes(tmp_path: Path) -> None:
 
 def test_mistakes_are_one_line(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no scene in .*train: expected.*generate homes"):
-        scenes_of(tmp_path, "training")
+        scenes_of([tmp_path], "training")
     write_homes(tmp_path)
-    scenes = scenes_of(tmp_path, "training")
+    scenes = scenes_of([tmp_path], "training")
     with pytest.raises(DataError, match="1 frames that the run began with are gone"):
         read_frames(scenes, LABELS, only=["home0/000000", "home9/000000"])
     for label in (tmp_path / "training").glob("*/label/*"):
         label.unlink()
     with pytest.raises(DataError, match="no frame has a label image"):
         read_frames(scenes, LABELS)
+
+
+def test_scenes_of_several_folders(tmp_path: Path) -> None:
+    write_homes(tmp_path / "a", scenes=1)
+    write_scene(tmp_path / "b" / "train" / "another", 1, 0)
+    both = [tmp_path / "a", tmp_path / "b"]
+    assert [s.name for s in scenes_of(both, "training")] == ["another", "home0"]
+    assert [s.name for s in scenes_of(both, "validation")] == ["home100"]
+    write_scene(tmp_path / "b" / "train" / "home0", 1, 0)
+    with pytest.raises(DataError, match="two scenes of one name"):
+        scenes_of(both, "training")
 
 
 def test_shares_by_hand() -> None:

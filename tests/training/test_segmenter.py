@@ -151,7 +151,7 @@ def test_the_command_trains_resumes_exports_and_the_model_segments(tmp_path: Pat
     assert "step 4, done, best score" in capsys.readouterr().out
     assert main(["train", "export", str(run), str(model)]) == 0
     segmenter = TrainedSegmenter(model / "model.safetensors", label_width=32)
-    assert segmenter.card.data["training"] == {"folder": "homes", "scenes": ["home0", "home1"], "frames": 6}
+    assert segmenter.card.data["training"] == {"folders": ["homes"], "scenes": ["home0", "home1"], "frames": 6}
     scores = segmenter.card.scores["validation"]
     assert set(scores) >= {"miou", "accuracy", "ece", "ece_before"} and set(scores["iou"]) == {"wall", "floor", "table"}
     assert scores["miou"] == pytest.approx(np.mean(list(scores["iou"].values())))

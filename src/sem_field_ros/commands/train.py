@@ -23,7 +23,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     kinds = parser.add_subparsers(dest="kind", required=True, metavar="KIND")
     segmenter = kinds.add_parser("segmenter", help="the 2-D segmenter, on labelled homes")
     segmenter.add_argument(
-        "--data", type=Path, required=True, metavar="DIR", help="folder with train/SCENE and val/SCENE"
+        "--data",
+        type=Path,
+        nargs="+",
+        required=True,
+        metavar="DIR",
+        help="folders with train/SCENE and val/SCENE (not all need to have both)",
     )
     segmenter.add_argument("--out", type=Path, required=True, metavar="RUN", help="folder of the run")
     segmenter.add_argument(
@@ -89,15 +94,15 @@ def _segmenter_recipe(args: argparse.Namespace) -> SegmenterRecipe:
             split: read_frames(folders, labels, only=began.get(f"{split}_frames"), tick=lambda: progress.advance(task))
             for split, folders in scenes.items()
         }
-    data = {split: _description(args.data, split, frames[split]) for split in frames}
+    data = {split: _description(args.data, frames[split]) for split in frames}
     config = settings_from_arguments(SegmenterTraining, args)
     recipe = SegmenterRecipe(config, labels, frames[TRAINING], frames[VALIDATION], data, args.init)
     return recipe
 
 
-def _description(data: Path, split: str, frames: list[Any]) -> dict[str, Any]:
+def _description(data: list[Path], frames: list[Any]) -> dict[str, Any]:
     scenes = sorted({frame.name.partition("/")[0] for frame in frames})
-    return {"folder": data.name, "scenes": scenes, "frames": len(frames)}
+    return {"folders": [folder.name for folder in data], "scenes": scenes, "frames": len(frames)}
 
 
 def _ending(result: TrainingResult, out: Path) -> int:

@@ -29,17 +29,20 @@ class LabelledFrame:
     index: np.ndarray
 
 
-def scenes_of(data: Path, split: str) -> list[Path]:
-    """Sequence folders DATA/SPLIT/SCENE, by name; the folder of a split is called training or train, validation or val.
+def scenes_of(data: Sequence[Path], split: str) -> list[Path]:
+    """Sequence folders DATA/SPLIT/SCENE of all of `data`, by name.
 
-    Raises DataError in one line where there are none.
+    A split's folder is called training or train, validation or val. Raises DataError in one line where there are none, or two of one name.
     """
-    colors = [color for name in FOLDERS[split] for color in (data / name).glob("*/color") if any(color.iterdir())]
+    folders = [folder / name for folder in data for name in FOLDERS[split]]
+    colors = [color for folder in folders for color in folder.glob("*/color") if any(color.iterdir())]
     if not colors:
-        raise DataError(
-            f"no scene in {data / FOLDERS[split][-1]}: expected SCENE/color, label ... in it (sem-field generate homes)"
-        )
-    return sorted(color.parent for color in colors)
+        where = data[0] / FOLDERS[split][-1]
+        raise DataError(f"no scene in {where}: expected SCENE/color, label ... in it (sem-field generate homes)")
+    scenes = {color.parent.name: color.parent for color in colors}
+    if len(scenes) < len(colors):
+        raise DataError(f"two scenes of one name in {', '.join(map(str, data))} ({split})")
+    return [scenes[name] for name in sorted(scenes)]
 
 
 def read_frames(
