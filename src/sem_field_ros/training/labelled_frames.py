@@ -32,7 +32,8 @@ class LabelledFrame:
 def scenes_of(data: Sequence[Path], split: str) -> list[Path]:
     """Sequence folders DATA/SPLIT/SCENE of all of `data`, by name.
 
-    A split's folder is called training or train, validation or val. Raises DataError in one line where there are none, or two of one name.
+    A split's folder is called training or train, validation or val.
+    Raises DataError in one line where there are none, or two of one name.
     """
     folders = [folder / name for folder in data for name in FOLDERS[split]]
     colors = [color for folder in folders for color in folder.glob("*/color") if any(color.iterdir())]
