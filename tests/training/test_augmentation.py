@@ -12,6 +12,7 @@ from sem_field_ros.training.augmentation import (
     augment,
     cut_out,
     random_appearance,
+    random_materials,
     random_view,
 )
 
@@ -67,6 +68,25 @@ def test_appearance_keeps_shape_and_type_and_some_contrast(seed: int) -> None:
     out = random_appearance(color, 1.0, np.random.default_rng(seed))
     assert out.shape == color.shape and out.dtype == np.uint8
     assert out.std() > 2
+
+
+def test_materials_change_whole_classes_and_keep_their_shading() -> None:
+    """Inside each region the picture is multiplied by one colour: ratios between pixels stay."""
+    color = np.zeros((40, 60, 3), np.uint8)
+    color[:] = np.linspace(60, 90, 40).astype(np.uint8)[:, None, None]
+    index = np.zeros((40, 60), np.int8)
+    index[:, 30:] = 1
+    index[:, 55:] = -1
+    changed = 0
+    for seed in range(20):
+        out = random_materials(color, index, 1.0, np.random.default_rng(seed)).astype(float)
+        assert (out[:, 57:] == color[:, 57:]).all()  # what has no label stays
+        for region in (slice(1, 28), slice(32, 53)):
+            ratio = out[:, region] / color[:, region]
+            if out[:, region].max() < 255:
+                assert ratio.std(axis=(0, 1)).max() < 0.02
+            changed += int(np.abs(ratio - 1).max() > 0.05)
+    assert 5 < changed < 25
 
 
 def test_cut_out_unlabels_what_it_hides() -> None:

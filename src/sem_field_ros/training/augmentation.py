@@ -41,6 +41,7 @@ def augment(
     """color [H, W, 3] uint8 RGB, index [H, W] int8 -> the same of size `height` x `width`."""
     color, index = random_view(color, index, config, rng)
     if config.strength > 0:
+        color = random_materials(color, index, config.strength, rng)
         color = random_appearance(color, config.strength, rng)
     if rng.random() < config.cutout:
         color, index = cut_out(color, index, rng)
@@ -81,6 +82,18 @@ def _view_matrix(width: int, height: int, config: AugmentationConfig, rng: Rng) 
         centers.append(rng.uniform(a, b))
     shift = np.array([config.width, config.height]) / 2 - linear @ np.array(centers)
     return np.column_stack([linear, shift])
+
+
+def random_materials(color: np.ndarray, index: np.ndarray, strength: float, rng: Rng) -> np.ndarray:
+    """Repaint some classes: all that is wall, say, is multiplied by one colour, which keeps its texture and shading."""
+    gain = np.ones((*index.shape, 3), np.float32)
+    for number in np.unique(index):
+        if number >= 0 and rng.random() < 0.35 * strength:
+            gain[index == number] = np.exp(rng.normal(0, 0.4) + rng.normal(0, 0.2, 3)).astype(np.float32)
+    if (gain == 1).all():
+        return color
+    gain = cv2.GaussianBlur(gain, (3, 3), 0)  # borders are as soft as the picture's
+    return np.clip(color * gain, 0, 255).astype(np.uint8)
 
 
 def random_appearance(color: np.ndarray, strength: float, rng: Rng) -> np.ndarray:
