@@ -39,8 +39,10 @@ def decorate(
     for index in rooms:
         kind = kinds[index]
         for opening in building.openings:
-            if opening.kind == "window" and rng.random() < {"living": 0.75, "bedroom": 0.85, "office": 0.6}.get(
-                kind, 0.3
+            if (
+                opening.kind == "window"
+                and opening.outside
+                and rng.random() < {"living": 0.75, "bedroom": 0.85, "office": 0.6}.get(kind, 0.3)
             ):
                 curtains(space, building, opening, index, rng, finishes)
         if kind == "bath":

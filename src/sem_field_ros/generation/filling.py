@@ -25,6 +25,8 @@ WANTED: dict[str, tuple[tuple[str, float, int], ...]] = {
     "living": (
         ("sofa", 0.9, 2),
         ("tv stand", 0.6, 1),
+        ("wall tv", 0.15, 1),
+        ("fireplace", 0.15, 1),
         ("bookshelf", 0.75, 3),
         ("armchair", 0.6, 2),
         ("sideboard", 0.4, 1),
@@ -40,6 +42,7 @@ WANTED: dict[str, tuple[tuple[str, float, int], ...]] = {
         ("bed", 1.0, 1),
         ("wardrobe", 0.8, 1),
         ("night stand", 0.8, 2),
+        ("crib", 0.12, 1),
         ("desk", 0.6, 1),
         ("dresser", 0.4, 1),
         ("bookshelf", 0.4, 1),
@@ -63,6 +66,7 @@ WANTED: dict[str, tuple[tuple[str, float, int], ...]] = {
     "bath": (
         ("toilet", 1.0, 1),
         ("washbasin", 1.0, 1),
+        ("bidet", 0.25, 1),
         ("bathtub", 0.75, 1),
         ("washer", 0.2, 1),
         ("towel rack", 0.4, 1),

@@ -219,7 +219,7 @@ class _Builder:
         handheld = bool(rng.random() < 0.65)
         height = float(rng.uniform(1.3, 1.7) if handheld else rng.uniform(0.5, 1.0))
         pitch = float(rng.uniform(12, 30) if handheld else rng.uniform(0, 12))
-        solid = [i for i in space.items if i.bottom < height + 0.25 and i.top > 0.05 and i.nyu40 != "floor mat"]
+        solid = [i for i in space.items if i.bottom < height + 0.3 and i.top > 0.05 and i.nyu40 != "floor mat"]
         walls = self.building.walls
         low = [i.footprint for i in solid] + self.leaves
         tall = [i.footprint for i in solid if i.top > height - 0.3] + self.leaves
