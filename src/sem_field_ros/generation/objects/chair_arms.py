@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from sem_field_ros.generation.objects.chair_supports import half_width
 from sem_field_ros.generation.objects.part_mesh import PartBuilder
+from sem_field_ros.generation.objects.seat import Seat
 from sem_field_ros.generation.objects.solids import bar, box, rounded_path, rounded_rectangle, slab, superellipse, tube
 from sem_field_ros.generation.objects.surfaces import Surface
-
-if TYPE_CHECKING:
-    from sem_field_ros.generation.objects.chairs import Seat
 
 
 def post_arms(build: PartBuilder, seat: Seat, surface: Surface, rng: np.random.Generator) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from sem_field_ros.generation.objects.chair_panels import Height, Map, arched, back_plane, panel
 from sem_field_ros.generation.objects.chair_supports import half_width
 from sem_field_ros.generation.objects.part_mesh import PartBuilder
+from sem_field_ros.generation.objects.seat import Seat
 from sem_field_ros.generation.objects.solids import (
     Solid,
     bar,
@@ -20,9 +19,6 @@ from sem_field_ros.generation.objects.solids import (
     tube,
 )
 from sem_field_ros.generation.objects.surfaces import Surface
-
-if TYPE_CHECKING:
-    from sem_field_ros.generation.objects.chairs import Seat
 
 
 def wooden_back(

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sem_field_ros.generation.objects.seat import Seat
 from sem_field_ros.generation.objects.solids import Solid, loft
-
-if TYPE_CHECKING:
-    from sem_field_ros.generation.objects.chairs import Seat
 
 Height = float | Callable[[np.ndarray], np.ndarray]
 Map = Callable[[np.ndarray], np.ndarray]

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from sem_field_ros.generation.objects.part_mesh import PartBuilder
+from sem_field_ros.generation.objects.seat import Seat
 from sem_field_ros.generation.objects.solids import (
     Solid,
     bar,
@@ -20,9 +19,6 @@ from sem_field_ros.generation.objects.solids import (
     tube,
 )
 from sem_field_ros.generation.objects.surfaces import Surface
-
-if TYPE_CHECKING:
-    from sem_field_ros.generation.objects.chairs import Seat
 
 
 def half_width(seat: Seat, y: float) -> float:

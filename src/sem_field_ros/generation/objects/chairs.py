@@ -8,23 +8,10 @@ import numpy as np
 
 from sem_field_ros.generation.objects import chair_arms, chair_backs, chair_supports
 from sem_field_ros.generation.objects.part_mesh import PartBuilder, PartMesh
+from sem_field_ros.generation.objects.seat import Seat
 from sem_field_ros.generation.objects.solids import Solid, rounded_rectangle, slab, superellipse, tapered
 from sem_field_ros.generation.objects.surfaces import Surface, dark_plastic, fabric, metal, paint, wood
 from sem_field_ros.labels import LabelSet
-
-
-@dataclass(frozen=True)
-class Seat:
-    """Where backs, arms and legs meet the seat: width, depth, height of its top, thickness, its shape; metres."""
-
-    width: float
-    depth: float
-    height: float
-    thickness: float
-    taper: float
-    round: bool
-    bottom: float  # height of what legs are fixed to
-    radius: float  # of its corners
 
 
 @dataclass(frozen=True)

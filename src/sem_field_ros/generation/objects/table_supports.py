@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from sem_field_ros.generation.objects.chair_supports import leg, stretchers, turned_profile
@@ -20,9 +18,7 @@ from sem_field_ros.generation.objects.solids import (
     tube,
 )
 from sem_field_ros.generation.objects.surfaces import Surface, metal
-
-if TYPE_CHECKING:
-    from sem_field_ros.generation.objects.tables import Top
+from sem_field_ros.generation.objects.table_top import Top
 
 _CORNERS = ((-1, -1), (1, -1), (1, 1), (-1, 1))
 

@@ -2,39 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from sem_field_ros.generation.objects import table_supports
 from sem_field_ros.generation.objects.part_mesh import PartBuilder, PartMesh
 from sem_field_ros.generation.objects.solids import polygon, rounded_rectangle, slab, superellipse
 from sem_field_ros.generation.objects.surfaces import Surface, metal, paint, wood
+from sem_field_ros.generation.objects.table_top import Top
 from sem_field_ros.labels import LabelSet
-
-
-@dataclass(frozen=True)
-class Top:
-    """The plate: extent, height of its upper side, thickness, in metres; `outline` [N, 2] about its middle."""
-
-    width: float
-    depth: float
-    height: float
-    thickness: float
-    round: bool
-    outline: np.ndarray
-
-    @property
-    def corner(self) -> float:
-        """How far towards the corners of its extent there is a plate, as a share: 1 for a sharp rectangle."""
-        shares = np.abs(self.outline) / [self.width / 2, self.depth / 2]
-        return float(shares.min(1).max())
-
-    @property
-    def bottom(self) -> float:
-        """Height of its lower side."""
-        return self.height - self.thickness
-
 
 KINDS = {"dining": 0.32, "coffee": 0.22, "desk": 0.2, "side": 0.1, "bar": 0.08, "console": 0.08}
 _SIZES = {  # width, depth, height: from, to
