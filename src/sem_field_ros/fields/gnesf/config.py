@@ -1,0 +1,82 @@
+"""Everything that steers a GNeSF: sizes, the geometry it predicts and the switches of the paper's ablation."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sem_field_ros.errors import WeightsError
+from sem_field_ros.fields.gnesf.volume import VolumeConfig
+
+GEOMETRIES = ("sdf", "density")
+SEMANTICS = ("probabilities", "logits", "direct")
+
+
+@dataclass(frozen=True)
+class GnesfConfig:
+    """One GNeSF.
+
+    geometry    what the head predicts: `sdf` for 3-D segmentation (Eq. 8, 9), `density` for view synthesis (Eq. 7)
+    semantics   what the views vote with: class `probabilities`, `logits`, or no vote: classes predicted `direct`ly from
+                the feature statistics (Table 4)
+    visibility  whether views whose ray to the point is blocked are left out (Sec. 4.2)
+    samples     samples a ray                        near_m, far_m  where they lie, metres from the camera
+    band        the tr of Eq. 8 as a share of the truncation: with tr itself, samples in free space, whose distance is
+                cut off at the truncation, would weigh 79 % of what the surface does and pull it to the camera
+    """
+
+    classes: int
+    features: int = 32
+    image_channels: tuple[int, ...] = (16, 32, 48, 64)
+    volume: VolumeConfig = field(default_factory=VolumeConfig)
+    geometry: str = "sdf"
+    semantics: str = "probabilities"
+    visibility: bool = True
+    base: tuple[int, int] = (64, 32)
+    head: tuple[int, int] = (16, 8)
+    samples: int = 64
+    band: float = 0.125
+    near_m: float = 0.2
+    far_m: float = 5.0
+
+    def __post_init__(self) -> None:
+        if self.geometry not in GEOMETRIES or self.semantics not in SEMANTICS:
+            raise WeightsError(
+                f"GNeSF: geometry '{self.geometry}' must be one of {', '.join(GEOMETRIES)} and semantics "
+                f"'{self.semantics}' one of {', '.join(SEMANTICS)}"
+            )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON values, read back by config_from_dict."""
+        return dataclasses.asdict(self)
+
+
+def paper(classes: int) -> GnesfConfig:
+    """Sizes for ScanNet-scale data: a local volume of 96^3 cells of 4 cm."""
+    return GnesfConfig(classes, image_channels=(32, 64, 96, 128), volume=VolumeConfig(96, 0.04, (32, 64, 128)))
+
+
+def compact(classes: int) -> GnesfConfig:
+    """Trains on two processor cores: 48^3 cells of 8 cm."""
+    return GnesfConfig(classes, volume=VolumeConfig(48, 0.08, (16, 24, 32)), samples=48)
+
+
+def tiny(classes: int) -> GnesfConfig:
+    """For tests: the same structure with a few thousand parameters."""
+    volume = VolumeConfig(12, 0.25, (4, 6))
+    return GnesfConfig(classes, 6, (4, 6, 8), volume, base=(8, 6), head=(6, 4), samples=16, far_m=3.5)
+
+
+def config_from_dict(content: Mapping[str, Any]) -> GnesfConfig:
+    """Read GnesfConfig.as_dict. Raises WeightsError in one line."""
+    try:
+        values = dict(content)
+        volume = dict(values.pop("volume"))
+        volume["channels"] = tuple(int(c) for c in volume["channels"])
+        for name in ("image_channels", "base", "head"):
+            values[name] = tuple(int(v) for v in values[name])
+        return GnesfConfig(**values, volume=VolumeConfig(**volume))
+    except (KeyError, TypeError, ValueError) as error:
+        raise WeightsError(f"not the architecture of a GNeSF: {error!r}") from error

@@ -1,0 +1,212 @@
+"""GNeSF, the field: posed images and their 2-D labels in; signed distance (or density), classes and colour out.
+
+encode() builds the geometry encoding volume of a window of views, query() answers at points, render() along the rays of
+a camera. The equations are those of Chen et al., "GNeSF: Generalizable Neural Semantic Fields" (NeurIPS 2023).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from sem_field_ros.fields.field import FieldSamples, FieldView
+from sem_field_ros.fields.gnesf.config import GnesfConfig
+from sem_field_ros.fields.gnesf.feature_net import FeatureNet
+from sem_field_ros.fields.gnesf.rays import Rays, camera_rays
+from sem_field_ros.fields.gnesf.rendering import density_weights, render, sample_along_rays, sdf_weights
+from sem_field_ros.fields.gnesf.views import Projection, SourceViews, project_points, sample_maps
+from sem_field_ros.fields.gnesf.visibility import visible_by_sdf
+from sem_field_ros.fields.gnesf.volume import GeometryHead, Volume, VolumeNet, feature_volume
+from sem_field_ros.fields.gnesf.voting import SoftVoting, VotingConfig, masked_moments, masked_softmax
+from sem_field_ros.geometry.camera import Intrinsics
+
+_MIN_WEIGHT = 1e-3  # samples of less weight are not asked for their classes
+_COLORS = 3
+
+
+@dataclass(frozen=True)
+class SourceImages:
+    """What a GNeSF is encoded from: V posed images and what a 2-D segmenter says about them.
+
+    images [V, 3, H, W] RGB 0..1     classes [V, C, h, w] probabilities (or logits, as the configuration says)
+    K [V, 3, 3] of the images        T_camera_world [V, 4, 4]     depth [V, H, W] metres or None
+    """
+
+    images: Tensor
+    classes: Tensor
+    K: Tensor
+    T_camera_world: Tensor
+    depth: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class GnesfScene:
+    """An encoded window: views to vote, the volume M, and how many views each of its cells projects into."""
+
+    views: SourceViews
+    images: Tensor
+    volume: Volume
+    seen: Tensor
+
+
+@dataclass(frozen=True)
+class RenderedRays:
+    """R rays: classes [R, C] (Eq. 5), rgb [R, 3], depth [R] metres along the ray, opacity [R] = sum of the weights.
+
+    sdf [R, M] and sample_depth [R, M] for the losses; sdf is None for a density field.
+    """
+
+    classes: Tensor
+    rgb: Tensor
+    depth: Tensor
+    opacity: Tensor
+    sample_depth: Tensor
+    sdf: Tensor | None
+
+
+class Gnesf(nn.Module):
+    """See the module; a SemanticField."""
+
+    def __init__(self, config: GnesfConfig) -> None:
+        super().__init__()
+        self.config = config
+        d, m = config.features, config.volume.channels[0]
+        self.image_net = FeatureNet(d, config.image_channels)
+        self.volume_net = VolumeNet(2 * d, config.volume.channels)
+        self.geometry = GeometryHead(m, config.geometry, config.volume.truncation_m)
+        self.voting = SoftVoting(VotingConfig(d, cues=3, context=m, base=config.base, head=config.head))
+        self.coloring = SoftVoting(VotingConfig(d, cues=3, context=m, base=config.base, head=config.head))
+        if config.semantics == "direct":
+            self.direct = nn.Sequential(nn.Linear(2 * d + m, 64), nn.ELU(), nn.Linear(64, config.classes))
+
+    # -- encode -----------------------------------------------------------------------------------------------------
+
+    def encode(self, observations: SourceImages, center: Tensor | None = None) -> GnesfScene:
+        """Encode a window. `center` [3] of the volume, world metres (default: what the views look at together)."""
+        images = observations.images
+        views = SourceViews(
+            self.image_net(images),
+            observations.classes,
+            observations.K,
+            observations.T_camera_world,
+            (images.shape[3], images.shape[2]),
+            observations.depth,
+        )
+        config = self.config.volume
+        half = 0.5 * config.cells * config.cell_m
+        corner = (common_center(views, half) if center is None else center) - half
+        statistics, seen = feature_volume(views, corner, config)
+        values = self.volume_net(statistics[None])[0]
+        return GnesfScene(views, images, Volume(values, corner, config.cell_m), seen)
+
+    # -- answer -----------------------------------------------------------------------------------------------------
+
+    def query(self, scene: GnesfScene, points: Tensor) -> FieldSamples:
+        """Signed distance or density, classes and confidence at world points [N, 3]; nothing outside the volume."""
+        encoded, inside = scene.volume.sample(points)
+        value = self._geometry_at(scene, points, encoded, inside)
+        classes, _, weights = self._semantics(scene, points, encoded, inside)
+        support = 1 - 0.5 ** (weights > 0).sum(dim=1)
+        confidence = classes.amax(dim=1) * support
+        if self.config.geometry == "sdf":
+            return FieldSamples(classes, confidence, sdf=torch.where(inside, value, torch.nan))
+        return FieldSamples(classes, confidence, density=value)
+
+    def sdf(self, scene: GnesfScene, points: Tensor) -> Tensor:
+        """Signed distance [N] metres at world points [N, 3]; NaN where no view looks or outside the volume."""
+        encoded, inside = scene.volume.sample(points)
+        value = self._geometry_at(scene, points, encoded, inside)
+        return torch.where(inside & (self._views_at(scene, points) > 0), value, torch.nan)
+
+    def render(self, scene: GnesfScene, camera: Intrinsics, T_world_camera: Tensor, chunk: int = 4096) -> FieldView:
+        """RGB, depth, classes and confidence of a camera's pixels."""
+        rays = camera_rays(camera, T_world_camera)
+        parts = [self.render_rays(scene, part) for part in rays.split(chunk)]
+        shape = camera.height, camera.width
+        opacity = torch.cat([p.opacity for p in parts])
+        classes = torch.cat([p.classes for p in parts])
+        depth = torch.cat([p.depth for p in parts]) / rays.scale
+        met = opacity > 0.5
+        return FieldView(
+            rgb=torch.cat([p.rgb for p in parts]).clamp(0, 1).reshape(*shape, _COLORS),
+            depth=torch.where(met, depth, 0).reshape(shape),
+            classes=classes.reshape(*shape, -1),
+            confidence=(classes.amax(dim=1) * opacity).clamp(0, 1).reshape(shape),
+        )
+
+    def render_rays(self, scene: GnesfScene, rays: Rays, generator: torch.Generator | None = None) -> RenderedRays:
+        """Volume rendering (Eq. 5); samples at random places of their parts with a generator (training)."""
+        config = self.config
+        ends = torch.full((len(rays),), config.near_m, device=rays.origins.device, dtype=rays.origins.dtype)
+        depth = sample_along_rays(ends, torch.full_like(ends, config.far_m), config.samples, generator)
+        points = (rays.origins[:, None] + depth[..., None] * rays.directions[:, None]).reshape(-1, 3)
+        encoded, inside = scene.volume.sample(points)
+        value = self._geometry_at(scene, points, encoded, inside).reshape(depth.shape)
+        if config.geometry == "sdf":
+            weights = sdf_weights(value, depth, config.band * config.volume.truncation_m)
+            weights = weights * (value < 0.5 * config.volume.truncation_m).any(dim=1, keepdim=True)  # else it missed
+        else:
+            weights = density_weights(value, (config.far_m - config.near_m) / config.samples)
+        used = (weights > _MIN_WEIGHT).flatten() & inside
+        classes = points.new_zeros(len(points), config.classes)
+        colors = points.new_zeros(len(points), _COLORS)
+        classes[used], colors[used], _ = self._semantics(scene, points[used], encoded[used], inside[used])
+        shape = (*depth.shape, -1)
+        return RenderedRays(
+            classes=render(weights, classes.reshape(shape)),
+            rgb=render(weights, colors.reshape(shape)),
+            depth=(weights * depth).sum(dim=1) / weights.sum(dim=1).clamp(min=1e-6),
+            opacity=weights.sum(dim=1),
+            sample_depth=depth,
+            sdf=value if config.geometry == "sdf" else None,
+        )
+
+    # -- parts ------------------------------------------------------------------------------------------------------
+
+    def _geometry_at(self, scene: GnesfScene, points: Tensor, encoded: Tensor, inside: Tensor) -> Tensor:
+        """The head's value; outside the volume free space (the largest distance, no density)."""
+        free = self.config.volume.truncation_m if self.config.geometry == "sdf" else 0.0
+        return torch.where(inside, self.geometry(encoded), free)
+
+    def _views_at(self, scene: GnesfScene, points: Tensor) -> Tensor:
+        """In how many views the points [N, 3] lie, by the volume's cells; 0 outside."""
+        cells = torch.tensor(scene.seen.shape, device=points.device)
+        index = ((points - scene.volume.corner) / scene.volume.cell_m).floor().long()
+        inside = ((index >= 0) & (index < cells)).all(dim=1)
+        x, y, z = index.clamp(min=0).minimum(cells - 1).unbind(dim=1)
+        return scene.seen[x, y, z] * inside
+
+    def _semantics(
+        self, scene: GnesfScene, points: Tensor, encoded: Tensor, inside: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Classes [N, C] and colour [N, 3] at points, and the weights [N, V] of the vote."""
+        views = scene.views
+        projection = project_points(points, views)
+        seen = projection.inside & inside[:, None]
+        if self.config.visibility and self.config.geometry == "sdf" and len(points):
+            seen = seen & self._visible(scene, points, projection)
+        features = sample_maps(views.features, projection.pixels, views.size)
+        cues = points[:, None] - views.origins
+        color_weights = masked_softmax(self.coloring.scores(features, cues, seen, encoded), seen)
+        colors = torch.einsum("nv,nvc->nc", color_weights, sample_maps(scene.images, projection.pixels, views.size))
+        if self.config.semantics == "direct":
+            statistics = torch.cat([*masked_moments(features, seen), encoded], dim=-1)
+            classes = torch.softmax(self.direct(statistics), dim=-1) * seen.any(dim=1, keepdim=True)
+            return classes, colors, seen.to(points.dtype)
+        samples = sample_maps(views.classes, projection.pixels, views.size)
+        voted, weights = self.voting(features, samples, cues, seen, encoded)
+        if self.config.semantics == "logits":
+            voted = torch.softmax(voted, dim=-1) * seen.any(dim=1, keepdim=True)
+        return voted, colors, weights
+
+    def _visible(self, scene: GnesfScene, points: Tensor, projection: Projection) -> Tensor:
+        step = self.config.volume.truncation_m
+        return visible_by_sdf(lambda p: self.sdf(scene, p), scene.views.origins, points, step)
+
+
+def common_center(views: SourceViews, reach_m: float) -> Tensor:
+    """A point [3] before the cameras, in the middle of what they see at `reach_m` metres."""
+    forward = views.T_camera_world[:, 2, :3]
+    return (views.origins + reach_m * forward).mean(dim=0)
