@@ -83,7 +83,7 @@ def _homes(args: argparse.Namespace) -> int:
         TimeRemainingColumn,
     )
 
-    from sem_field_ros.generation.cycles_job import cycles_missing
+    from sem_field_ros.generation.drawing.cycles_job import cycles_missing
     from sem_field_ros.generation.home_run import draw_all
 
     if args.renderer == "cycles" and cycles_missing():
@@ -110,9 +110,9 @@ def _jobs(args: argparse.Namespace) -> list[HomeJob]:
     from functools import partial
 
     from sem_field_ros.generation.catalogue import Assets
-    from sem_field_ros.generation.home_plan import scene_plan
+    from sem_field_ros.generation.drawing.home_writer import DrawSettings
     from sem_field_ros.generation.home_run import HomeJob, build_home
-    from sem_field_ros.generation.home_writer import DrawSettings
+    from sem_field_ros.generation.homes.home_plan import scene_plan
 
     width, height = args.size
     settings = DrawSettings(args.renderer, args.samples, _processors(), args.seed)
@@ -132,7 +132,7 @@ def _sheet(args: argparse.Namespace) -> int:
     import numpy as np
 
     from sem_field_ros.atomic import atomic_write
-    from sem_field_ros.generation.sheet import contact_sheet
+    from sem_field_ros.generation.drawing.sheet import contact_sheet
 
     if args.out.suffix not in (".png", ".jpg"):
         raise SettingError(f"{args.out}: the picture's name must end in .png or .jpg")

@@ -1,0 +1,1 @@
+"""Labelled data of our own: homes/ builds furnished homes, drawing/ draws them, objects/ makes objects with parts."""

@@ -17,9 +17,9 @@ from typing import Any
 from sem_field_ros.errors import SemFieldError
 from sem_field_ros.generation.attribution import attributions
 from sem_field_ros.generation.catalogue import Assets
-from sem_field_ros.generation.home_plan import SceneSpec
-from sem_field_ros.generation.home_scenes import build_scene
-from sem_field_ros.generation.home_writer import DrawSettings, draw_home, is_drawn
+from sem_field_ros.generation.drawing.home_writer import DrawSettings, draw_home, is_drawn
+from sem_field_ros.generation.homes.home_plan import SceneSpec
+from sem_field_ros.generation.homes.home_scenes import build_scene
 from sem_field_ros.generation.scene import HomeScene
 
 _POLL_S = 0.2

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from sem_field_ros.errors import DataError
-from sem_field_ros.generation.polygons import triangulate
+from sem_field_ros.generation.homes.polygons import triangulate
 from sem_field_ros.generation.scene import Finish
 
 _CREASE_COS = 0.64  # 50 degrees: faces that meet at more are not smoothed into each other
