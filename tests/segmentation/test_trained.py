@@ -104,7 +104,8 @@ def test_probabilities(tmp_path: Path) -> None:
 def test_a_larger_image_is_reduced_to_the_training_width(tmp_path: Path) -> None:
     segmenter = TrainedSegmenter(saved(tmp_path))
     assert segmenter.image_tensor(photo(640, 480)).shape == (1, 3, 60, 80)
-    assert segmenter.features(frame_of(photo(640, 480))).shape == (16, 15, 20)
+    features = segmenter.segment(frame_of(photo(640, 480))).features
+    assert features is not None and features.shape == (16, 15, 20)
     x = segmenter.image_tensor(np.full((60, 80, 3), 255, np.uint8))
     assert float(x.min()) == float(x.max()) == 1.0
 

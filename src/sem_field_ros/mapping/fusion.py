@@ -46,21 +46,33 @@ class Fusion(Protocol):
         """Class probabilities [N, C] float32 that sum to 1, or to 0 where there is no view."""
         ...
 
+    def reduce(self, features: Tensor | None) -> Tensor | None:
+        """A keyframe's feature map [E, h, w] -> what is sampled and kept of it, [features, h, w] in -1..1."""
+        ...
 
-class LastWins:
+
+class _ByProbabilitiesAlone:
+    """What the hand-made fusions have in common: the K best views, no image features."""
+
+    prefers_new = False
+    features = 0
+
+    def reduce(self, features: Tensor | None) -> Tensor | None:
+        return None
+
+
+class LastWins(_ByProbabilitiesAlone):
     """The newest view decides."""
 
-    prefers_new, features = True, 0
+    prefers_new = True
 
     def fuse(self, votes: Votes) -> Tensor:
         newest = torch.where(votes.scores > 0, votes.order, -1).argmax(dim=1)
         return _normalise(votes.samples[torch.arange(len(newest), device=newest.device), newest])
 
 
-class Majority:
+class Majority(_ByProbabilitiesAlone):
     """Every view has one vote for its most probable class; summed probabilities break ties."""
-
-    prefers_new, features = False, 0
 
     def fuse(self, votes: Votes) -> Tensor:
         counts = torch.zeros_like(votes.samples[:, 0])
@@ -68,10 +80,8 @@ class Majority:
         return _normalise(counts + 1e-3 * votes.samples.mean(dim=1))
 
 
-class Bayesian:
+class Bayesian(_ByProbabilitiesAlone):
     """Views are independent measurements: the product of their probabilities (SemanticFusion, Kimera-Semantics)."""
-
-    prefers_new, features = False, 0
 
     def fuse(self, votes: Votes) -> Tensor:
         seen = votes.scores > 0
@@ -79,10 +89,8 @@ class Bayesian:
         return torch.softmax(log, dim=1) * seen.any(dim=1, keepdim=True)
 
 
-class ConfidenceWeighted:
+class ConfidenceWeighted(_ByProbabilitiesAlone):
     """Mean of the views' probabilities, weighted by view quality times the view's own top probability."""
-
-    prefers_new, features = False, 0
 
     def fuse(self, votes: Votes) -> Tensor:
         weight = votes.scores * votes.samples.amax(dim=2)

@@ -14,6 +14,7 @@ from sem_field_ros.errors import LabelSetError, MapFileError, SettingError
 from sem_field_ros.geometry.tsdf import VOXELS, TsdfVolume
 from sem_field_ros.labels import LabelSet, label_set_from_dict, label_set_to_dict
 from sem_field_ros.mapping.config import MapConfig
+from sem_field_ros.mapping.fusion import CUES
 from sem_field_ros.mapping.map_file import MapState
 from sem_field_ros.mapping.votes import VoteTable
 
@@ -53,6 +54,8 @@ def pack_map(header: MapHeader, volume: TsdfVolume, votes: VoteTable) -> MapStat
         "row_scores": votes.scores[rows],
         "row_order": votes.order[rows],
     }
+    if votes.feature_count:
+        arrays |= {"row_features": votes.features[rows], "row_cues": votes.cues[rows]}
     content = {
         "label_set": label_set_to_dict(header.labels),
         "config": asdict(header.config),
@@ -110,4 +113,8 @@ def fill_votes(state: MapState, votes: VoteTable, slots: Tensor) -> Tensor:
     name = slots.to(device)[block] * VOXELS + torch.from_numpy(voxel % VOXELS).to(device)
     rows, _ = votes.place(name, position.to(device), normal.to(device))
     votes.samples[rows], votes.scores[rows], votes.order[rows] = samples.to(device), scores.to(device), order.to(device)
+    if votes.feature_count and "row_features" in state.arrays:  # a map of a hand-made fusion has none: zeros vote
+        features = state.array("row_features", np.int8, (n, views, votes.feature_count))
+        cues = state.array("row_cues", np.float16, (n, views, CUES))
+        votes.features[rows], votes.cues[rows] = (torch.from_numpy(a.copy()).to(device) for a in (features, cues))
     return rows

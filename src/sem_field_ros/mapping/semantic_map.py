@@ -22,7 +22,7 @@ from sem_field_ros.geometry.tsdf_backends import make_tsdf
 from sem_field_ros.labels import LabelSet
 from sem_field_ros.mapping.block_meshes import BlockGeometry, extract_blocks, with_lower_neighbours
 from sem_field_ros.mapping.config import MapConfig
-from sem_field_ros.mapping.fusion import make_fusion, view_scores
+from sem_field_ros.mapping.fusion import Fusion, make_fusion, view_scores
 from sem_field_ros.mapping.map_file import MapState
 from sem_field_ros.mapping.map_state import MapHeader, block_keys, fill_blocks, fill_votes, pack_map, read_header
 from sem_field_ros.mapping.point_query import query_points
@@ -48,9 +48,11 @@ class _View:
 class SemanticMap:
     """See the module. Not thread-safe: one thread owns a map."""
 
-    def __init__(self, config: MapConfig, labels: LabelSet) -> None:
+    def __init__(self, config: MapConfig, labels: LabelSet, fusion: Fusion | None = None) -> None:
+        """`fusion` replaces the one that `config` names."""
         self.config = config
         self.labels = labels
+        self.fusion = fusion or make_fusion(config.fusion)
         self.reset()
 
     def reset(self) -> None:
@@ -58,7 +60,6 @@ class SemanticMap:
         c = self.config
         tsdf = TsdfConfig(c.voxel_size_m, c.truncation_voxels, c.depth_min_m, c.depth_max_m, c.max_weight)
         self.volume = make_tsdf(c.backend, tsdf, min(_FIRST_CAPACITY, c.max_blocks), c.device)
-        self.fusion = make_fusion(c.fusion)
         self.votes = VoteTable(
             self.volume.capacity, c.views_per_voxel, len(self.labels), self.volume.tsdf.device, self.fusion.features
         )
@@ -175,7 +176,8 @@ class SemanticMap:
         assert probabilities.values.shape[0] == len(self.labels), "segmenter and map differ in their label sets"
         self._mesh_stale()
         self.keyframes += 1
-        view = _View(frame, probabilities, self.keyframes)
+        features = self.fusion.reduce(probabilities.features) if self.fusion.features else None
+        view = _View(frame, replace(probabilities, features=features), self.keyframes)
         self._late.append(view)
         if frame.depth is None or len(self.votes) == 0:
             return

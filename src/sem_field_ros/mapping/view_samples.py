@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -22,16 +22,16 @@ class ViewSamples:
     seen       [n] bool; all else is of the m seen points, in their order
     samples    [m, C] class probabilities that sum to 1        distance  [m] metres from the camera
     cosine     [m] between the normal and the way to the camera
+    cues       [m, CUES] how the view sees the points, see Votes
     features   [m, D] image features in -1..1, None where there are none
-    cues       [m, CUES] see Votes; None without features
     """
 
     seen: Tensor
     samples: Tensor
     distance: Tensor
     cosine: Tensor
+    cues: Tensor
     features: Tensor | None = None
-    cues: Tensor | None = None
 
 
 def sample_view(
@@ -67,15 +67,15 @@ def sample_view(
     opinion = total > 0.5  # near pixels without an opinion the sum falls below 1
     seen[index[~opinion]] = False
     index = index[opinion]
-    samples = ViewSamples(seen, sampled[opinion] / total[opinion, None], distance[index], cosine[index])
-    if probabilities.features is None:
-        return samples
     displacement = positions[index] - torch.from_numpy(frame.T_world_camera[:3, 3].astype(np.float32)).to(device)
-    residual = (measured - z)[index]
-    return replace(
-        samples,
-        features=_sample(probabilities.features.to(device), grid[opinion]),
-        cues=torch.cat([displacement, residual[:, None], cosine[index, None]], dim=1),
+    features = probabilities.features
+    return ViewSamples(
+        seen,
+        sampled[opinion] / total[opinion, None],
+        distance[index],
+        cosine[index],
+        torch.cat([displacement, (measured - z)[index, None], cosine[index, None]], dim=1),
+        None if features is None else _sample(features.to(device), grid[opinion]),
     )
 
 

@@ -137,11 +137,9 @@ class VoteTable:
         self.scores[rows, slot] = scores[better]
         self.order[rows, slot] = order
         if self.feature_count:
-            if view.features is None or view.cues is None:
-                self.features[rows, slot], self.cues[rows, slot] = 0, 0
-            else:
-                self.features[rows, slot] = (view.features[better] * _FEATURE_STEPS).round().to(torch.int8)
-                self.cues[rows, slot] = view.cues[better].half()
+            self.cues[rows, slot] = view.cues[better].half()
+            steps = 0 if view.features is None else (view.features[better] * _FEATURE_STEPS).round().to(torch.int8)
+            self.features[rows, slot] = steps
         return rows
 
     def views_of(self, rows: Tensor) -> Votes:

@@ -114,7 +114,11 @@ class SegmenterNet(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """images [B, 3, H, W] RGB 0..1 -> class scores (logits) [B, classes, ceil(H / 4), ceil(W / 4)]."""
-        return self.classifier(self.dropout(self.features(images)))
+        return self.classify(self.features(images))
+
+    def classify(self, features: Tensor) -> Tensor:
+        """Features -> class scores (logits) of the same size."""
+        return self.classifier(self.dropout(features))
 
 
 def channels_last(net: SegmenterNet) -> SegmenterNet:

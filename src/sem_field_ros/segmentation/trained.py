@@ -48,21 +48,21 @@ class TrainedSegmenter:
 
     @torch.inference_mode()
     def segment(self, frame: PosedFrame) -> ClassProbabilities:
-        """Segment one frame; the probabilities are `label_width` wide with the image's aspect."""
+        """Segment one frame; the probabilities are `label_width` wide with the image's aspect.
+
+        The net's own features, at 1/4 of the size it works at, come with them.
+        """
         height = max(1, round(self._label_width * frame.camera.height / frame.camera.width))
-        logits = self.net(self.image_tensor(frame.color))
+        features = self.net.features(self.image_tensor(frame.color))
+        logits = self.net.classify(features)
+        features = features[0].float()
         logits = interpolate(logits, (height, self._label_width), mode="bilinear", antialias=True)[0].float()
         values = torch.softmax(logits / self._temperature, dim=0).cpu()
         if self._to_labels is None:
-            return ClassProbabilities(values)
+            return ClassProbabilities(values, features)
         values = torch.einsum("chw,cd->dhw", values, self._to_labels)
         total = values.sum(dim=0, keepdim=True)
-        return ClassProbabilities(torch.where(total > 0.5, values / total.clamp(min=1e-6), 0.0))
-
-    @torch.inference_mode()
-    def features(self, frame: PosedFrame) -> Tensor:
-        """Features [width, h, w] at 1/4 of the size the net works at, for a field that shares its encoder."""
-        return self.net.features(self.image_tensor(frame.color))[0]
+        return ClassProbabilities(torch.where(total > 0.5, values / total.clamp(min=1e-6), 0.0), features)
 
     def image_tensor(self, color: np.ndarray) -> Tensor:
         """RGB [H, W, 3] uint8 -> the net's input [1, 3, h, w], as wide as the images it was trained on."""

@@ -1,0 +1,48 @@
+"""The learned vote (GNeSF) as a Fusion: weights that say how much each view of a voxel counts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from sem_field_ros.fields.gnesf.map_voting import MAP_CUES, MapVoter, config_from_dict
+from sem_field_ros.mapping.fusion import Votes
+from sem_field_ros.weights import WeightsCard, load_into, load_weights
+
+KIND = "gnesf_map"
+
+
+class LearnedFusion:
+    """Soft voting with a trained MapVoter. Views that bring no image features vote with zeros in their place."""
+
+    prefers_new = False
+
+    def __init__(self, voter: MapVoter) -> None:
+        self.voter = voter.eval()
+        self.features = voter.config.features
+
+    @torch.inference_mode()
+    def fuse(self, votes: Votes) -> Tensor:
+        """See Fusion.fuse."""
+        n, k, _ = votes.samples.shape
+        features = votes.samples.new_zeros(n, k, self.features) if votes.features is None else votes.features
+        cues = votes.samples.new_zeros(n, k, MAP_CUES) if votes.cues is None else votes.cues
+        fused, _ = self.voter(votes.samples, features, cues, votes.scores > 0)
+        return fused
+
+    @torch.inference_mode()
+    def reduce(self, features: Tensor | None) -> Tensor | None:
+        """See Fusion.reduce; None where there are no features, or another encoder's."""
+        if features is None or features.shape[0] != self.voter.config.encoder:
+            return None
+        return self.voter.reduce(features[None].float())[0]
+
+
+def load_fusion(path: str | Path) -> tuple[LearnedFusion, WeightsCard]:
+    """A learned fusion from a weights file. Raises WeightsError in one line."""
+    state, card = load_weights(path, KIND)
+    voter = MapVoter(config_from_dict(card.architecture))
+    load_into(voter, state, str(path))
+    return LearnedFusion(voter), card

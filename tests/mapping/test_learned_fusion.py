@@ -1,0 +1,101 @@
+"""The learned vote inside a map: tiny random weights, what must hold for any, and its way through a map file."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from sem_field_ros.errors import WeightsError
+from sem_field_ros.fields.gnesf.map_voting import MapVoter, MapVoterConfig
+from sem_field_ros.mapping.config import MapConfig
+from sem_field_ros.mapping.learned_fusion import KIND, LearnedFusion, load_fusion
+from sem_field_ros.mapping.map_state import fill_votes
+from sem_field_ros.mapping.semantic_map import SemanticMap
+from sem_field_ros.weights import WeightsCard, save_weights
+from tests.mapping.scene import LABELS, wall_frame, wall_probabilities
+
+CONFIG = MapConfig(voxel_size_m=0.05, min_weight=1.0, views_per_voxel=3)
+SIZES = MapVoterConfig(encoder=5, features=4, base=(8, 6), head=(5, 4))
+
+
+def voter() -> MapVoter:
+    torch.manual_seed(0)
+    return MapVoter(SIZES)
+
+
+def mapped(fusion: LearnedFusion, with_features: bool = True) -> SemanticMap:
+    """The wall seen from three places, twice rightly and once with its classes swapped."""
+    semantic_map = SemanticMap(CONFIG, LABELS, fusion)
+    for i, x in enumerate((0.0, 0.1, -0.1)):
+        frame = wall_frame(x, stamp_ns=i)
+        semantic_map.integrate(frame)
+        said = wall_probabilities(frame, swapped=i == 2)
+        features = torch.randn(5, 15, 20, generator=torch.Generator().manual_seed(i)) if with_features else None
+        semantic_map.vote(frame, replace(said, features=features))
+    return semantic_map
+
+
+def test_features_and_cues_are_kept_with_the_views() -> None:
+    fusion = LearnedFusion(voter())
+    votes = mapped(fusion).votes
+    rows = (votes.voxel >= 0).nonzero()[:, 0]
+    kept = votes.views_of(rows)
+    seen = kept.scores > 0
+    assert kept.features is not None and kept.cues is not None
+    assert kept.features.shape == (len(rows), 3, 4)
+    assert float(kept.features[seen].abs().mean()) > 0.1
+    # the wall is 1.5 m along z before every camera, and seen frontally where the camera looks straight at it
+    torch.testing.assert_close(kept.cues[seen][:, 2], torch.full((int(seen.sum()),), 1.5), atol=0.02, rtol=0)
+    assert float(kept.cues[seen][:, 3].abs().max()) < 0.03
+    distance = kept.cues[seen][:, :3].norm(dim=1)
+    torch.testing.assert_close(kept.cues[seen][:, 4], 1.5 / distance, atol=0.02, rtol=0)
+
+
+def test_labels_come_from_the_votes_whatever_the_weights() -> None:
+    """All that a softmax over views can say lies between the views."""
+    votes = mapped(LearnedFusion(voter())).votes
+    rows = (votes.scores > 0).any(dim=1).nonzero()[:, 0]
+    assert len(rows) > 200
+    torch.testing.assert_close(votes.probabilities[rows].sum(dim=1), torch.ones(len(rows)), atol=0.01, rtol=0)
+    assert float(votes.probabilities[rows].max()) < 0.91 and float(votes.probabilities[rows].min()) > 0.09
+
+
+def test_a_segmenter_without_features_can_vote_too() -> None:
+    fusion = LearnedFusion(voter())
+    kept = mapped(fusion, with_features=False).votes
+    assert int(kept.features.abs().sum()) == 0 and float(kept.cues.abs().sum()) > 0
+    assert fusion.reduce(torch.zeros(7, 4, 4)) is None, "another encoder's"
+
+
+def test_a_saved_map_goes_on_voting_with_its_features() -> None:
+    fusion = LearnedFusion(voter())
+    semantic_map = mapped(fusion)
+    state = semantic_map.state()
+    again = SemanticMap(CONFIG, LABELS, fusion)
+    slots = again._adopt_blocks(torch.from_numpy(state.arrays["block_keys"].copy()))
+    rows = fill_votes(state, again.votes, slots)
+    again.votes.fuse(rows, fusion)
+    restored = again.state().arrays
+    assert state.arrays["row_features"].any()
+    for name in ("row_features", "row_cues", "row_samples", "row_scores"):
+        np.testing.assert_array_equal(restored[name], state.arrays[name])
+    after, before = again.votes, semantic_map.votes
+    kept = sorted(before.confidence[before.voxel >= 0].tolist())
+    assert sorted(after.confidence[after.voxel >= 0].tolist()) == pytest.approx(kept, abs=1e-5)
+
+
+def test_weights_go_through_a_file(tmp_path: Path) -> None:
+    made = voter()
+    path = tmp_path / "vote.safetensors"
+    save_weights(path, made.state_dict(), WeightsCard(KIND, SIZES.as_dict()))
+    fusion, card = load_fusion(path)
+    assert card.kind == KIND and fusion.features == 4
+    for name, tensor in fusion.voter.state_dict().items():
+        torch.testing.assert_close(tensor, made.state_dict()[name])
+    save_weights(path, made.state_dict(), WeightsCard("segmenter", SIZES.as_dict()))
+    with pytest.raises(WeightsError, match="not a 'gnesf_map'"):
+        load_fusion(path)
