@@ -64,6 +64,25 @@ def test_every_shipped_model_is_run(room: Path, tmp_path: Path, monkeypatch: pyt
     assert ("mini/scannet20", "external, map (majority)", "3d_miou") in _rows(out)
 
 
+def test_the_mini_benchmark_is_two_small_rooms_with_labels_and_meshes() -> None:
+    from sem_field_ros.commands import evaluate
+    from sem_field_ros.data.open_sequence import open_sequence
+    from sem_field_ros.evaluation.true_mesh import find_true_mesh
+
+    rooms = evaluate._mini_benchmark()
+    assert [room.name.split("_")[1] for room in rooms] == ["3BedroomApartment", "Studio"]  # both test homes
+    assert sum(file.stat().st_size for room in rooms for file in room.rglob("*") if file.is_file()) < 8e6
+    classes: set[int] = set()
+    for room in rooms:
+        sequence = open_sequence(room)
+        frame = next(iter(sequence))
+        assert len(sequence) == 20 and frame.labels is not None and frame.color.shape == (240, 320, 3)
+        truth = find_true_mesh(sequence)
+        assert truth is not None and len(truth.faces) > 1000 and (room / "ATTRIBUTION.txt").stat().st_size > 100
+        classes |= set(truth.label_ids.tolist()) - {255}
+    assert len(classes) >= 10
+
+
 def test_geometry_alone_without_labels(room: Path, tmp_path: Path) -> None:
     bare, out = tmp_path / "bare", tmp_path / "rows.json"
     shutil.copytree(room, bare)

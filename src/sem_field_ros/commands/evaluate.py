@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 HELP = "score segmenters and maps against labelled sequences, bags or the mini benchmark"
 MINI_BENCHMARK = "samples/homes_test"
 _TABLE_WIDTH = 120  # where the output is no terminal
-# the mini benchmark is about the models: the map is as it is by default
+# the mini benchmark is about the models: the map is as it is by default, but what one of its few frames saw counts
+_MINI_MIN_WEIGHT = 1.0
 _FIXED_FOR_MODELS = tuple(s.name for s in settings_of(MapConfig) if s.name not in ("voxel_size_m", "device"))
 
 
@@ -116,10 +117,8 @@ def _open(args: argparse.Namespace) -> list[SequenceReader]:
 
 
 def _mini_benchmark() -> list[Path]:
-    from sem_field_ros.resources import resource_path, resource_root
+    from sem_field_ros.resources import resource_path
 
-    if not (resource_root() / MINI_BENCHMARK).is_dir():
-        return [resource_path("samples/room")]
     return [path for path in sorted(resource_path(MINI_BENCHMARK).iterdir()) if path.is_dir()]
 
 
@@ -135,7 +134,8 @@ def _evaluate(args: argparse.Namespace, name: str, sequences: Sequence[SequenceR
     from sem_field_ros.evaluation.sequence_evaluation import Scope, SequenceEvaluation
 
     fusions = FUSIONS if args.fusion == "all" else (args.fusion,)
-    config = settings_from_arguments(MapConfig, args, fusion=fusions[0])
+    fixed = {"min_weight": _MINI_MIN_WEIGHT} if args.kind == "models" else {}
+    config = settings_from_arguments(MapConfig, args, fusion=fusions[0], **fixed)
     segmenter, labels = _make_segmenter(args, name, config, sequences[0].labels)
     evaluation = SequenceEvaluation(segmenter, labels, config, fusions)
     scope = Scope(args.every, args.max_frames)
