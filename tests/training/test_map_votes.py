@@ -1,0 +1,100 @@
+"""Votes collected from a labelled wall known by hand, and the choice of views."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import torch
+
+from sem_field_ros.errors import DataError
+from sem_field_ros.frame import PosedFrame
+from sem_field_ros.labels import LabelSet
+from sem_field_ros.mapping.config import MapConfig
+from sem_field_ros.segmentation.external import ExternalSegmenter
+from sem_field_ros.segmentation.segmenter import ClassProbabilities
+from sem_field_ros.training.map_votes import best_slots, collect_votes, label_names, random_slots
+from tests.mapping.scene import LABELS, wall_frame, wall_x
+
+CONFIG = MapConfig(voxel_size_m=0.05, min_weight=1.0, keyframe_distance_m=0.0)
+
+
+class Wall:
+    """Five labelled frames of the wall; its left half is class 0, its right half class 1."""
+
+    name = "wall"
+    labels: LabelSet | None = LABELS
+
+    def __len__(self) -> int:
+        return 5
+
+    def __iter__(self) -> Iterator[PosedFrame]:
+        for i in range(len(self)):
+            x = 0.1 * i - 0.2
+            ids = np.where(wall_x(x, 0.0) > 0, 2, 1).astype(np.uint8)
+            yield dataclasses.replace(wall_frame(x, stamp_ns=i), labels=ids)
+
+
+class WithFeatures(ExternalSegmenter):
+    """The label image as a segmenter, with a feature map that says on which side of the image one is."""
+
+    def segment(self, frame: PosedFrame) -> ClassProbabilities:
+        ramp = torch.linspace(-1, 1, 20).expand(1, 15, 20)
+        return dataclasses.replace(super().segment(frame), features=ramp)
+
+
+def test_votes_of_a_wall() -> None:
+    votes = collect_votes(Wall(), WithFeatures(LABELS, LABELS), CONFIG, max_views=4, max_voxels=300)
+    assert 200 < len(votes) <= 300
+    assert votes.samples.shape == (len(votes), 4, 2) and votes.features.shape == (len(votes), 4, 1)
+    seen = votes.scores > 0
+    assert seen.any(dim=1).all() and seen.all(dim=1).any()
+    # away from where the halves meet every view says what the label images say
+    top = votes.samples.argmax(dim=2)
+    sure = seen & (votes.samples.amax(dim=2) > 200)
+    assert (top == votes.label[:, None])[sure].float().mean() > 0.99
+    assert (votes.scores.diff(dim=1) <= 0).all(), "the best first"
+    torch.testing.assert_close(votes.cues[seen][:, 2].float(), torch.full((int(seen.sum()),), 1.5), atol=0.03, rtol=0)
+    # the feature is the place in the image, which the displacement tells as well
+    u = 80 * votes.cues[seen][:, 0].float() / votes.cues[seen][:, 2].float() + 39.5
+    inside = (u > 3) & (u < 76)
+    place = ((u + 0.5) / 80 * 2 - 1) * 20 / 19
+    torch.testing.assert_close(votes.features[seen][:, 0].float()[inside], place[inside], atol=0.06, rtol=0)
+    assert set(label_names(votes, LABELS)) == {"left", "right"}
+
+
+def test_the_same_seed_takes_the_same_voxels() -> None:
+    one, two = (collect_votes(Wall(), WithFeatures(LABELS, LABELS), CONFIG, max_voxels=100) for _ in range(2))
+    for name in ("samples", "features", "cues", "scores", "label"):
+        assert torch.equal(getattr(one, name), getattr(two, name))
+
+
+def test_chosen_views_are_what_a_fusion_takes() -> None:
+    votes = collect_votes(Wall(), WithFeatures(LABELS, LABELS), CONFIG, max_voxels=50)
+    rows = torch.arange(len(votes))
+    slots = best_slots(votes.scores, 2)
+    chosen = votes.votes(rows, slots)
+    assert chosen.samples.shape == (len(votes), 2, 2)
+    torch.testing.assert_close(chosen.scores, votes.scores[:, :2])
+    none = votes.votes(rows, torch.full_like(slots, -1))
+    assert not none.scores.any() and not none.samples.any()
+
+
+def test_slots_by_hand() -> None:
+    scores = torch.tensor([[0.0, 2.0, 1.0], [0.0, 0.0, 0.0], [0.0, 0.0, 3.0]])
+    assert best_slots(scores, 2).tolist() == [[1, 2], [-1, -1], [2, -1]]
+    assert best_slots(scores, 9).shape == (3, 3)
+    generator = torch.Generator().manual_seed(0)
+    drawn = [random_slots(scores, 2, generator) for _ in range(50)]
+    assert all(d[1].tolist() == [-1, -1] and d[2].tolist() == [2, -1] for d in drawn)
+    first = {tuple(d[0].tolist()) for d in drawn}
+    assert first == {(1, 2), (2, 1), (1, -1), (2, -1)}
+
+
+def test_a_sequence_without_labels_is_refused() -> None:
+    wall = Wall()
+    wall.labels = None
+    with pytest.raises(DataError, match="no labels"):
+        collect_votes(wall, WithFeatures(LABELS, LABELS), CONFIG)
