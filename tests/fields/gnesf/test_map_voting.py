@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,13 +11,14 @@ import torch
 from sem_field_ros.errors import WeightsError
 from sem_field_ros.fields.gnesf.map_voting import (
     MAP_CUES,
+    POOLINGS,
     MapVoter,
     MapVoterConfig,
     config_from_dict,
     own_cues,
     scaled_cues,
 )
-from sem_field_ros.mapping.fusion import CUES
+from sem_field_ros.mapping.fusion import CUES, Votes, make_fusion
 
 CONFIG = MapVoterConfig(encoder=6, features=4, base=(8, 6), head=(5, 4))
 
@@ -39,10 +41,13 @@ def test_own_cues_by_hand() -> None:
     assert cues[2].tolist() == [0, 0, 0]
 
 
-def test_votes_are_distributions_whatever_the_order_of_the_views() -> None:
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_votes_are_distributions_whatever_the_order_of_the_views(pooling: str) -> None:
     g = torch.Generator().manual_seed(0)
     torch.manual_seed(0)
-    voter = MapVoter(CONFIG)
+    voter = MapVoter(replace(CONFIG, pooling=pooling))
+    for parameter in voter.parameters():
+        parameter.data.normal_(std=0.5, generator=g)
     samples = torch.softmax(torch.randn(30, 5, 7, generator=g), dim=-1)
     seen = torch.rand(30, 5, generator=g) > 0.3
     seen[0] = False
@@ -56,11 +61,23 @@ def test_votes_are_distributions_whatever_the_order_of_the_views() -> None:
     torch.testing.assert_close(fused, again)
 
 
-def test_a_good_view_can_be_learned() -> None:
-    """The view whose residual is small is right: after some steps its weight is nearly one."""
+def test_an_untrained_product_is_the_bayesian_fusion() -> None:
+    g = torch.Generator().manual_seed(3)
+    samples = torch.softmax(torch.randn(20, 4, 6, generator=g), dim=-1)
+    scores = (torch.rand(20, 4, generator=g) > 0.3).float()
+    samples = samples * scores[..., None]
+    cues, features = torch.randn(20, 4, MAP_CUES, generator=g), torch.randn(20, 4, 4, generator=g)
+    fused, _ = MapVoter(replace(CONFIG, pooling="log"))(samples, features, cues, scores > 0)
+    bayesian = make_fusion("bayesian").fuse(Votes(samples, scores, torch.zeros(20, 4, dtype=torch.int32)))
+    torch.testing.assert_close(fused, bayesian, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_a_good_view_can_be_learned(pooling: str) -> None:
+    """The view whose residual is small is right: after some steps it decides nearly alone."""
     g = torch.Generator().manual_seed(1)
     torch.manual_seed(1)
-    voter = MapVoter(CONFIG)
+    voter = MapVoter(replace(CONFIG, pooling=pooling))
     optimizer = torch.optim.Adam(voter.parameters(), lr=0.02)
     right = torch.randint(0, 3, (256,), generator=g)
     wrong = (right + torch.randint(1, 3, (256,), generator=g)) % 3
@@ -74,7 +91,8 @@ def test_a_good_view_can_be_learned() -> None:
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    assert float(weights[:, 1].detach().min()) > 0.9
+    assert (fused.argmax(dim=1) == right).all()
+    assert float(weights[:, 1].detach().min()) > (0.9 if pooling == "linear" else 0.6)
 
 
 def test_reduced_features_fit_into_eight_bits() -> None:
@@ -84,7 +102,10 @@ def test_reduced_features_fit_into_eight_bits() -> None:
 
 
 def test_the_configuration_goes_to_json_and_back() -> None:
-    assert config_from_dict(CONFIG.as_dict()) == CONFIG
+    for config in (CONFIG, replace(CONFIG, pooling="log")):
+        assert config_from_dict(config.as_dict()) == config
+    with pytest.raises(WeightsError, match="linear, log"):
+        replace(CONFIG, pooling="max")
     with pytest.raises(WeightsError, match="map voter"):
         config_from_dict({"encoder": 3})
     assert math.isclose(sum(p.numel() for p in MapVoter(MapVoterConfig()).parameters()), 8_000, rel_tol=0.3)

@@ -14,24 +14,37 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import softplus
 
 from sem_field_ros.errors import WeightsError
 from sem_field_ros.fields.gnesf.voting import SoftVoting, VotingConfig
 
 MAP_CUES = 5  # displacement (3, metres), depth residual (metres), cosine to the normal: mapping.fusion.CUES
 OWN_CUES = 3  # top probability, entropy, agreement with the mean of the views
+POOLINGS = ("linear", "log")
 _RESIDUAL_SCALE_M = 0.05
 _DISTANCE_SCALE_M = 2.0
+_FLOOR = 1.0 / 510.0  # of a probability: samples are kept in 8 bits
+_ONE = math.log(math.e - 1)  # softplus of this is 1
 
 
 @dataclass(frozen=True)
 class MapVoterConfig:
-    """`encoder` channels of the segmenter's feature map are reduced to `features` before they are sampled and kept."""
+    """`encoder` channels of the segmenter's feature map are reduced to `features` before they are sampled and kept.
+
+    pooling  linear: the weighted mean of the views' probabilities (Eq. 4); log: their weighted product, of which the
+             Bayesian fusion is the case that every weight is 1, where an untrained voter begins
+    """
 
     encoder: int = 96
     features: int = 16
     base: tuple[int, int] = (64, 32)
     head: tuple[int, int] = (16, 8)
+    pooling: str = "linear"
+
+    def __post_init__(self) -> None:
+        if self.pooling not in POOLINGS:
+            raise WeightsError(f"pooling '{self.pooling}' is unknown: choose one of {', '.join(POOLINGS)}")
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values, read back by config_from_dict."""
@@ -42,7 +55,8 @@ def config_from_dict(content: Mapping[str, Any]) -> MapVoterConfig:
     """Read MapVoterConfig.as_dict. Raises WeightsError in one line."""
     try:
         base, head = (tuple(int(v) for v in content[name]) for name in ("base", "head"))
-        return MapVoterConfig(int(content["encoder"]), int(content["features"]), (base[0], base[1]), (head[0], head[1]))
+        sizes = int(content["encoder"]), int(content["features"]), (base[0], base[1]), (head[0], head[1])
+        return MapVoterConfig(*sizes, str(content["pooling"]))
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise WeightsError(f"not the architecture of a map voter: {error!r}") from error
 
@@ -57,6 +71,11 @@ class MapVoter(nn.Module):
         self.voting = SoftVoting(
             VotingConfig(config.features, cues=MAP_CUES + 1 + OWN_CUES, base=config.base, head=config.head)
         )
+        if config.pooling == "log":
+            last = self.voting.head[-1]
+            assert isinstance(last, nn.Linear)
+            nn.init.zeros_(last.weight)
+            nn.init.zeros_(last.bias)
 
     def reduce(self, features: Tensor) -> Tensor:
         """Feature maps [B, encoder, h, w] -> [B, features, h, w] in -1..1, to be sampled and kept in 8 bits."""
@@ -67,7 +86,13 @@ class MapVoter(nn.Module):
 
         samples [N, K, C], features [N, K, features], cues [N, K, MAP_CUES], seen [N, K] bool
         """
-        return self.voting(features, samples, torch.cat([scaled_cues(cues), own_cues(samples, seen)], dim=-1), seen)
+        every = torch.cat([scaled_cues(cues), own_cues(samples, seen)], dim=-1)
+        if self.config.pooling == "linear":
+            return self.voting(features, samples, every, seen)
+        powers = softplus(self.voting.scores(features, every, seen) + _ONE) * seen
+        log = torch.einsum("nk,nkc->nc", powers, samples.clamp(min=_FLOOR).log())
+        fused = torch.softmax(log, dim=-1) * seen.any(dim=1, keepdim=True)
+        return fused, powers / powers.sum(dim=1, keepdim=True).clamp(min=1e-6)
 
 
 def scaled_cues(cues: Tensor) -> Tensor:
