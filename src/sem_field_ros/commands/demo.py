@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
 
     if importlib.util.find_spec("rclpy") is None:
         raise SettingError("ROS 2 is not in this shell (no rclpy): run `make setup`, then `source scripts/env.sh`")
-    args.seq = args.seq or str(resource_path("samples/room"))
+    args.seq = args.seq or str(resource_path("samples/living_room"))
     sequence = open_sequence(
         args.seq,
         label_set=args.sequence_label_set or None,
