@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from sem_field_ros.commands.argument_types import count
 from sem_field_ros.errors import DataError, SegmenterError
 from sem_field_ros.mapping.config import FUSIONS, MapConfig
 from sem_field_ros.settings import add_settings_arguments, settings_from_arguments, settings_of
@@ -57,18 +58,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         )
     for kind in (sequences, bag, models):
         kind.add_argument("--fusion", default="all", choices=("all", *FUSIONS), help="of the maps (default all)")
-        kind.add_argument("--every", type=_positive, default=1, metavar="N", help="use every N-th frame (default 1)")
-        kind.add_argument("--max-frames", type=_positive, metavar="N", help="at most N frames of each (default: all)")
+        kind.add_argument("--every", type=count, default=1, metavar="N", help="use every N-th frame (default 1)")
+        kind.add_argument("--max-frames", type=count, metavar="N", help="at most N frames of each (default: all)")
         kind.add_argument("--out", type=Path, metavar="FILE", help="also write the rows as JSON")
         fixed = _FIXED_FOR_MODELS if kind is models else ("fusion",)
         add_settings_arguments(kind, MapConfig, skip=fixed)
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, got {value}")
-    return value
 
 
 def run(args: argparse.Namespace) -> int:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from pathlib import Path
 
 from rich.progress import track
 
+from sem_field_ros.commands.argument_types import at_least, count
 from sem_field_ros.commands.generate_homes import add_homes
 from sem_field_ros.commands.generate_objects import add_objects
 from sem_field_ros.commands.generate_subset import add_subset
@@ -21,12 +21,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     room = kinds.add_parser("room", help="one small furnished room seen by a hand-held RGB-D camera")
     room.add_argument("--out", type=Path, required=True, help="folder to write; must not hold a sequence yet")
     room.add_argument("--seed", type=int, default=7, help="same seed, same room, camera path and noise (default 7)")
-    room.add_argument("--frames", type=_at_least(1, int), default=40, help="how many frames (default 40)")
+    room.add_argument("--frames", type=count, default=40, help="how many frames (default 40)")
     room.add_argument(
-        "--width", type=_at_least(32, int), default=320, help="image width in pixels; height is 3/4 of it (default 320)"
+        "--width", type=at_least(32, int), default=320, help="image width in pixels; height is 3/4 of it (default 320)"
     )
     room.add_argument(
-        "--rate-hz", type=_at_least(0.1, float), default=10.0, help="frames per second of the stamps (default 10)"
+        "--rate-hz", type=at_least(0.1, float), default=10.0, help="frames per second of the stamps (default 10)"
     )
     room.add_argument("--clean", action="store_true", help="no sensor noise: exact depth, noise-free colour")
     room.add_argument("--fast", action="store_true", help="one ray per pixel: rougher pictures in a tenth of the time")
@@ -34,16 +34,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_homes(kinds)
     add_objects(kinds)
     add_subset(kinds)
-
-
-def _at_least(smallest: float, kind: Callable[[str], float]) -> Callable[[str], float]:
-    def number(text: str) -> float:
-        value = kind(text)
-        if not value >= smallest:
-            raise argparse.ArgumentTypeError(f"must be at least {smallest}, got {text}")
-        return value
-
-    return number
 
 
 def run(args: argparse.Namespace) -> int:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sem_field_ros.commands.argument_types import at_least, processors
 from sem_field_ros.errors import SettingError
 
 if TYPE_CHECKING:
@@ -33,45 +33,30 @@ def add_objects(kinds: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     )  # fmt: skip
     for name, split, count in (("train", "training", 200), ("val", "validation", 20), ("test", "test", 40)):
         text = f"parametric {split} objects of each class (default {count})"
-        objects.add_argument(f"--{name}", type=_at_least_0, default=count, metavar="N", help=text)
-    objects.add_argument("--views", type=_at_least_1, default=50, help="random views of each object (default 50)")
+        objects.add_argument(f"--{name}", type=at_least(0, int), default=count, metavar="N", help=text)
+    objects.add_argument("--views", type=count, default=50, help="random views of each object (default 50)")
     objects.add_argument(
-        "--test-views", type=_at_least_1, default=251, help="views of each test object, on a spiral (default 251)"
+        "--test-views", type=count, default=251, help="views of each test object, on a spiral (default 251)"
     )
-    objects.add_argument("--size", type=_at_least_1, default=128, help="width and height in pixels (default 128)")
+    objects.add_argument("--size", type=count, default=128, help="width and height in pixels (default 128)")
     objects.add_argument(
         "--lowest", type=float, default=-30.0, metavar="DEG",
         help="elevation of the lowest random view; -90: from all over the sphere (default -30)",
     )  # fmt: skip
-    objects.add_argument("--points", type=_at_least_1, default=20_000, help="labelled surface points (default 20000)")
+    objects.add_argument("--points", type=count, default=20_000, help="labelled surface points (default 20000)")
     objects.add_argument("--seed", type=int, default=0, help="another seed, other parametric objects (default 0)")
     objects.add_argument(
-        "--workers", type=_at_least_1, default=_processors(), help="objects drawn at a time (default: one a processor)"
+        "--workers",
+        type=count,
+        default=processors(),
+        help="objects drawn at a time (default: one a processor)",
     )
-    objects.add_argument("--columns", type=_at_least_1, default=3, help="objects side by side in a --sheet (default 3)")
+    objects.add_argument("--columns", type=count, default=3, help="objects side by side in a --sheet (default 3)")
     objects.add_argument(
         "--assets", type=Path, help="folder of Debian's sweethome3d files (default /usr/share/sweethome3d)"
     )
     objects.add_argument("--psb", type=Path, metavar="DIR", help="folder of PSB meshes: off/ and labels/")
     objects.set_defaults(generate=run_objects)
-
-
-def _processors() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _at_least_0(text: str) -> int:
-    value = int(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"must not be negative, got {text}")
-    return value
-
-
-def _at_least_1(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, got {text}")
-    return value
 
 
 def run_objects(args: argparse.Namespace) -> int:

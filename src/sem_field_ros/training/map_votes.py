@@ -15,9 +15,8 @@ from torch import Tensor
 
 from sem_field_ros.errors import DataError
 from sem_field_ros.frame import PosedFrame, SequenceReader
-from sem_field_ros.labels import LabelSet
 from sem_field_ros.mapping.config import MapConfig
-from sem_field_ros.mapping.fusion import Votes, view_scores
+from sem_field_ros.mapping.fusion import CUES, Votes, view_scores
 from sem_field_ros.mapping.mapper import Mapper
 from sem_field_ros.mapping.sequence_mapping import read_frames
 from sem_field_ros.mapping.view_samples import sample_view
@@ -145,7 +144,7 @@ def _ask(
         name,
         torch.zeros(rows, columns, first.values.shape[0], dtype=torch.uint8),
         torch.zeros(rows, columns, width, dtype=torch.float16),
-        torch.zeros(rows, columns, 5, dtype=torch.float16),
+        torch.zeros(rows, columns, CUES, dtype=torch.float16),
         best,
         slot.int(),
         label,
@@ -174,9 +173,3 @@ def random_slots(scores: Tensor, views: int, generator: torch.Generator) -> Tens
     wanted = torch.randint(1, slot.shape[1] + 1, (len(slot), 1), generator=generator)
     empty = (scores.gather(1, slot) <= 0) | (torch.arange(slot.shape[1]) >= wanted)
     return torch.where(empty, -1, slot)
-
-
-def label_names(votes: SceneVotes, labels: LabelSet) -> dict[str, int]:
-    """How many voxels of each class a scene has, for logs."""
-    counts = torch.bincount(votes.label, minlength=len(labels)).tolist()
-    return {labels.names[i]: count for i, count in enumerate(counts) if count}
