@@ -28,4 +28,4 @@ def processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-count = at_least(1, int)
+positive = at_least(1, int)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from sem_field_ros.commands.argument_types import count
+from sem_field_ros.commands.argument_types import positive
 from sem_field_ros.errors import DataError, SegmenterError
 from sem_field_ros.mapping.config import FUSIONS, MapConfig
 from sem_field_ros.settings import add_settings_arguments, settings_from_arguments, settings_of
@@ -58,8 +58,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         )
     for kind in (sequences, bag, models):
         kind.add_argument("--fusion", default="all", choices=("all", *FUSIONS), help="of the maps (default all)")
-        kind.add_argument("--every", type=count, default=1, metavar="N", help="use every N-th frame (default 1)")
-        kind.add_argument("--max-frames", type=count, metavar="N", help="at most N frames of each (default: all)")
+        kind.add_argument("--every", type=positive, default=1, metavar="N", help="use every N-th frame (default 1)")
+        kind.add_argument("--max-frames", type=positive, metavar="N", help="at most N frames of each (default: all)")
         kind.add_argument("--out", type=Path, metavar="FILE", help="also write the rows as JSON")
         fixed = _FIXED_FOR_MODELS if kind is models else ("fusion",)
         add_settings_arguments(kind, MapConfig, skip=fixed)

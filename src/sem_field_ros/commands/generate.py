@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.progress import track
 
-from sem_field_ros.commands.argument_types import at_least, count
+from sem_field_ros.commands.argument_types import at_least, positive
 from sem_field_ros.commands.generate_homes import add_homes
 from sem_field_ros.commands.generate_objects import add_objects
 from sem_field_ros.commands.generate_subset import add_subset
@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     room = kinds.add_parser("room", help="one small furnished room seen by a hand-held RGB-D camera")
     room.add_argument("--out", type=Path, required=True, help="folder to write; must not hold a sequence yet")
     room.add_argument("--seed", type=int, default=7, help="same seed, same room, camera path and noise (default 7)")
-    room.add_argument("--frames", type=count, default=40, help="how many frames (default 40)")
+    room.add_argument("--frames", type=positive, default=40, help="how many frames (default 40)")
     room.add_argument(
         "--width", type=at_least(32, int), default=320, help="image width in pixels; height is 3/4 of it (default 320)"
     )

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sem_field_ros.commands.argument_types import count, processors
+from sem_field_ros.commands.argument_types import positive, processors
 from sem_field_ros.errors import SettingError
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ def add_homes(kinds: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     homes.add_argument(
         "--out", type=Path, required=True, help="folder to write to; one that holds homes is gone on with"
     )
-    homes.add_argument("--scenes", type=count, default=1, help="how many scenes (default 1)")
-    homes.add_argument("--frames", type=count, default=40, help="how many frames each (default 40)")
+    homes.add_argument("--scenes", type=positive, default=1, help="how many scenes (default 1)")
+    homes.add_argument("--frames", type=positive, default=40, help="how many frames each (default 40)")
     homes.add_argument("--size", type=_size, default=(320, 240), metavar="WxH", help="of the images (default 320x240)")
     homes.add_argument("--seed", type=int, default=0, help="same seed, same homes, camera paths and noise (default 0)")
     homes.add_argument(
@@ -37,10 +37,10 @@ def add_homes(kinds: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         help="cycles: light that bounces, needs Blender's wheel bpy; raster: without shadows, in a tenth of the time "
         "(default cycles)",
     )  # fmt: skip
-    homes.add_argument("--samples", type=count, default=4, help="light paths a pixel, then denoised (default 4)")
+    homes.add_argument("--samples", type=positive, default=4, help="light paths a pixel, then denoised (default 4)")
     homes.add_argument(
         "--workers",
-        type=count,
+        type=positive,
         default=processors(),
         help="scenes drawn at a time (default: one a processor)",
     )
@@ -52,9 +52,9 @@ def add_homes(kinds: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     sheet = kinds.add_parser("sheet", help="a picture of sequences to look at: colour, labels, depth")
     sheet.add_argument("folders", type=Path, nargs="+", metavar="DIR", help="sequence folders")
     sheet.add_argument("--out", type=Path, required=True, help="PNG or JPEG file to write")
-    sheet.add_argument("--frames", type=count, default=2, help="frames of each folder (default 2)")
-    sheet.add_argument("--columns", type=count, default=2, help="folders side by side (default 2)")
-    sheet.add_argument("--width", type=count, default=240, help="width of each image in pixels (default 240)")
+    sheet.add_argument("--frames", type=positive, default=2, help="frames of each folder (default 2)")
+    sheet.add_argument("--columns", type=positive, default=2, help="folders side by side (default 2)")
+    sheet.add_argument("--width", type=positive, default=240, help="width of each image in pixels (default 240)")
     sheet.set_defaults(generate=_sheet)
 
 

@@ -34,24 +34,24 @@ def add_objects(kinds: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     for name, split, count in (("train", "training", 200), ("val", "validation", 20), ("test", "test", 40)):
         text = f"parametric {split} objects of each class (default {count})"
         objects.add_argument(f"--{name}", type=at_least(0, int), default=count, metavar="N", help=text)
-    objects.add_argument("--views", type=count, default=50, help="random views of each object (default 50)")
+    objects.add_argument("--views", type=positive, default=50, help="random views of each object (default 50)")
     objects.add_argument(
-        "--test-views", type=count, default=251, help="views of each test object, on a spiral (default 251)"
+        "--test-views", type=positive, default=251, help="views of each test object, on a spiral (default 251)"
     )
-    objects.add_argument("--size", type=count, default=128, help="width and height in pixels (default 128)")
+    objects.add_argument("--size", type=positive, default=128, help="width and height in pixels (default 128)")
     objects.add_argument(
         "--lowest", type=float, default=-30.0, metavar="DEG",
         help="elevation of the lowest random view; -90: from all over the sphere (default -30)",
     )  # fmt: skip
-    objects.add_argument("--points", type=count, default=20_000, help="labelled surface points (default 20000)")
+    objects.add_argument("--points", type=positive, default=20_000, help="labelled surface points (default 20000)")
     objects.add_argument("--seed", type=int, default=0, help="another seed, other parametric objects (default 0)")
     objects.add_argument(
         "--workers",
-        type=count,
+        type=positive,
         default=processors(),
         help="objects drawn at a time (default: one a processor)",
     )
-    objects.add_argument("--columns", type=count, default=3, help="objects side by side in a --sheet (default 3)")
+    objects.add_argument("--columns", type=positive, default=3, help="objects side by side in a --sheet (default 3)")
     objects.add_argument(
         "--assets", type=Path, help="folder of Debian's sweethome3d files (default /usr/share/sweethome3d)"
     )

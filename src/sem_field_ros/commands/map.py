@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from sem_field_ros.commands.argument_types import count
+from sem_field_ros.commands.argument_types import positive
 from sem_field_ros.errors import OutputError
 from sem_field_ros.mapping.config import MapConfig
 from sem_field_ros.settings import add_settings_arguments, settings_from_arguments
@@ -40,8 +40,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--sequence-label-set", metavar="NAME", help="classes of the label images, where the sequence does not say"
     )
-    parser.add_argument("--every", type=count, default=1, metavar="N", help="map every N-th frame (default 1)")
-    parser.add_argument("--max-frames", type=count, metavar="N", help="stop after N frames (default: all)")
+    parser.add_argument("--every", type=positive, default=1, metavar="N", help="map every N-th frame (default 1)")
+    parser.add_argument("--max-frames", type=positive, metavar="N", help="stop after N frames (default: all)")
     parser.add_argument("--start-s", type=float, default=0.0, metavar="S", help="skip the first S seconds (default 0)")
     parser.add_argument("--duration-s", type=float, metavar="S", help="map only S seconds (default: all)")
     parser.add_argument("--name", default="map", help="name of the saved map in DIR (default map)")
