@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sem_field_ros.commands.argument_types import at_least, processors
+from sem_field_ros.commands.argument_types import at_least, positive, processors
 from sem_field_ros.errors import SettingError
 
 if TYPE_CHECKING:
