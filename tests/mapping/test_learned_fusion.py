@@ -15,6 +15,7 @@ from sem_field_ros.mapping.config import MapConfig
 from sem_field_ros.mapping.learned_fusion import KIND, LearnedFusion, load_fusion
 from sem_field_ros.mapping.map_state import fill_votes
 from sem_field_ros.mapping.semantic_map import SemanticMap
+from sem_field_ros.segmentation.segmenter import ClassProbabilities
 from sem_field_ros.weights import WeightsCard, save_weights
 from tests.mapping.scene import LABELS, wall_frame, wall_probabilities
 
@@ -68,7 +69,10 @@ def test_a_segmenter_without_features_can_vote_too() -> None:
     fusion = LearnedFusion(voter())
     kept = mapped(fusion, with_features=False).votes
     assert int(kept.features.abs().sum()) == 0 and float(kept.cues.abs().sum()) > 0
-    assert fusion.reduce(torch.zeros(7, 4, 4)) is None, "another encoder's"
+    values = torch.zeros(2, 4, 4)
+    assert fusion.reduce(ClassProbabilities(values, torch.zeros(5, 4, 4))) is not None
+    assert fusion.reduce(ClassProbabilities(values, torch.zeros(5, 4, 4), "another's")) is None
+    assert fusion.reduce(ClassProbabilities(values, torch.zeros(7, 4, 4))) is None, "of another size"
 
 
 def test_a_saved_map_goes_on_voting_with_its_features() -> None:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from sem_field_ros.errors import SettingError
+from sem_field_ros.segmentation.segmenter import ClassProbabilities
 
 CUES = 5  # per view: displacement from the camera (3, metres), depth residual (metres), cosine to the normal
 _FLOOR = 1.0 / 510.0  # samples are kept in 8 bits: half a step stands for "nearly impossible"
@@ -46,8 +47,8 @@ class Fusion(Protocol):
         """Class probabilities [N, C] float32 that sum to 1, or to 0 where there is no view."""
         ...
 
-    def reduce(self, features: Tensor | None) -> Tensor | None:
-        """A keyframe's feature map [E, h, w] -> what is sampled and kept of it, [features, h, w] in -1..1."""
+    def reduce(self, probabilities: ClassProbabilities) -> Tensor | None:
+        """A keyframe's image features -> what is sampled and kept of them, [features, h, w] in -1..1, or None."""
         ...
 
 
@@ -57,7 +58,7 @@ class _ByProbabilitiesAlone:
     prefers_new = False
     features = 0
 
-    def reduce(self, features: Tensor | None) -> Tensor | None:
+    def reduce(self, probabilities: ClassProbabilities) -> Tensor | None:
         return None
 
 

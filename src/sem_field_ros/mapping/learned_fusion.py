@@ -9,6 +9,7 @@ from torch import Tensor
 
 from sem_field_ros.fields.gnesf.map_voting import MAP_CUES, MapVoter, config_from_dict
 from sem_field_ros.mapping.fusion import Votes
+from sem_field_ros.segmentation.segmenter import ClassProbabilities
 from sem_field_ros.weights import WeightsCard, load_into, load_weights
 
 KIND = "gnesf_map"
@@ -19,8 +20,9 @@ class LearnedFusion:
 
     prefers_new = False
 
-    def __init__(self, voter: MapVoter) -> None:
-        self.voter = voter.eval()
+    def __init__(self, voter: MapVoter, encoder: str = "") -> None:
+        """`encoder` of the features that the voter was trained with, see ClassProbabilities."""
+        self.voter, self.encoder = voter.eval(), encoder
         self.features = voter.config.features
 
     @torch.inference_mode()
@@ -33,9 +35,10 @@ class LearnedFusion:
         return fused
 
     @torch.inference_mode()
-    def reduce(self, features: Tensor | None) -> Tensor | None:
+    def reduce(self, probabilities: ClassProbabilities) -> Tensor | None:
         """See Fusion.reduce; None where there are no features, or another encoder's."""
-        if features is None or features.shape[0] != self.voter.config.encoder:
+        features = probabilities.features
+        if features is None or probabilities.encoder != self.encoder or features.shape[0] != self.voter.config.encoder:
             return None
         return self.voter.reduce(features[None].float())[0]
 
@@ -45,4 +48,4 @@ def load_fusion(path: str | Path) -> tuple[LearnedFusion, WeightsCard]:
     state, card = load_weights(path, KIND)
     voter = MapVoter(config_from_dict(card.architecture))
     load_into(voter, state, str(path))
-    return LearnedFusion(voter), card
+    return LearnedFusion(voter, str(card.output.get("encoder", ""))), card

@@ -176,7 +176,7 @@ class SemanticMap:
         assert probabilities.values.shape[0] == len(self.labels), "segmenter and map differ in their label sets"
         self._mesh_stale()
         self.keyframes += 1
-        features = self.fusion.reduce(probabilities.features) if self.fusion.features else None
+        features = self.fusion.reduce(probabilities) if self.fusion.features else None
         view = _View(frame, replace(probabilities, features=features), self.keyframes)
         self._late.append(view)
         if frame.depth is None or len(self.votes) == 0:

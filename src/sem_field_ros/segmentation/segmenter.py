@@ -19,10 +19,12 @@ class ClassProbabilities:
     values  [C, h, w] float32. A pixel sums to 1, or to 0 where the segmenter has no opinion (such pixels do not
             vote). The h x w grid covers the whole image (pixel areas scale: align_corners=False).
     features [D, h', w'] image features for a learned vote, None where the segmenter has none or nobody asked
+    encoder  whose features these are: a vote learned with those of one encoder cannot read another's
     """
 
     values: Tensor
     features: Tensor | None = None
+    encoder: str = ""
 
     def __post_init__(self) -> None:
         assert self.values.ndim == 3 and self.values.dtype == torch.float32, self.values.shape

@@ -41,6 +41,7 @@ class TrainedSegmenter:
             raise SegmenterError(f"segmenter {path}: its card is incomplete ({error!r})") from error
         except SemFieldError as error:
             raise SegmenterError(f"segmenter cannot be loaded: {error}") from error
+        self.encoder = self.card.sha256[:12]
         self._label_width, self._device = label_width, torch.device(device)
         self.net = channels_last(fused(self.net).to(self._device))
         self.labels = labels or own
@@ -59,10 +60,10 @@ class TrainedSegmenter:
         logits = interpolate(logits, (height, self._label_width), mode="bilinear", antialias=True)[0].float()
         values = torch.softmax(logits / self._temperature, dim=0).cpu()
         if self._to_labels is None:
-            return ClassProbabilities(values, features)
+            return ClassProbabilities(values, features, self.encoder)
         values = torch.einsum("chw,cd->dhw", values, self._to_labels)
         total = values.sum(dim=0, keepdim=True)
-        return ClassProbabilities(torch.where(total > 0.5, values / total.clamp(min=1e-6), 0.0), features)
+        return ClassProbabilities(torch.where(total > 0.5, values / total.clamp(min=1e-6), 0.0), features, self.encoder)
 
     def image_tensor(self, color: np.ndarray) -> Tensor:
         """RGB [H, W, 3] uint8 -> the net's input [1, 3, h, w], as wide as the images it was trained on."""

@@ -45,7 +45,7 @@ def test_own_cues_by_hand() -> None:
 def test_votes_are_distributions_whatever_the_order_of_the_views(pooling: str) -> None:
     g = torch.Generator().manual_seed(0)
     torch.manual_seed(0)
-    voter = MapVoter(replace(CONFIG, pooling=pooling))
+    voter = MapVoter(replace(CONFIG, pooling=pooling, classes=7 if pooling == "direct" else 0))
     for parameter in voter.parameters():
         parameter.data.normal_(std=0.5, generator=g)
     samples = torch.softmax(torch.randn(30, 5, 7, generator=g), dim=-1)
@@ -72,7 +72,7 @@ def test_an_untrained_product_is_the_bayesian_fusion() -> None:
     torch.testing.assert_close(fused, bayesian, atol=1e-5, rtol=1e-4)
 
 
-@pytest.mark.parametrize("pooling", POOLINGS)
+@pytest.mark.parametrize("pooling", [p for p in POOLINGS if p != "direct"])
 def test_a_good_view_can_be_learned(pooling: str) -> None:
     """The view whose residual is small is right: after some steps it decides nearly alone."""
     g = torch.Generator().manual_seed(1)
@@ -102,10 +102,12 @@ def test_reduced_features_fit_into_eight_bits() -> None:
 
 
 def test_the_configuration_goes_to_json_and_back() -> None:
-    for config in (CONFIG, replace(CONFIG, pooling="log")):
+    for config in (CONFIG, replace(CONFIG, pooling="log"), replace(CONFIG, pooling="direct", classes=3)):
         assert config_from_dict(config.as_dict()) == config
     with pytest.raises(WeightsError, match="linear, log"):
         replace(CONFIG, pooling="max")
+    with pytest.raises(WeightsError, match="direct needs them"):
+        replace(CONFIG, classes=3)
     with pytest.raises(WeightsError, match="map voter"):
         config_from_dict({"encoder": 3})
     assert math.isclose(sum(p.numel() for p in MapVoter(MapVoterConfig()).parameters()), 8_000, rel_tol=0.3)

@@ -14,14 +14,14 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import softplus
+from torch.nn.functional import linear, softplus
 
 from sem_field_ros.errors import WeightsError
-from sem_field_ros.fields.gnesf.voting import SoftVoting, VotingConfig
+from sem_field_ros.fields.gnesf.voting import SoftVoting, VotingConfig, masked_moments, masked_softmax
 
 MAP_CUES = 5  # displacement (3, metres), depth residual (metres), cosine to the normal: mapping.fusion.CUES
 OWN_CUES = 3  # top probability, entropy, agreement with the mean of the views
-POOLINGS = ("linear", "log")
+POOLINGS = ("linear", "log", "logits", "direct")
 _RESIDUAL_SCALE_M = 0.05
 _DISTANCE_SCALE_M = 2.0
 _FLOOR = 1.0 / 510.0  # of a probability: samples are kept in 8 bits
@@ -32,8 +32,12 @@ _ONE = math.log(math.e - 1)  # softplus of this is 1
 class MapVoterConfig:
     """`encoder` channels of the segmenter's feature map are reduced to `features` before they are sampled and kept.
 
-    pooling  linear: the weighted mean of the views' probabilities (Eq. 4); log: their weighted product, of which the
-             Bayesian fusion is the case that every weight is 1, where an untrained voter begins
+    pooling  linear  the weighted mean of the views' probabilities (Eq. 4)
+             log     their weighted product, of which the Bayesian fusion is the case that every weight is 1, where an
+                     untrained voter begins
+             logits  the weighted mean of their logits (ablation, Table 4)
+             direct  no vote: classes from the mean and variance of the features and probabilities (ablation, Table 4)
+    classes  how many there are; only `direct` is bound to a number
     """
 
     encoder: int = 96
@@ -41,10 +45,15 @@ class MapVoterConfig:
     base: tuple[int, int] = (64, 32)
     head: tuple[int, int] = (16, 8)
     pooling: str = "linear"
+    classes: int = 0
 
     def __post_init__(self) -> None:
         if self.pooling not in POOLINGS:
             raise WeightsError(f"pooling '{self.pooling}' is unknown: choose one of {', '.join(POOLINGS)}")
+        if (self.pooling == "direct") != (self.classes > 0):
+            raise WeightsError(
+                f"pooling '{self.pooling}' with {self.classes} classes: direct needs them, no other does"
+            )
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values, read back by config_from_dict."""
@@ -56,7 +65,7 @@ def config_from_dict(content: Mapping[str, Any]) -> MapVoterConfig:
     try:
         base, head = (tuple(int(v) for v in content[name]) for name in ("base", "head"))
         sizes = int(content["encoder"]), int(content["features"]), (base[0], base[1]), (head[0], head[1])
-        return MapVoterConfig(*sizes, str(content["pooling"]))
+        return MapVoterConfig(*sizes, str(content["pooling"]), int(content.get("classes", 0)))
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise WeightsError(f"not the architecture of a map voter: {error!r}") from error
 
@@ -71,6 +80,9 @@ class MapVoter(nn.Module):
         self.voting = SoftVoting(
             VotingConfig(config.features, cues=MAP_CUES + 1 + OWN_CUES, base=config.base, head=config.head)
         )
+        if config.pooling == "direct":
+            width = 2 * (config.features + config.classes)
+            self.direct = nn.Sequential(nn.Linear(width, 64), nn.ELU(), nn.Linear(64, config.classes))
         if config.pooling == "log":
             last = self.voting.head[-1]
             assert isinstance(last, nn.Linear)
@@ -81,18 +93,40 @@ class MapVoter(nn.Module):
         """Feature maps [B, encoder, h, w] -> [B, features, h, w] in -1..1, to be sampled and kept in 8 bits."""
         return torch.tanh(self.projection(features))
 
-    def forward(self, samples: Tensor, features: Tensor, cues: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
+    def reduce_samples(self, features: Tensor) -> Tensor:
+        """`reduce` for features [..., encoder] that were sampled first (training): [..., features]; NaN becomes 0."""
+        weight = self.projection.weight[:, :, 0, 0]
+        reduced = torch.tanh(linear(features.nan_to_num(), weight, self.projection.bias))
+        return reduced * ~features.isnan().any(dim=-1, keepdim=True)
+
+    def forward(
+        self, samples: Tensor, features: Tensor, cues: Tensor, seen: Tensor, raw: bool = False
+    ) -> tuple[Tensor, Tensor]:
         """Votes of K views on N voxels (mapping.fusion.Votes) -> class probabilities [N, C] and weights [N, K].
 
-        samples [N, K, C], features [N, K, features], cues [N, K, MAP_CUES], seen [N, K] bool
+        samples [N, K, C], features [N, K, features] (`raw`: [N, K, encoder], not yet reduced), cues [N, K, MAP_CUES],
+        seen [N, K] bool
         """
+        if raw:
+            features = self.reduce_samples(features)
         every = torch.cat([scaled_cues(cues), own_cues(samples, seen)], dim=-1)
         if self.config.pooling == "linear":
             return self.voting(features, samples, every, seen)
+        if self.config.pooling == "direct":
+            return self._directly(samples, features, seen)
+        if self.config.pooling == "logits":
+            weights = masked_softmax(self.voting.scores(features, every, seen), seen)
+            mean = torch.einsum("nk,nkc->nc", weights, samples.clamp(min=_FLOOR).log())
+            return torch.softmax(mean, dim=-1) * seen.any(dim=1, keepdim=True), weights
         powers = softplus(self.voting.scores(features, every, seen) + _ONE) * seen
         log = torch.einsum("nk,nkc->nc", powers, samples.clamp(min=_FLOOR).log())
         fused = torch.softmax(log, dim=-1) * seen.any(dim=1, keepdim=True)
         return fused, powers / powers.sum(dim=1, keepdim=True).clamp(min=1e-6)
+
+    def _directly(self, samples: Tensor, features: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
+        statistics = [*masked_moments(features, seen), *masked_moments(samples, seen)]
+        classes = torch.softmax(self.direct(torch.cat(statistics, dim=-1)), dim=-1) * seen.any(dim=1, keepdim=True)
+        return classes, seen / seen.sum(dim=1, keepdim=True).clamp(min=1)
 
 
 def scaled_cues(cues: Tensor) -> Tensor:
