@@ -37,6 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         "collected (default 16)")  # fmt: skip
     parser.add_argument("--max-voxels", type=positive, default=6000, metavar="N", help="voxels of a scene that are "
                         "collected (default 6000)")  # fmt: skip
+    parser.add_argument("--visibility", default="depth", choices=("depth", "sdf", "none"), help="how it is decided "
+                        "which views see a voxel: their depth images, the map's signed distance, not at all (default "
+                        "depth, as the live map)")  # fmt: skip
     parser.add_argument("--voxel-size-m", type=float, default=0.05, metavar="FLOAT", help="of the maps (default 0.05)")
     parser.add_argument("--threads", type=int, default=0, metavar="N", help="threads of torch (default: all cores)")
     add_settings_arguments(parser, MapVoterTraining)
@@ -92,8 +95,8 @@ def _votes(
             origin = _origin(args, source, config, path)
             votes = load_votes(file, origin)
             if votes is None:
-                limits = {"max_views": args.max_views, "max_voxels": args.max_voxels}
-                votes = replace(collect_votes(open_sequence(path), segmenter, config, **limits), name=file.stem)
+                how = {"max_views": args.max_views, "max_voxels": args.max_voxels, "visibility": args.visibility}
+                votes = replace(collect_votes(open_sequence(path), segmenter, config, **how), name=file.stem)
                 save_votes(file, votes, origin)
             scenes.append(votes)
             progress.advance(task)
@@ -102,5 +105,5 @@ def _votes(
 
 def _origin(args: argparse.Namespace, source: dict[str, Any], config: MapConfig, path: Path) -> dict[str, str]:
     made_from = {**source, "label_set": args.label_set, "sequence": str(path.resolve()), **asdict(config)}
-    limits = {"max_views": args.max_views, "max_voxels": args.max_voxels}
-    return {name: str(value) for name, value in (made_from | limits).items()}
+    how = {"max_views": args.max_views, "max_voxels": args.max_voxels, "visibility": args.visibility}
+    return {name: str(value) for name, value in (made_from | how).items()}

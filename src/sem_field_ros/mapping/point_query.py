@@ -20,6 +20,12 @@ def query_points(volume: TsdfVolume, votes: VoteTable, points: Tensor) -> PointS
     return PointSamples(sdf.numpy(), labels.numpy(), confidence.numpy(), probabilities.numpy())
 
 
+def signed_distance(volume: TsdfVolume, points: Tensor) -> Tensor:
+    """Trilinear signed distance [N] metres at points [N, 3] float32 (world, metres), NaN where unobserved."""
+    parts = [_signed_distance(volume, part / volume.config.voxel_size_m) for part in points.split(_CHUNK)]
+    return torch.cat(parts) if parts else points.new_zeros(0)
+
+
 def _query_chunk(volume: TsdfVolume, votes: VoteTable, points: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     finite = points.isfinite().all(dim=1) & (points.abs() < 1e6).all(dim=1)
     lattice = torch.where(finite[:, None], points, 0) / volume.config.voxel_size_m

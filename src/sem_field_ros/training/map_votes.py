@@ -7,22 +7,27 @@ are used.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from sem_field_ros.errors import DataError
+from sem_field_ros.fields.gnesf.visibility import visible_by_sdf
 from sem_field_ros.frame import PosedFrame, SequenceReader
 from sem_field_ros.mapping.config import MapConfig
 from sem_field_ros.mapping.fusion import CUES, Votes, view_scores
 from sem_field_ros.mapping.mapper import Mapper
+from sem_field_ros.mapping.point_query import signed_distance
 from sem_field_ros.mapping.sequence_mapping import read_frames
-from sem_field_ros.mapping.view_samples import sample_view
+from sem_field_ros.mapping.view_samples import ViewSamples, sample_view
 from sem_field_ros.segmentation.external import ExternalSegmenter
 from sem_field_ros.segmentation.segmenter import ClassProbabilities, Segmenter
 
+VISIBILITIES = ("depth", "sdf", "none")
 _MIN_SHARE = 0.7  # of the label images' votes that a voxel's class needs: borders are left out
 
 
@@ -68,11 +73,14 @@ def collect_votes(
     *,
     max_views: int = 16,
     max_voxels: int = 8000,
+    visibility: str = "depth",
     seed: int = 0,
     tick: Callable[[], None] | None = None,
 ) -> SceneVotes:
-    """Map a labelled sequence and ask every keyframe about every voxel.
+    """Map a labelled sequence and ask every keyframe about every voxel that it sees.
 
+    visibility  depth: by its depth image, as the map does; sdf: by marching the map's signed distance, as the paper
+                does; none: all that is in the image and faces it (ablation, Table 4)
     Raises DataError where the sequence has no labels or depth to map.
     """
     if sequence.labels is None:
@@ -101,7 +109,37 @@ def collect_votes(
     kept = (label >= 0).nonzero()[:, 0]
     order = torch.randperm(len(kept), generator=torch.Generator().manual_seed(seed))[:max_voxels]
     kept = kept[order].sort().values
-    return _ask(sequence.name, position[kept], normal[kept], label[kept], said, tolerance, max_views)
+
+    def distance(points: Tensor) -> Tensor:
+        return signed_distance(mapper.map.volume, points)
+
+    # free space that others saw behind a thin surface eats into its inside: half the truncation finds what is left
+    look = _Look(visibility, tolerance, distance, 0.5 * mapper.map.volume.config.truncation_m)
+    return _ask(sequence.name, position[kept], normal[kept], label[kept], said, look, max_views)
+
+
+@dataclass(frozen=True)
+class _Look:
+    """How it is decided what a view sees."""
+
+    visibility: str
+    tolerance_m: float
+    sdf: Callable[[Tensor], Tensor]
+    step_m: float
+
+    def view(self, position: Tensor, normal: Tensor, frame: PosedFrame, said: ClassProbabilities) -> ViewSamples:
+        if self.visibility == "depth":
+            return sample_view(position, normal, frame, said, self.tolerance_m)
+        view = sample_view(position, normal, frame, said, math.inf)
+        if self.visibility == "none":
+            return view
+        origin = torch.from_numpy(frame.T_world_camera[:3, 3].astype(np.float32))
+        kept = visible_by_sdf(self.sdf, origin[None], position[view.seen], self.step_m)[:, 0]
+        seen = view.seen.clone()
+        seen[view.seen] = kept
+        features = None if view.features is None else view.features[kept]
+        values = view.samples[kept], view.distance[kept], view.cosine[kept], view.cues[kept], features
+        return ViewSamples(seen, *values)
 
 
 def _labels_of(
@@ -126,7 +164,7 @@ def _ask(
     normal: Tensor,
     label: Tensor,
     said: list[tuple[PosedFrame, ClassProbabilities]],
-    tolerance: float,
+    look: _Look,
     max_views: int,
 ) -> SceneVotes:
     """The best `max_views` of all keyframes for every voxel."""
@@ -136,7 +174,7 @@ def _ask(
     scores = torch.zeros(rows, len(said))
     views = []
     for i, (frame, probabilities) in enumerate(said):
-        view = sample_view(position, normal, frame, probabilities, tolerance)
+        view = look.view(position, normal, frame, probabilities)
         scores[view.seen, i] = view_scores(view.distance, view.cosine)
         views.append(view)
     best, slot = scores.topk(columns, dim=1)
