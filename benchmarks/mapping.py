@@ -1,13 +1,23 @@
 """Our mapper beside Open3D's VoxelBlockGrid (colour integration, no labels) on the same frames in the same run.
 
-    python benchmarks/mapping.py SEQ [--frames N] [--voxel-sizes-m 0.05 0.02] [--segmenter NAME] [--out out/bench.json]
+    python benchmarks/mapping.py SEQ [--frames N] [--voxel-sizes-m 0.05 0.02] [--fusions bayesian gnesf]
+                                     [--segmenter NAME] [--out out/bench.json]
 
-Both see every frame, one after the other, in one process with the same number of threads and the same truncation.
-Rows: stage, voxel_size_m, ours_ms, peer, peer_ms, ratio. A stage row is the median over its calls; `total` is the cost
-of a frame without the 2-D segmenter: integration of every frame plus the keyframes' share of voting and meshing.
+All see every frame, one after the other, in one process with the same number of threads and the same truncation.
+Rows: stage, fusion, voxel_size_m, ours_ms, peer, peer_ms, ratio (to one frame of the peer). A stage is the median over
+its calls, those of stage_times.py and
+
+    segment   the image network              voting   find + sample + insert + vote of a keyframe
+    keyframe  integrate + voting             mesh     surfaces to publish
+    message   the whole cloud as PointCloud2
+    total     a frame without image networks: integration of every frame, and the keyframes' share of all the rest
+
+The last rows are the vote alone on 65,536 voxels of 9 views, see voting.py.
 """
 
 from __future__ import annotations
+
+import sem_field_ros  # noqa: F401  before torch and Open3D: it says how their threads wait  # isort: skip
 
 import argparse
 import json
@@ -17,44 +27,22 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import open3d as o3d
-import open3d.core as o3c
 import torch
+from open3d_peer import PEER, Open3dPeer, depth_in_mm
+from stage_times import VOTING, StageTimes
+from voting import measure_votes, random_fusion
 
 from sem_field_ros.data.open_sequence import open_sequence
 from sem_field_ros.frame import PosedFrame
-from sem_field_ros.geometry.poses import inverse
 from sem_field_ros.mapping.config import MapConfig
+from sem_field_ros.mapping.fusion import Fusion, make_fusion
 from sem_field_ros.mapping.mapper import Mapper
+from sem_field_ros.mapping.semantic_map import SemanticMap
 from sem_field_ros.segmentation.registry import make_segmenter
 from sem_field_ros.segmentation.segmenter import ClassProbabilities, Segmenter
 
-PEER = "Open3D VoxelBlockGrid"
-_DEPTH_SCALE = 1000.0
-
-
-class Open3dPeer:
-    """Open3D's own colour integration as in its tutorial: 16^3 blocks, weight and colour in float."""
-
-    def __init__(self, config: MapConfig) -> None:
-        self._config = config
-        self._grid = o3d.t.geometry.VoxelBlockGrid(
-            ("tsdf", "weight", "color"),
-            (o3c.float32, o3c.float32, o3c.float32),
-            ((1,), (1,), (3,)),
-            config.voxel_size_m,
-            16,
-            10_000,
-            o3c.Device("CPU:0"),
-        )
-
-    def integrate(self, depth_mm: np.ndarray, frame: PosedFrame) -> None:
-        depth, color = (o3d.t.geometry.Image(o3c.Tensor(image)) for image in (depth_mm, frame.color))
-        K, extrinsic = o3c.Tensor(frame.camera.matrix), o3c.Tensor(inverse(frame.T_world_camera))
-        limit, truncation = float(self._config.depth_max_m), float(self._config.truncation_voxels)
-        K_depth = o3c.Tensor(frame.depth_camera.matrix)
-        blocks = self._grid.compute_unique_block_coordinates(depth, K_depth, extrinsic, _DEPTH_SCALE, limit, truncation)
-        self._grid.integrate(blocks, depth, color, K_depth, K, extrinsic, _DEPTH_SCALE, limit, truncation)
+_STAGES = ("integrate", "surface", "reduce", *VOTING, "voting", "keyframe", "mesh", "message")
+_KEYFRAME_SHARE = ("surface", "voting", "mesh")  # what a frame costs besides integration, on keyframes
 
 
 class Replayed:
@@ -62,6 +50,7 @@ class Replayed:
 
     def __init__(self, segmenter: Segmenter) -> None:
         self.labels = segmenter.labels
+        self.encoder = getattr(segmenter, "encoder", "")
         self._segmenter = segmenter
         self._said: dict[int, ClassProbabilities] = {}
         self.times_ms: list[float] = []
@@ -74,30 +63,53 @@ class Replayed:
         return self._said[frame.stamp_ns]
 
 
-def run(frames: list[PosedFrame], config: MapConfig, segmenter: Replayed) -> list[dict]:
+class Measured:
+    """One mapper and the times of its stages."""
+
+    def __init__(self, config: MapConfig, segmenter: Replayed, fusion: Fusion) -> None:
+        self.mapper = Mapper(config, segmenter)
+        self.mapper.use_map(SemanticMap(config, segmenter.labels, fusion))
+        self.times: dict[str, list[float]] = defaultdict(list)
+        self._stages = StageTimes(self.mapper.map)
+        self._to_message = _cloud_message(self.mapper)
+
+    def register(self, frame: PosedFrame) -> None:
+        with self._stages:
+            keyframe = self.mapper.register_frame(frame).keyframe
+        spent = self._stages.take()
+        if keyframe:
+            spent["voting"] = sum(spent.get(stage, 0.0) for stage in VOTING)
+            spent["keyframe"] = spent["integrate"] + spent["voting"]
+            spent["mesh"] = _ms(self.mapper.map.update_surface)
+            self._stages.take()
+            if self._to_message is not None:
+                spent["message"] = _ms(self._to_message)
+        for stage, ms in spent.items():
+            self.times[stage].append(ms)
+
+
+def run(frames: list[PosedFrame], config: MapConfig, segmenter: Replayed, fusions: dict[str, Fusion]) -> list[dict]:
     """Measure one voxel size; returns the rows."""
-    mapper, peer = Mapper(config, segmenter), Open3dPeer(config)
-    to_message = _cloud_message(mapper)
-    times: dict[str, list[float]] = defaultdict(list)
-    for frame in frames:
-        assert frame.depth is not None
-        depth_mm = (frame.depth * _DEPTH_SCALE + 0.5).astype(np.uint16)
-        times["peer"].append(_ms(lambda f=frame, d=depth_mm: peer.integrate(d, f)))
-        result = mapper.register_frame(frame)
-        for stage, spent in result.timings_ms.items():
-            times[stage].append(spent)
-        if result.keyframe:
-            times["mesh"].append(_ms(mapper.map.update_surface))
-            if to_message is not None:
-                times["message"].append(_ms(to_message))
-    median = {stage: float(np.median(values)) for stage, values in times.items()}
-    total = sum(median[stage] * len(times[stage]) / len(frames) for stage in ("integrate", "fuse", "mesh"))
-    return [
-        _row("segment", config, float(np.median(segmenter.times_ms)), None),
-        _row("integrate", config, median["integrate"], median["peer"]),
-        *(_row(stage, config, median[stage], None) for stage in ("fuse", "mesh", "message") if stage in median),
-        _row("total", config, total, median["peer"]),
-    ]
+    peer = Open3dPeer(config)
+    peer_times: list[float] = []
+    ours = {name: Measured(config, segmenter, fusion) for name, fusion in fusions.items()}
+    for i, frame in enumerate(frames):
+        depth_mm = depth_in_mm(frame)
+        peer_times.append(_ms(lambda f=frame, d=depth_mm: peer.integrate(d, f)))
+        for measured in list(ours.values())[:: 1 if i % 2 else -1]:
+            measured.register(frame)
+    peer_ms = float(np.median(peer_times))
+    rows = [_row("segment", None, config, float(np.median(segmenter.times_ms)), peer_ms)]
+    for name, measured in ours.items():
+        median = {stage: float(np.median(measured.times[stage])) for stage in _STAGES if measured.times[stage]}
+        share = len(measured.times["keyframe"]) / len(frames)
+        total = median["integrate"] + share * sum(median[stage] for stage in _KEYFRAME_SHARE)
+        rows += [_row(stage, name, config, ms, peer_ms) for stage, ms in {**median, "total": total}.items()]
+    return rows
+
+
+def _fusion(name: str, encoder: str = "") -> Fusion:
+    return random_fusion(encoder) if name == "gnesf" else make_fusion(name)
 
 
 def _cloud_message(mapper: Mapper) -> Callable[[], object] | None:
@@ -117,15 +129,25 @@ def _ms(call: Callable[[], object]) -> float:
     return (time.perf_counter() - start) * 1e3
 
 
-def _row(stage: str, config: MapConfig, ours: float, peer: float | None) -> dict:
+def _row(stage: str, fusion: str | None, config: MapConfig, ours: float, peer: float) -> dict:
     return {
         "stage": stage,
+        "fusion": fusion,
         "voxel_size_m": config.voxel_size_m,
         "ours_ms": round(ours, 2),
-        "peer": PEER if peer is not None else None,
-        "peer_ms": round(peer, 2) if peer is not None else None,
-        "ratio": round(ours / peer, 2) if peer else None,
+        "peer": PEER,
+        "peer_ms": round(peer, 2),
+        "ratio": round(ours / peer, 2),
     }
+
+
+def _printed(rows: list[dict]) -> list[dict]:
+    for row in rows:
+        print(
+            f"{row['stage']:<12} {row['fusion'] or '-':<10} {row['voxel_size_m']:>6} {row['ours_ms']:>9.2f} "
+            f"{row['peer_ms']:>10.2f} {row['ratio']:>6.2f}" + (f" {row['peak_mb']} MB" if "peak_mb" in row else "")
+        )
+    return rows
 
 
 def main() -> None:
@@ -133,7 +155,8 @@ def main() -> None:
     parser.add_argument("sequence", type=Path)
     parser.add_argument("--frames", type=int, default=300)
     parser.add_argument("--voxel-sizes-m", type=float, nargs="+", default=[0.05, 0.02])
-    parser.add_argument("--segmenter", default="pascal")
+    parser.add_argument("--fusions", nargs="+", default=["bayesian", "gnesf"])
+    parser.add_argument("--segmenter", default="homes")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--out", type=Path, default=Path("out/bench.json"))
     args = parser.parse_args()
@@ -142,12 +165,11 @@ def main() -> None:
     segmenter = Replayed(make_segmenter(args.segmenter))
     rows: list[dict] = []
     print(f"{len(frames)} frames of {args.sequence.name}, {frames[0].camera.width}x{frames[0].camera.height}")
-    print(f"{'stage':<10} {'voxel':>6} {'ours ms':>9} {'Open3D ms':>10} {'ratio':>6}")
+    print(f"{'stage':<12} {'fusion':<10} {'voxel':>6} {'ours ms':>9} {'Open3D ms':>10} {'ratio':>6}")
     for voxel_size_m in args.voxel_sizes_m:
-        for row in run(frames, MapConfig(voxel_size_m=voxel_size_m), segmenter):
-            rows.append(row)
-            peer, ratio = (f"{row[k]:.2f}" if row[k] is not None else "-" for k in ("peer_ms", "ratio"))
-            print(f"{row['stage']:<10} {voxel_size_m:>6} {row['ours_ms']:>9.2f} {peer:>10} {ratio:>6}")
+        fusions = {name: _fusion(name, segmenter.encoder) for name in args.fusions}
+        rows += _printed(run(frames, MapConfig(voxel_size_m=voxel_size_m), segmenter, fusions))
+    rows += _printed(measure_votes(frames[:10], {name: _fusion(name) for name in args.fusions}))
     args.out.parent.mkdir(parents=True, exist_ok=True)
     args.out.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
     print(f"rows in {args.out}")

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from sem_field_ros.fields.gnesf.fast_map_voting import FastMapVoter
 from sem_field_ros.fields.gnesf.map_voting import MAP_CUES, MapVoter, config_from_dict
 from sem_field_ros.mapping.fusion import Votes
 from sem_field_ros.segmentation.segmenter import ClassProbabilities
@@ -23,6 +24,7 @@ class LearnedFusion:
     def __init__(self, voter: MapVoter, encoder: str = "") -> None:
         """`encoder` of the features that the voter was trained with, see ClassProbabilities."""
         self.voter, self.encoder = voter.eval(), encoder
+        self._vote = voter if voter.config.pooling == "direct" else FastMapVoter(voter)
         self.features = voter.config.features
 
     @torch.inference_mode()
@@ -31,7 +33,7 @@ class LearnedFusion:
         n, k, _ = votes.samples.shape
         features = votes.samples.new_zeros(n, k, self.features) if votes.features is None else votes.features
         cues = votes.samples.new_zeros(n, k, MAP_CUES) if votes.cues is None else votes.cues
-        fused, _ = self.voter(votes.samples, features, cues, votes.scores > 0)
+        fused, _ = self._vote(votes.samples, features, cues, votes.scores > 0)
         return fused
 
     @torch.inference_mode()

@@ -183,19 +183,19 @@ class SemanticMap:
             return
         keys = self.volume.visible_block_keys(frame.depth, frame.depth_camera, frame.T_world_camera)
         slots = self.volume.find(keys)
-        self._vote_rows(view, self.votes.rows_in(slots[slots >= 0]))
+        self.votes.fuse(self._offer(view, self.votes.rows_in(slots[slots >= 0])), self.fusion)
         names = set(map(tuple, with_lower_neighbours(self.volume, keys).tolist()))
         self._unpublished.update(names & self._blocks.keys())
         self._whole = None
 
-    def _vote_rows(self, view: _View, rows: Tensor) -> None:
+    def _offer(self, view: _View, rows: Tensor) -> Tensor:
+        """Offer a view to rows [n]; returns those that took it, which are to be fused again."""
         voxel = self.config.voxel_size_m
         samples = sample_view(
             self.votes.position[rows], self.votes.normal[rows], view.frame, view.probabilities, tolerance_m=1.5 * voxel
         )
         scores = view_scores(samples.distance, samples.cosine)
-        changed = self.votes.insert(rows[samples.seen], samples, scores, view.order, self.fusion.prefers_new)
-        self.votes.fuse(changed, self.fusion)
+        return self.votes.insert(rows[samples.seen], samples, scores, view.order, self.fusion.prefers_new)
 
     def _mesh_stale(self) -> None:
         """Re-extract the blocks whose voxels changed; new surface voxels get the votes of the last keyframes."""
@@ -215,9 +215,9 @@ class SemanticMap:
             self._blocks[key] = geometry
             self._unpublished.add(key)
         rows, is_new = self.votes.place(hosts.voxel, hosts.position, hosts.normal)
-        if is_new.any():
-            for view in self._late:
-                self._vote_rows(view, rows[is_new])
+        if is_new.any() and self._late:
+            changed = torch.cat([self._offer(view, rows[is_new]) for view in self._late])
+            self.votes.fuse(changed.unique(), self.fusion)
         self._whole = self._raycaster = None
 
     # -- answers ----------------------------------------------------------------------------------------------------

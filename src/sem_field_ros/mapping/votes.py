@@ -152,7 +152,7 @@ class VoteTable:
             self.cues[rows].float() if self.feature_count else None,
         )
 
-    def fuse(self, rows: Tensor, fusion: Fusion, chunk: int = 16_384) -> None:
+    def fuse(self, rows: Tensor, fusion: Fusion, chunk: int = 1024) -> None:
         """Fuse the views of rows [n] into their probabilities and confidence.
 
         Confidence is the fused probability of the winning class times 1 - 0.5^views: one view alone counts half.

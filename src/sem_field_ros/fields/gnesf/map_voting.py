@@ -24,8 +24,8 @@ OWN_CUES = 3  # top probability, entropy, agreement with the mean of the views
 POOLINGS = ("linear", "log", "logits", "direct")
 _RESIDUAL_SCALE_M = 0.05
 _DISTANCE_SCALE_M = 2.0
-_FLOOR = 1.0 / 510.0  # of a probability: samples are kept in 8 bits
-_ONE = math.log(math.e - 1)  # softplus of this is 1
+FLOOR = 1.0 / 510.0  # of a probability: samples are kept in 8 bits
+ONE = math.log(math.e - 1)  # softplus of this is 1
 
 
 @dataclass(frozen=True)
@@ -116,10 +116,10 @@ class MapVoter(nn.Module):
             return self._directly(samples, features, seen)
         if self.config.pooling == "logits":
             weights = masked_softmax(self.voting.scores(features, every, seen), seen)
-            mean = torch.einsum("nk,nkc->nc", weights, samples.clamp(min=_FLOOR).log())
+            mean = torch.einsum("nk,nkc->nc", weights, samples.clamp(min=FLOOR).log())
             return torch.softmax(mean, dim=-1) * seen.any(dim=1, keepdim=True), weights
-        powers = softplus(self.voting.scores(features, every, seen) + _ONE) * seen
-        log = torch.einsum("nk,nkc->nc", powers, samples.clamp(min=_FLOOR).log())
+        powers = softplus(self.voting.scores(features, every, seen) + ONE) * seen
+        log = torch.einsum("nk,nkc->nc", powers, samples.clamp(min=FLOOR).log())
         fused = torch.softmax(log, dim=-1) * seen.any(dim=1, keepdim=True)
         return fused, powers / powers.sum(dim=1, keepdim=True).clamp(min=1e-6)
 
@@ -137,10 +137,14 @@ def scaled_cues(cues: Tensor) -> Tensor:
     return torch.cat(parts, dim=-1)
 
 
-def own_cues(samples: Tensor, seen: Tensor) -> Tensor:
-    """What probabilities say about themselves [N, K, OWN_CUES]: top, entropy (0..1), agreement with the mean."""
+def own_cues(samples: Tensor, seen: Tensor, logs: Tensor | None = None) -> Tensor:
+    """What probabilities say about themselves [N, K, OWN_CUES]: top, entropy (0..1), agreement with the mean.
+
+    `logs`: the samples' logarithm (at least 1e-6), where the caller has it
+    """
+    logs = samples.clamp(min=1e-6).log() if logs is None else logs
     top = samples.amax(dim=-1)
-    entropy = -(samples * samples.clamp(min=1e-6).log()).sum(dim=-1) / math.log(max(2, samples.shape[-1]))
+    entropy = -(samples * logs).sum(dim=-1) / math.log(max(2, samples.shape[-1]))
     mean = samples.sum(dim=1) / seen.sum(dim=1, keepdim=True).clamp(min=1)
-    agreement = (samples * mean[:, None]).sum(dim=-1)
+    agreement = torch.matmul(samples, mean[..., None])[..., 0]
     return torch.stack([top, entropy, agreement], dim=-1) * seen[..., None]
