@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from sem_field_ros import cli
+from sem_field_ros.evaluation.results import IMAGES
+from sem_field_ros.mapping.config import FUSIONS
 
 SMALL = ["--voxel-size-m", "0.1", "--min-weight", "1"]
 
@@ -30,13 +32,13 @@ def test_sequences_with_two_segmenters(room: Path, tmp_path: Path, capsys: pytes
     names = ["--segmenter", "external", "--segmenter", "noisy:0.4"]
     assert cli.main(["evaluate", "sequences", str(room), str(room), *names, *SMALL, "--out", str(out)]) == 0
     rows, printed = _rows(out), capsys.readouterr().out
-    fusions = {method for _, method, _ in rows if method.startswith("noisy:0.4, map")}
-    assert fusions == {f"noisy:0.4, map ({f})" for f in ("bayesian", "majority", "last_wins", "confidence")}
-    assert rows["tiny/scannet20", "external", "2d_miou"] > 0.95 > rows["tiny/scannet20", "noisy:0.4", "2d_miou"]
-    assert rows["tiny/scannet20", "external, map (bayesian)", "3d_accuracy"] > 0.5
+    true, noisy = "tiny/external/scannet20", "tiny/noisy:0.4/scannet20"
+    assert {method for benchmark, method, _ in rows if benchmark == noisy} == {IMAGES, *FUSIONS}
+    assert rows[true, IMAGES, "miou_2d"] > 0.95 > rows[noisy, IMAGES, "miou_2d"]
+    assert rows[true, "bayesian", "accuracy_3d"] > 0.5
     assert rows["tiny", "surface at 10 cm", "chamfer_l1_m"] < 0.2
     assert len([key for key in rows if key[2] == "chamfer_l1_m"]) == 1  # the same surface for both
-    assert "tiny/scannet20" in printed and "noisy:0.4, map (majority)" in printed
+    assert true in printed and noisy in printed and "majority" in printed
 
 
 def test_a_bag_scores_as_its_sequence_does(room: Path, tmp_path: Path) -> None:
@@ -47,8 +49,8 @@ def test_a_bag_scores_as_its_sequence_does(room: Path, tmp_path: Path) -> None:
     assert cli.main(["evaluate", "bag", str(bag), *mesh, *common, "--out", str(out)]) == 0
     assert cli.main(["evaluate", "sequences", str(room), *common, "--out", str(beside)]) == 0
     a, b = _rows(out), _rows(beside)
-    assert a.keys() == b.keys() and ("b/scannet20", "external, map (bayesian)", "3d_miou") in a
-    exact = {key for key in a if key[2].startswith("2d_iou") or key[2].startswith("3d_")}
+    assert a.keys() == b.keys() and ("b/external/scannet20", "bayesian", "miou_3d") in a
+    exact = {key for key in a if key[2].startswith("iou_2d") or "_3d" in key[2]}
     assert {key: a[key] for key in exact} == pytest.approx({key: b[key] for key in exact}, abs=0.02)
 
 
@@ -61,7 +63,7 @@ def test_every_shipped_model_is_run(room: Path, tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(evaluate, "_shipped_segmenters", lambda: ["external"])
     out = tmp_path / "eval.json"
     assert cli.main(["evaluate", "models", str(room), "--voxel-size-m", "0.1", "--out", str(out)]) == 0
-    assert ("mini/scannet20", "external, map (majority)", "3d_miou") in _rows(out)
+    assert ("mini/external/scannet20", "majority", "miou_3d") in _rows(out)
 
 
 def test_the_mini_benchmark_is_two_small_rooms_with_labels_and_meshes() -> None:

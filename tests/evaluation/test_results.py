@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
-from sem_field_ros.evaluation.results import Row, rows_of, tables, write_rows
+from sem_field_ros.evaluation.results import IMAGES, Row, rows_of, tables, write_rows
 from sem_field_ros.evaluation.sequence_evaluation import SequenceEvaluation
 from sem_field_ros.labels import load_label_set
 from sem_field_ros.mapping.config import MapConfig
@@ -26,28 +26,28 @@ def test_rows_of_counts_known_by_hand() -> None:
     rows = rows_of(evaluation, "toy", "net")
     values = {(row.benchmark, row.method, row.metric): row.value for row in rows}
     assert len(values) == len(rows)
-    assert values["toy/scannet20", "net", "2d_iou/wall"] == 2 / 3
-    assert values["toy/scannet20", "net", "2d_miou"] == (2 / 3 + 1 / 2) / 2
-    assert values["toy/scannet20", "net", "2d_accuracy"] == 0.75
-    assert abs(values["toy/scannet20", "net", "2d_ece"] - 0.1) < 1e-9
-    assert values["toy/scannet20", "net", "ms_per_image"] == 2.0
-    assert values["toy/scannet20", "net, map (bayesian)", "3d_miou"] == 0.5
-    assert values["toy/scannet20", "net, map (bayesian)", "3d_iou/chair"] == 0.5
-    assert values["toy/scannet20", "net, map (bayesian)", "3d_miou_covered"] == 1.0
-    assert ("toy/scannet20", "net, map (bayesian)", "2d_miou") not in values  # no view was scored
+    assert values["toy/net/scannet20", IMAGES, "iou_2d/wall"] == 2 / 3
+    assert values["toy/net/scannet20", IMAGES, "miou_2d"] == (2 / 3 + 1 / 2) / 2
+    assert values["toy/net/scannet20", IMAGES, "accuracy_2d"] == 0.75
+    assert abs(values["toy/net/scannet20", IMAGES, "ece_2d"] - 0.1) < 1e-9
+    assert values["toy/net/scannet20", IMAGES, "ms_per_image"] == 2.0
+    assert values["toy/net/scannet20", "bayesian", "miou_3d"] == 0.5
+    assert values["toy/net/scannet20", "bayesian", "iou_3d/chair"] == 0.5
+    assert values["toy/net/scannet20", "bayesian", "miou_covered_3d"] == 1.0
+    assert ("toy/net/scannet20", "bayesian", "miou_2d") not in values  # no view was scored
     assert values["toy", "surface at 2 cm", "depth_rmse_m"] == 0.5
     assert ("toy", "surface at 2 cm", "chamfer_l1_m") not in values
 
 
 def test_the_json_is_a_list_of_rows(tmp_path: Path) -> None:
-    write_rows(tmp_path / "out" / "eval.json", [Row("b", "m", "2d_miou", 0.5), Row("b", "m", "x", float("nan"))])
+    write_rows(tmp_path / "out" / "eval.json", [Row("b", "m", "miou_2d", 0.5), Row("b", "m", "x", float("nan"))])
     content = json.loads((tmp_path / "out" / "eval.json").read_text())
-    assert content[0] == {"benchmark": "b", "method": "m", "metric": "2d_miou", "value": 0.5}
+    assert content[0] == {"benchmark": "b", "method": "m", "metric": "miou_2d", "value": 0.5}
     assert content[1]["value"] is None
 
 
 def test_a_table_a_benchmark_a_line_a_method() -> None:
-    rows = [Row("a", "one", "2d_miou", 0.12345), Row("a", "two", "3d_miou", 0.5), Row("b", "one", "2d_iou/bed", 1.0)]
+    rows = [Row("a", "one", "miou_2d", 0.12345), Row("a", "two", "miou_3d", 0.5), Row("b", "one", "iou_2d/bed", 1.0)]
     shown = tables(rows)
     assert len(shown) == 2 and shown[0].row_count == 2
     text = StringIO()

@@ -14,15 +14,16 @@ from sem_field_ros.evaluation.metrics import SegmentationScores
 from sem_field_ros.evaluation.sequence_evaluation import SequenceEvaluation
 from sem_field_ros.labels import LabelSet
 
+IMAGES = "image by image"  # the method of a segmenter without a map; a map's method is its fusion
 # metric -> heading and number format of its column; other metrics are in the JSON alone
 COLUMNS = {
-    "2d_miou": ("2-D mIoU", ".3f"),
-    "2d_accuracy": ("2-D acc.", ".3f"),
-    "2d_mean_accuracy": ("class acc.", ".3f"),
-    "2d_miou_covered": ("covered mIoU", ".3f"),
-    "2d_ece": ("ECE", ".3f"),
-    "3d_miou": ("3-D mIoU", ".3f"),
-    "3d_accuracy": ("3-D acc.", ".3f"),
+    "miou_2d": ("2-D mIoU", ".3f"),
+    "accuracy_2d": ("2-D acc.", ".3f"),
+    "mean_accuracy_2d": ("class acc.", ".3f"),
+    "miou_covered_2d": ("covered mIoU", ".3f"),
+    "ece_2d": ("ECE", ".3f"),
+    "miou_3d": ("3-D mIoU", ".3f"),
+    "accuracy_3d": ("3-D acc.", ".3f"),
     "ms_per_image": ("ms/image", ".0f"),
     "chamfer_l1_m": ("chamfer m", ".4f"),
     "fscore_0.05m": ("F 5 cm", ".3f"),
@@ -41,19 +42,18 @@ class Row:
 
 
 def rows_of(evaluation: SequenceEvaluation, benchmark: str, segmenter: str) -> list[Row]:
-    """All numbers of an evaluation: the segmenter's own, the map's for each fusion, and the surface's.
+    """All numbers of an evaluation: of the segmenter's own images, the map's for each fusion, and the surface's.
 
-    The benchmark's name gets the classes that were scored, as `homes/scannet20`.
+    The benchmark's name gets the segmenter and the classes that were scored, as `mini/homes/scannet20`.
     """
-    named = f"{benchmark}/{evaluation.labels.name}"
-    rows = [Row(named, segmenter, metric, value) for metric, value in _image_scores(evaluation)]
+    named = f"{benchmark}/{segmenter}/{evaluation.labels.name}"
+    rows = [Row(named, IMAGES, metric, value) for metric, value in _image_scores(evaluation)]
     for fusion, tally in evaluation.maps.items():
-        method = f"{segmenter}, map ({fusion})"
         for kind, confusion in (("2d", tally.views), ("3d", tally.mesh)):
             if confusion.counts.any():
                 found = _labels(kind, confusion.scores(), evaluation.labels)
-                rows += [Row(named, method, metric, value) for metric, value in found]
-                rows.append(Row(named, method, f"{kind}_miou_covered", confusion.covered().scores().miou))
+                rows += [Row(named, fusion, metric, value) for metric, value in found]
+                rows.append(Row(named, fusion, f"miou_covered_{kind}", confusion.covered().scores().miou))
     surface = f"surface at {evaluation.config.voxel_size_m * 100:g} cm"
     return rows + [Row(benchmark, surface, metric, value) for metric, value in _surface_scores(evaluation)]
 
@@ -64,21 +64,21 @@ def _image_scores(evaluation: SequenceEvaluation) -> Iterator[tuple[str, float]]
         yield from _labels("2d", scores, evaluation.labels)
     calibration = evaluation.calibration.scores()
     if calibration:
-        yield "2d_ece", calibration.ece
-        yield "2d_mce", calibration.mce
-        yield "2d_nll", calibration.nll
-        yield "2d_brier", calibration.brier
+        yield "ece_2d", calibration.ece
+        yield "mce_2d", calibration.mce
+        yield "nll_2d", calibration.nll
+        yield "brier_2d", calibration.brier
     if evaluation.segment_ms:
         yield "ms_per_image", float(np.median(evaluation.segment_ms))
 
 
 def _labels(kind: str, scores: SegmentationScores, labels: LabelSet) -> Iterator[tuple[str, float]]:
-    yield f"{kind}_miou", scores.miou
-    yield f"{kind}_accuracy", scores.accuracy
-    yield f"{kind}_mean_accuracy", scores.mean_accuracy
-    yield f"{kind}_coverage", scores.coverage
-    yield f"{kind}_samples", scores.samples
-    yield from ((f"{kind}_iou/{labels.names[c]}", value) for c, value in scores.iou.items())
+    yield f"miou_{kind}", scores.miou
+    yield f"accuracy_{kind}", scores.accuracy
+    yield f"mean_accuracy_{kind}", scores.mean_accuracy
+    yield f"coverage_{kind}", scores.coverage
+    yield f"samples_{kind}", scores.samples
+    yield from ((f"iou_{kind}/{labels.names[c]}", value) for c, value in scores.iou.items())
 
 
 def _surface_scores(evaluation: SequenceEvaluation) -> Iterator[tuple[str, float]]:
