@@ -6,6 +6,8 @@ keyframes need to stay in memory and a loaded map goes on voting where it stoppe
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
@@ -118,10 +120,8 @@ class VoteTable:
 
     def rows_in(self, slots: Tensor) -> Tensor:
         """Rows [n] of the given blocks."""
-        wanted = torch.zeros(len(self.row_of_voxel) // VOXELS + 1, dtype=torch.bool, device=self.device)
-        wanted[slots] = True
-        wanted[-1] = False  # free rows have voxel -1, which lands here
-        return wanted[torch.where(self.voxel >= 0, self.voxel // VOXELS, -1)].nonzero()[:, 0]
+        rows = self.row_of_voxel.view(-1, VOXELS).index_select(0, slots.to(self.device)).flatten()
+        return rows[rows >= 0].long()
 
     def insert(self, rows: Tensor, view: ViewSamples, scores: Tensor, order: int, prefers_new: bool) -> Tensor:
         """Offer one view to the rows [m] it sees, with scores [m] > 0; returns the rows that changed.
@@ -144,13 +144,12 @@ class VoteTable:
 
     def views_of(self, rows: Tensor) -> Votes:
         """What the views say about rows [n], as a fusion takes it."""
-        return Votes(
-            self.samples[rows].float().div_(255),
-            self.scores[rows],
-            self.order[rows],
-            self.features[rows].float().div_(_FEATURE_STEPS) if self.feature_count else None,
-            self.cues[rows].float() if self.feature_count else None,
-        )
+        samples, scores, order = (column.index_select(0, rows) for column in (self.samples, self.scores, self.order))
+        votes = Votes(samples.float().div_(255), scores, order)
+        if not self.feature_count:
+            return votes
+        features = self.features.index_select(0, rows).float().div_(_FEATURE_STEPS)
+        return replace(votes, features=features, cues=self.cues.index_select(0, rows).float())
 
     def fuse(self, rows: Tensor, fusion: Fusion, chunk: int = 1024) -> None:
         """Fuse the views of rows [n] into their probabilities and confidence.

@@ -43,18 +43,19 @@ class FastMapVoter:
         scores.view(-1)[slots] = self._scores(features, every, seen, slots, voxels)
         if self.pooling == "linear":
             weights = masked_softmax(scores, seen)
-            return _weighted(weights, samples), weights
+            return (samples * weights[..., None]).sum(dim=1), weights
         powers = masked_softmax(scores, seen) if self.pooling == "logits" else softplus(scores + ONE) * seen
-        log = _weighted(powers, logs.clamp_(min=math.log(FLOOR)))
-        fused = torch.softmax(log, dim=1) * seen.any(dim=1, keepdim=True)
+        logs.clamp_(min=math.log(FLOOR)).mul_(powers[..., None])
+        fused = torch.softmax(logs.sum(dim=1), dim=1) * seen.any(dim=1, keepdim=True)
         return fused, powers / powers.sum(dim=1, keepdim=True).clamp(min=1e-6)
 
     def _scores(self, features: Tensor, every: Tensor, seen: Tensor, slots: Tensor, voxels: Tensor) -> Tensor:
         """SoftVoting.scores of the seen slots [M]; `slots` number them in [N * K], `voxels` in [N]."""
         count = seen.sum(dim=1, keepdim=True).clamp(min=1)
         share = seen / count
-        mean = _weighted(share, features)
-        variance = (_weighted(share, features.square()) - mean.square()).clamp_(min=0)
+        shares = features * share[..., None]
+        mean = shares.sum(dim=1)
+        variance = (shares.mul_(features).sum(dim=1) - mean.square()).clamp_(min=0)
         shared = torch.addmm(self._first_bias, torch.cat([mean, variance], dim=1), self._moments)
         hidden = elu_(shared.index_select(0, voxels).addmm_(features.flatten(0, 1).index_select(0, slots), self._views))
         hidden = elu_(self._second(hidden))
@@ -64,8 +65,3 @@ class FastMapVoter:
 
 def _linear(layers: nn.Sequential) -> list[nn.Linear]:
     return [layer for layer in layers if isinstance(layer, nn.Linear)]
-
-
-def _weighted(weights: Tensor, values: Tensor) -> Tensor:
-    """Sum over views: weights [N, K], values [N, K, C] -> [N, C]."""
-    return torch.bmm(weights[:, None], values)[:, 0]
