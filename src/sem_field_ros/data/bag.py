@@ -13,7 +13,8 @@ import numpy as np
 from sem_field_ros.data.bag_file import BagFile, RawMessage
 from sem_field_ros.data.bag_labels import label_set_from_info
 from sem_field_ros.data.bag_topics import BagTopics
-from sem_field_ros.data.folder import DEFAULT_LABEL_SET, cut
+from sem_field_ros.data.folder import DEFAULT_LABEL_SET
+from sem_field_ros.data.recorded_sequence import cut
 from sem_field_ros.errors import DataError
 from sem_field_ros.frame import PosedFrame
 from sem_field_ros.geometry.transform_tree import LATEST, TransformError, TransformTree

@@ -1,22 +1,19 @@
-"""What readers of recorded sequences with one file a picture have in common: cutting, lazy decoding, clear errors."""
+"""What readers of public data sets with one file a picture have in common: cameras, poses, depth units, labels."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
-from sem_field_ros.data.folder import DEFAULT_FPS, cut
-from sem_field_ros.errors import DataError, FrameError
+from sem_field_ros.data.image_files import read_color, read_depth, read_labels
+from sem_field_ros.data.recorded_sequence import DEFAULT_FPS, NS, RecordedSequence
+from sem_field_ros.errors import FrameError
 from sem_field_ros.frame import PosedFrame
 from sem_field_ros.geometry.camera import Intrinsics
 from sem_field_ros.labels import LabelSet
 
-NS = 1_000_000_000
 INVALID_DEPTH = 65535
 _SAME_PIXEL = 0.5  # cameras whose corners agree to half a pixel are one camera
 
@@ -32,12 +29,8 @@ class FrameFiles:
     labels: Path | None = None
 
 
-class FileSequence:
-    """A SequenceReader. Pictures are decoded when iterated; iterating goes on after a frame that cannot be read.
-
-    A reader of a format lists its frames for the constructor and says how a frame's camera and pose are found.
-    `drops` counts what was left out, by cause. `start_s` and `duration_s` cut [start, start + duration).
-    """
+class FileSequence(RecordedSequence[FrameFiles]):
+    """A RecordedSequence. A reader of a format lists its frames and says how a frame's camera and pose are found."""
 
     units_per_m = 1000.0  # of the depth images
 
@@ -49,29 +42,10 @@ class FileSequence:
         start_s: float = 0.0,
         duration_s: float | None = None,
     ) -> None:
-        self.path, self.labels = path, labels
-        self.name = path.resolve().name
-        self.drops: Counter[str] = Counter()
+        super().__init__(path)
+        self.labels = labels
         self.has_labels = labels is not None and any(files.labels is not None for _, files in timed)
-        self._frames = cut(sorted(timed, key=lambda item: item[0]), start_s, duration_s)
-        if not self._frames:
-            raise DataError(f"{path}: no frame between start_s={start_s} and the end of duration_s={duration_s}")
-
-    @property
-    def skipped(self) -> int:
-        """How many colour images were left out."""
-        return self.drops.total()
-
-    @property
-    def stamps_ns(self) -> list[int]:
-        """Time stamps of the frames, nanoseconds."""
-        return [stamp for stamp, _ in self._frames]
-
-    def __len__(self) -> int:
-        return len(self._frames)
-
-    def __iter__(self) -> Iterator[PosedFrame]:
-        return map(self.read, range(len(self)))  # goes on after a frame that cannot be read, as a generator would not
+        self._keep(timed, start_s, duration_s)
 
     def read(self, index: int) -> PosedFrame:
         """Read one frame. Raises DataError or FrameError in one line."""
@@ -122,37 +96,6 @@ def numbered_files(folder: Path, pattern: str, prefix: str = "") -> dict[int, Pa
         if digits.isdecimal():
             found[int(digits)] = path
     return dict(sorted(found.items()))
-
-
-def read_color(path: Path) -> np.ndarray:
-    """[H, W, 3] uint8 RGB. Raises DataError."""
-    image = _read(path, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
-
-
-def read_depth(path: Path) -> np.ndarray:
-    """[h, w] uint16 as stored. Raises DataError."""
-    depth = _read(path, cv2.IMREAD_UNCHANGED)
-    if depth.dtype != np.uint16 or depth.ndim != 2:
-        raise DataError(f"{path} is not a 16-bit grey depth image")
-    return depth
-
-
-def read_labels(path: Path) -> np.ndarray:
-    """[h, w] uint8 or uint16 ids as stored. Raises DataError."""
-    labels = _read(path, cv2.IMREAD_UNCHANGED)
-    if labels.dtype not in (np.uint8, np.uint16) or labels.ndim != 2:
-        raise DataError(f"{path} is not an 8- or 16-bit grey image of label ids")
-    return labels
-
-
-def _read(path: Path, flags: int) -> np.ndarray:
-    if not path.is_file():
-        raise DataError(f"{path} is missing")
-    image = cv2.imread(str(path), flags)
-    if image is None:
-        raise DataError(f"{path} is no image")
-    return image
 
 
 def depth_in_metres(stored: np.ndarray, units_per_m: float) -> np.ndarray:

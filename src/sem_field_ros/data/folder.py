@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
+from sem_field_ros.data.image_files import read_color, read_depth, read_labels
+from sem_field_ros.data.recorded_sequence import DEFAULT_FPS, NS, RecordedSequence
 from sem_field_ros.errors import DataError, FrameError
 from sem_field_ros.frame import PosedFrame
 from sem_field_ros.geometry.camera import Intrinsics
@@ -20,10 +19,8 @@ from sem_field_ros.geometry.poses import check_pose
 from sem_field_ros.labels import LabelSet, load_label_set
 from sem_field_ros.stream.images import depth_from_millimetres
 
-DEFAULT_FPS = 30.0
 DEFAULT_LABEL_SET = "scannet20"
 _IMAGES = (".jpg", ".jpeg", ".png")
-_NS = 1_000_000_000
 
 
 @dataclass(frozen=True)
@@ -39,8 +36,8 @@ class FolderFrame:
     labels: np.ndarray | None
 
 
-class FolderSequence:
-    """A SequenceReader over a folder. Images are read when iterated, in the order of their time stamps.
+class FolderSequence(RecordedSequence[Path]):
+    """A RecordedSequence over a folder.
 
     A colour image whose pose or depth file is missing is left out; `drops` counts them (missing_pose, missing_depth).
     A missing label file means a frame without labels. `start_s` and `duration_s` cut [start, start + duration).
@@ -50,9 +47,7 @@ class FolderSequence:
     def __init__(
         self, path: str | Path, label_set: str | None = None, start_s: float = 0.0, duration_s: float | None = None
     ) -> None:
-        self.path = Path(path)
-        self.name = self.path.resolve().name
-        self.drops: Counter[str] = Counter()
+        super().__init__(Path(path))
         files = sorted((self.path / "color").glob("*"), key=lambda file: file.stem)
         colors = [file for file in files if file.suffix.lower() in _IMAGES]
         if not colors:
@@ -67,30 +62,12 @@ class FolderSequence:
         timed = [(stamp, color) for stamp, color in self._timed(colors) if self._is_complete(color.stem)]
         if not timed:
             raise DataError(f"{path}: no colour image has its pose/NAME.txt{' and depth/NAME.png' * self.has_depth}")
-        self._frames = cut(timed, start_s, duration_s)
-        if not self._frames:
-            raise DataError(f"{path}: no frame between start_s={start_s} and the end of duration_s={duration_s}")
-
-    @property
-    def skipped(self) -> int:
-        """How many colour images were left out."""
-        return self.drops.total()
-
-    @property
-    def stamps_ns(self) -> list[int]:
-        """Time stamps of the frames, nanoseconds."""
-        return [stamp for stamp, _ in self._frames]
+        self._keep(timed, start_s, duration_s)
 
     def frame_files(self, index: int) -> tuple[str, Path]:
         """Name of a frame and its colour image; its other files have the same name in the folders beside."""
         path = self._frames[index][1]
         return path.stem, path
-
-    def __len__(self) -> int:
-        return len(self._frames)
-
-    def __iter__(self) -> Iterator[PosedFrame]:
-        return map(self.read, range(len(self)))  # goes on after a frame that cannot be read, as a generator would not
 
     def read(self, index: int) -> PosedFrame:
         """Read one frame. Raises DataError or FrameError in one line."""
@@ -108,15 +85,11 @@ class FolderSequence:
     def read_files(self, index: int) -> FolderFrame:
         """Read one frame's files, depth in millimetres. Raises DataError or FrameError in one line."""
         stamp, path = self._frames[index]
-        color = cv2.cvtColor(_read_image(path, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION), cv2.COLOR_BGR2RGB)
+        color = read_color(path)
         pose_path = self.path / "pose" / f"{path.stem}.txt"
         depth_path, label_path = (self.path / folder / f"{path.stem}.png" for folder in ("depth", "label"))
-        depth = _read_image(depth_path, cv2.IMREAD_UNCHANGED) if self.has_depth else None
-        if depth is not None and (depth.dtype != np.uint16 or depth.ndim != 2):
-            raise DataError(f"{depth_path} is not a 16-bit grey image of millimetres")
-        labels = _read_image(label_path, cv2.IMREAD_UNCHANGED) if label_path.is_file() else None
-        if labels is not None and (labels.dtype not in (np.uint8, np.uint16) or labels.ndim != 2):
-            raise DataError(f"{label_path} is not an 8- or 16-bit grey image of label ids")
+        depth = read_depth(depth_path) if self.has_depth else None
+        labels = read_labels(label_path) if label_path.is_file() else None
         try:
             T_world_camera = check_pose(read_matrix(pose_path, (4, 4)), str(pose_path))
             camera = Intrinsics.from_matrix(self._K, color.shape[1], color.shape[0])
@@ -143,14 +116,7 @@ class FolderSequence:
         if not 0 < fps < math.inf:
             raise DataError(f"{self.path / 'meta.json'}: fps must be a number above 0, not {self.meta['fps']!r}")
         places = _frame_numbers([color.stem for color in colors])
-        return sorted((round((place + 1) * _NS / fps), color) for place, color in zip(places, colors, strict=True))
-
-
-def cut(timed: list[tuple[int, Any]], start_s: float, duration_s: float | None) -> list[tuple[int, Any]]:
-    """Keep what lies in [start, start + duration) after the first stamp; `timed` is sorted (stamp_ns, anything)."""
-    begin = timed[0][0] + round(start_s * _NS)
-    end = math.inf if duration_s is None else begin + round(duration_s * _NS)
-    return [item for item in timed if begin <= item[0] < end]
+        return sorted((round((place + 1) * NS / fps), color) for place, color in zip(places, colors, strict=True))
 
 
 def read_matrix(path: Path, shape: tuple[int, int]) -> np.ndarray:
@@ -197,19 +163,10 @@ def _read_timestamps(path: Path, stems: list[str]) -> dict[str, int]:
         try:
             stem, seconds = line
             whole, _, fraction = seconds.partition(".")  # as integers: a float has no room for nanoseconds
-            stamps[stem] = int(whole) * _NS + int(fraction.ljust(9, "0")[:9] or 0)
+            stamps[stem] = int(whole) * NS + int(fraction.ljust(9, "0")[:9] or 0)
         except ValueError as error:
             raise DataError(f"{path}: expected 'stem seconds', got '{' '.join(line)}'") from error
     missing = next((stem for stem in stems if stem not in stamps), None)
     if missing is not None:
         raise DataError(f"{path} has no line for {missing}")
     return stamps
-
-
-def _read_image(path: Path, flags: int) -> np.ndarray:
-    if not path.is_file():
-        raise DataError(f"{path} is missing")
-    image = cv2.imread(str(path), flags)
-    if image is None:
-        raise DataError(f"{path} is no image")
-    return image

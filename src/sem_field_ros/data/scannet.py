@@ -16,12 +16,11 @@ from sem_field_ros.data.file_sequence import (
     FrameFiles,
     depth_in_metres,
     numbered_files,
-    read_depth,
-    read_labels,
     seen_from,
     stamp_of_number,
 )
 from sem_field_ros.data.folder import read_matrix
+from sem_field_ros.data.image_files import read_depth, read_labels
 from sem_field_ros.data.scannet_labels import RawIds, read_scan_mesh, scannet_label_set
 from sem_field_ros.data.sens_file import SensFile
 from sem_field_ros.data.sources import missing_data

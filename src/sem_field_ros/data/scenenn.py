@@ -13,7 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from sem_field_ros.data.file_sequence import NS, FileSequence, FrameFiles, numbered_files, stamp_of_number
+from sem_field_ros.data.file_sequence import FileSequence, FrameFiles, numbered_files, stamp_of_number
+from sem_field_ros.data.recorded_sequence import NS
 from sem_field_ros.data.sources import missing_data
 from sem_field_ros.errors import DataError
 from sem_field_ros.geometry.camera import Intrinsics

@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from sem_field_ros.data.file_sequence import FileSequence, FrameFiles, read_color, stamp_of_number
+from sem_field_ros.data.file_sequence import FileSequence, FrameFiles, stamp_of_number
+from sem_field_ros.data.image_files import read_color
 from sem_field_ros.data.sources import SOURCES, missing_data
 from sem_field_ros.errors import DataError, FrameError
 from sem_field_ros.geometry.camera import Intrinsics

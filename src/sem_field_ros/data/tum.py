@@ -14,7 +14,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from sem_field_ros.data.file_sequence import NS, FileSequence, FrameFiles, depth_in_metres, read_color, read_depth
+from sem_field_ros.data.file_sequence import FileSequence, FrameFiles, depth_in_metres
+from sem_field_ros.data.image_files import read_color, read_depth
+from sem_field_ros.data.recorded_sequence import NS
 from sem_field_ros.data.sources import missing_data
 from sem_field_ros.errors import DataError
 from sem_field_ros.geometry.camera import Intrinsics

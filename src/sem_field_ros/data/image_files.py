@@ -1,0 +1,41 @@
+"""Pictures of recordings as they are stored: RGB, 16-bit depth, label ids. What is none of it is one clear line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from sem_field_ros.errors import DataError
+
+
+def read_color(path: Path) -> np.ndarray:
+    """[H, W, 3] uint8 RGB. Raises DataError."""
+    image = _read(path, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
+
+
+def read_depth(path: Path) -> np.ndarray:
+    """[h, w] uint16 as stored. Raises DataError."""
+    depth = _read(path, cv2.IMREAD_UNCHANGED)
+    if depth.dtype != np.uint16 or depth.ndim != 2:
+        raise DataError(f"{path} is not a 16-bit grey depth image")
+    return depth
+
+
+def read_labels(path: Path) -> np.ndarray:
+    """[h, w] uint8 or uint16 ids as stored. Raises DataError."""
+    labels = _read(path, cv2.IMREAD_UNCHANGED)
+    if labels.dtype not in (np.uint8, np.uint16) or labels.ndim != 2:
+        raise DataError(f"{path} is not an 8- or 16-bit grey image of label ids")
+    return labels
+
+
+def _read(path: Path, flags: int) -> np.ndarray:
+    if not path.is_file():
+        raise DataError(f"{path} is missing")
+    image = cv2.imread(str(path), flags)
+    if image is None:
+        raise DataError(f"{path} is no image")
+    return image
