@@ -35,7 +35,8 @@ from voting import measure_votes, random_fusion
 from sem_field_ros.data.open_sequence import open_sequence
 from sem_field_ros.frame import PosedFrame
 from sem_field_ros.mapping.config import MapConfig
-from sem_field_ros.mapping.fusion import Fusion, make_fusion
+from sem_field_ros.mapping.fusion import Fusion
+from sem_field_ros.mapping.fusions import make_fusion
 from sem_field_ros.mapping.mapper import Mapper
 from sem_field_ros.mapping.semantic_map import SemanticMap
 from sem_field_ros.segmentation.registry import make_segmenter

@@ -26,7 +26,8 @@ from sem_field_ros.data.open_sequence import open_sequence
 from sem_field_ros.fields.gnesf.map_voting import MapVoter, MapVoterConfig
 from sem_field_ros.frame import PosedFrame
 from sem_field_ros.mapping.config import MapConfig
-from sem_field_ros.mapping.fusion import CUES, Fusion, make_fusion
+from sem_field_ros.mapping.fusion import CUES, Fusion
+from sem_field_ros.mapping.fusions import make_fusion
 from sem_field_ros.mapping.learned_fusion import LearnedFusion
 from sem_field_ros.mapping.votes import VoteTable
 

@@ -84,7 +84,7 @@ def test_overrides_reach_the_config(ros: RosHarness) -> None:
         ("voxel_size_m", 1, "voxel_size_m must be a number with a decimal point .*got 1"),
         ("voxel_size_m", -0.5, "voxel_size_m must be .*got -0.5"),
         ("max_blocks", 0, "max_blocks must be .*got 0"),
-        ("fusion", "magic", "fusion must be one of bayesian, .*got 'magic'"),
+        ("fusion", "magic", "fusion must be one of gnesf, bayesian, .*got 'magic'"),
         ("autostart", "yes", "autostart must be true or false, got 'yes'"),
     ],
 )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from sem_field_ros.commands import evaluate_votes
 from sem_field_ros.commands.argument_types import positive
 from sem_field_ros.errors import DataError, SegmenterError
 from sem_field_ros.mapping.config import FUSIONS, MapConfig
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 HELP = "score segmenters and maps against labelled sequences, bags or the mini benchmark"
 MINI_BENCHMARK = "samples/homes_test"
-_TABLE_WIDTH = 120  # where the output is no terminal
 # the mini benchmark is about the models: the map is as it is by default, but what one of its few frames saw counts
 _MINI_MIN_WEIGHT = 1.0
 _FIXED_FOR_MODELS = tuple(s.name for s in settings_of(MapConfig) if s.name not in ("voxel_size_m", "device"))
@@ -46,6 +46,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     models.add_argument("sequences", nargs="*", type=Path, metavar="SEQ", help=f"default: those in {MINI_BENCHMARK}")
     models.add_argument("--benchmark", default="mini", metavar="NAME", help="name in the results (default mini)")
     models.set_defaults(segmenter=None, mesh=None, sequence_label_set=None)
+    evaluate_votes.add_arguments(kinds.add_parser("votes", help=evaluate_votes.HELP))
+    for kind in (sequences, bag, models):
+        kind.set_defaults(evaluate=_maps)
     for kind in (sequences, bag):
         kind.add_argument(
             "--segmenter", action="append", metavar="NAME", help="as for `sem-field map`, or none; may be given again "
@@ -66,8 +69,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    """Run the chosen subcommand."""
+    return int(args.evaluate(args))
+
+
+def _maps(args: argparse.Namespace) -> int:
     """Evaluate each segmenter on all sequences, print the tables, write the rows."""
-    from sem_field_ros.evaluation.results import tables, write_rows
+    from sem_field_ros.evaluation.results import print_rows
 
     args.sequences = args.sequences or _mini_benchmark()
     sequences = _open(args)
@@ -79,14 +87,7 @@ def run(args: argparse.Namespace) -> int:
         rows += [row for row in _evaluate(args, name, sequences) if row not in rows]
     if not rows:
         raise DataError("nothing to score: the sequences have neither depth, label images nor a labelled mesh")
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=_TABLE_WIDTH)
-    for table in tables(rows):
-        console.print(table)
-    if args.out:
-        write_rows(args.out, rows)
-        print(f"{len(rows)} rows in {args.out}")
+    print_rows(rows, Console(), args.out)
     return 0
 
 

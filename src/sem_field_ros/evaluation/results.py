@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+from rich.console import Console
 from rich.table import Table
 
 from sem_field_ros.atomic import write_json
@@ -15,6 +16,7 @@ from sem_field_ros.evaluation.sequence_evaluation import SequenceEvaluation
 from sem_field_ros.labels import LabelSet
 
 IMAGES = "image by image"  # the method of a segmenter without a map; a map's method is its fusion
+_TABLE_WIDTH = 120  # where the output is no terminal
 # metric -> heading and number format of its column; other metrics are in the JSON alone
 COLUMNS = {
     "miou_2d": ("2-D mIoU", ".3f"),
@@ -105,6 +107,17 @@ def write_rows(path: str | Path, rows: Sequence[Row]) -> None:
     write_json(path, [asdict(row) for row in rows])
 
 
+def print_rows(rows: Sequence[Row], console: Console, out: Path | None = None) -> None:
+    """Print the tables of `rows`; write them to `out` where it is given."""
+    if not console.is_terminal:
+        console = Console(width=_TABLE_WIDTH)
+    for table in tables(rows):
+        console.print(table)
+    if out:
+        write_rows(out, rows)
+        console.print(f"{len(rows)} rows in {out}", highlight=False, soft_wrap=True)
+
+
 def tables(rows: Sequence[Row]) -> list[Table]:
     """One table a benchmark with a line a method; columns that nobody filled are left out."""
     return [
@@ -117,9 +130,9 @@ def _table(benchmark: str, rows: Sequence[Row]) -> Table:
     values = {(row.method, row.metric): row.value for row in rows}
     shown = [metric for metric in COLUMNS if any(row.metric == metric for row in rows)]
     table = Table()
-    table.add_column(benchmark, no_wrap=True)
+    table.add_column(benchmark, overflow="fold")
     for metric in shown:
-        table.add_column(COLUMNS[metric][0], justify="right")
+        table.add_column(COLUMNS[metric][0], justify="right", no_wrap=True)
     for method in dict.fromkeys(row.method for row in rows):
         cells = [(method, metric) for metric in shown]
         table.add_row(method, *(format(values[c], COLUMNS[c[1]][1]) if c in values else "" for c in cells))

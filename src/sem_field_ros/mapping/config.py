@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from sem_field_ros.errors import SettingError
 from sem_field_ros.settings import check_settings, setting
 
-FUSIONS = ("bayesian", "majority", "last_wins", "confidence")
+FUSIONS = ("gnesf", "bayesian", "majority", "last_wins", "confidence")
 BACKENDS = ("open3d", "torch")
+GEOMETRIES = ("depth", "predicted")
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,17 @@ class MapConfig:
     map_radius_m: float = setting(
         0.0, "blocks farther than this from the camera leave; 0 keeps all within the budget", minimum=0.0, maximum=1e6
     )
+    geometry: str = setting(
+        "depth",
+        "where surfaces come from: the depth camera, or predicted from the colour images of a moving camera alone",
+        choices=GEOMETRIES,
+    )
+    geometry_weights: str = setting("", "weights (.safetensors) of `geometry: predicted`; empty = the shipped ones")
     backend: str = setting("open3d", "TSDF implementation", choices=BACKENDS)
-    fusion: str = setting("bayesian", "how the views of a voxel are fused into one label", choices=FUSIONS)
+    fusion: str = setting(
+        "bayesian", "how the views of a voxel are fused into one label; gnesf: the learned vote", choices=FUSIONS
+    )
+    fusion_weights: str = setting("", "weights (.safetensors) of `fusion: gnesf`; empty = the shipped ones")
     views_per_voxel: int = setting(8, "the K best views that vote on a voxel", minimum=1, maximum=64)
     min_weight: float = setting(
         2.0, "a voxel becomes surface once this many frames have seen it", minimum=1.0, maximum=1000.0

@@ -8,7 +8,6 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from sem_field_ros.errors import SettingError
 from sem_field_ros.segmentation.segmenter import ClassProbabilities
 
 CUES = 5  # per view: displacement from the camera (3, metres), depth residual (metres), cosine to the normal
@@ -98,19 +97,12 @@ class ConfidenceWeighted(_ByProbabilitiesAlone):
         return _normalise(torch.einsum("nkc,nk->nc", votes.samples, weight))
 
 
-_FUSIONS: dict[str, type[Fusion]] = {
+HAND_MADE: dict[str, type[Fusion]] = {
     "bayesian": Bayesian,
     "majority": Majority,
     "last_wins": LastWins,
     "confidence": ConfidenceWeighted,
 }
-
-
-def make_fusion(name: str) -> Fusion:
-    """Make a fusion by its name in MapConfig.fusion. Raises SettingError with the known names."""
-    if name not in _FUSIONS:
-        raise SettingError(f"fusion '{name}' is unknown: choose one of {', '.join(_FUSIONS)}")
-    return _FUSIONS[name]()
 
 
 def view_scores(distance: Tensor, cosine: Tensor) -> Tensor:

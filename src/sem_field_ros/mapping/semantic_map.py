@@ -22,7 +22,8 @@ from sem_field_ros.geometry.tsdf_backends import make_tsdf
 from sem_field_ros.labels import LabelSet
 from sem_field_ros.mapping.block_meshes import BlockGeometry, extract_blocks, with_lower_neighbours
 from sem_field_ros.mapping.config import MapConfig
-from sem_field_ros.mapping.fusion import Fusion, make_fusion, view_scores
+from sem_field_ros.mapping.fusion import Fusion, view_scores
+from sem_field_ros.mapping.fusions import make_fusion
 from sem_field_ros.mapping.map_file import MapState
 from sem_field_ros.mapping.map_state import MapHeader, block_keys, fill_blocks, fill_votes, pack_map, read_header
 from sem_field_ros.mapping.point_query import query_points
@@ -52,7 +53,7 @@ class SemanticMap:
         """`fusion` replaces the one that `config` names."""
         self.config = config
         self.labels = labels
-        self.fusion = fusion or make_fusion(config.fusion)
+        self.fusion = fusion or make_fusion(config.fusion, config.fusion_weights)
         self.reset()
 
     def reset(self) -> None:

@@ -12,20 +12,17 @@ import torch
 from torch import Tensor, nn
 
 from sem_field_ros.errors import TrainingError
-from sem_field_ros.evaluation.metrics import Confusion
 from sem_field_ros.fields.gnesf.map_voting import MapVoter, MapVoterConfig
 from sem_field_ros.labels import LabelSet, label_set_to_dict
-from sem_field_ros.mapping.fusion import Votes, make_fusion
+from sem_field_ros.mapping.fusion import HAND_MADE
 from sem_field_ros.mapping.learned_fusion import KIND
 from sem_field_ros.training.labelled_frames import VALIDATION, loss_weights
 from sem_field_ros.training.map_voter_settings import MapVoterTraining
 from sem_field_ros.training.map_votes import SceneVotes, best_slots, random_slots
 from sem_field_ros.training.recipe import ParameterGroup, decayed, random_for
 from sem_field_ros.training.vote_noise import spoil_views
+from sem_field_ros.training.vote_scores import learned, score_fusions
 from sem_field_ros.weights import WeightsCard, save_weights
-
-BASELINES = ("bayesian", "majority", "last_wins", "confidence")
-_CHUNK = 16_384
 
 
 class MapVoterRecipe:
@@ -112,32 +109,16 @@ class MapVoterRecipe:
     def validate(self, model: nn.Module) -> dict[str, float]:
         """mIoU (`score`) and accuracy with the best views, as the map keeps them, and mIoU of every baseline."""
         assert isinstance(model, MapVoter)
-        found = {name: Confusion(len(self.labels)) for name in (KIND, *BASELINES)}
-        for scene in self.validation:
-            for rows in torch.arange(len(scene)).split(_CHUNK):
-                votes = scene.votes(rows, best_slots(scene.scores[rows], self.config.views))
-                label = scene.label[rows].numpy()
-                for name in BASELINES:
-                    found[name].add(label, _top(make_fusion(name).fuse(_seen_by(votes, name, scene, rows))))
-                found[KIND].add(label, _top(self._voted(model, votes)))
+        found = score_fusions(self.validation, len(self.labels), {KIND: learned(model)}, views=self.config.views)
         scores = found[KIND].scores()
         return {
             "score": scores.miou,
             "miou": scores.miou,
             "accuracy": scores.accuracy,
             "classes": len(scores.iou),
-            **{name: found[name].scores().miou for name in BASELINES},
+            **{name: found[name].scores().miou for name in HAND_MADE},
             **{f"iou/{self.labels.names[c]}": value for c, value in scores.iou.items()},
         }
-
-    def _voted(self, model: MapVoter, votes: Votes) -> Tensor:
-        device = next(model.parameters()).device
-        assert votes.features is not None and votes.cues is not None
-        samples, features, cues, scores = (
-            part.to(device) for part in (votes.samples, votes.features, votes.cues, votes.scores)
-        )
-        fused: Tensor = model(samples, features, cues, scores > 0, raw=True)[0]
-        return fused.cpu()
 
     def save(self, model: nn.Module, path: Path, facts: dict[str, Any]) -> None:
         """Write the weights with the validation's scores."""
@@ -157,21 +138,8 @@ class MapVoterRecipe:
         save_weights(path, model.state_dict(), card)
 
 
-def _seen_by(votes: Votes, fusion: str, scene: SceneVotes, rows: Tensor) -> Votes:
-    """Last wins keeps the newest views, not the best."""
-    if not make_fusion(fusion).prefers_new:
-        return votes
-    newest = torch.where(scene.scores[rows] > 0, scene.order[rows].float() + 1, 0)
-    return scene.votes(rows, best_slots(newest, 1))
-
-
 def _padded(values: Tensor, slots: int) -> Tensor:
     """Empty view slots behind those of [n, k, ...]."""
     if not slots:
         return values
     return torch.cat([values, values.new_zeros(len(values), slots, *values.shape[2:])], dim=1)
-
-
-def _top(fused: Tensor) -> np.ndarray:
-    best, index = fused.max(dim=1)
-    return torch.where(best > 0, index, -1).numpy()

@@ -18,7 +18,8 @@ from sem_field_ros.fields.gnesf.map_voting import (
     own_cues,
     scaled_cues,
 )
-from sem_field_ros.mapping.fusion import CUES, Votes, make_fusion
+from sem_field_ros.mapping.fusion import CUES, Votes
+from sem_field_ros.mapping.fusions import make_fusion
 
 CONFIG = MapVoterConfig(encoder=6, features=4, base=(8, 6), head=(5, 4))
 

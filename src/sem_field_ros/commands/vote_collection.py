@@ -1,0 +1,69 @@
+"""What `train gnesf` and `evaluate votes` share: votes of sequences, from files or collected now."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sem_field_ros.commands.argument_types import positive
+
+if TYPE_CHECKING:
+    from sem_field_ros.segmentation.segmenter import Segmenter
+    from sem_field_ros.training.map_votes import SceneVotes
+
+VISIBILITIES = ("depth", "sdf", "none")
+
+
+def add_arguments(parser: argparse.ArgumentParser, votes: str) -> None:
+    """Declare the flags; `votes` says where they are kept without --votes."""
+    add = parser.add_argument
+    add("--segmenter", default="homes", metavar="NAME", help="whose votes (default homes)")
+    add("--label-set", metavar="NAME", help="classes of the map (default: the segmenter's)")
+    add("--votes", type=Path, metavar="DIR", help=f"keep collected votes here (default: {votes})")
+    add("--visibility", default="depth", choices=VISIBILITIES, help="how it is decided which views see a voxel: their "
+        "depth images, the map's signed distance, not at all (default depth, as the live map)")  # fmt: skip
+    add("--max-views", type=positive, default=16, metavar="N", help="views of a voxel that are collected (default 16)")
+    add("--max-voxels", type=positive, default=6000, metavar="N", help="voxels of a scene that are collected "
+        "(default 6000)")  # fmt: skip
+    add("--voxel-size-m", type=float, default=0.05, metavar="FLOAT", help="of the maps (default 0.05)")
+
+
+def source_of(args: argparse.Namespace, segmenter: Segmenter) -> dict[str, Any]:
+    """Whose votes they are: what weights trained on them are good for."""
+    return {"segmenter": args.segmenter, "encoder": getattr(segmenter, "encoder", "")}
+
+
+def collected(
+    args: argparse.Namespace, segmenter: Segmenter, paths: Sequence[Path], folder: Path | None, what: str
+) -> list[SceneVotes]:
+    """The votes of every sequence: from the files of an earlier collection in `folder`, or collected now."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from sem_field_ros.data.open_sequence import open_sequence
+    from sem_field_ros.mapping.config import MapConfig
+    from sem_field_ros.training.map_votes import collect_votes
+    from sem_field_ros.training.vote_files import load_votes, save_votes
+
+    # the few frames of a generated home see much of it once only: that counts as well
+    config = MapConfig(voxel_size_m=args.voxel_size_m, min_weight=1.0)
+    how = {"max_views": args.max_views, "max_voxels": args.max_voxels, "visibility": args.visibility}
+    made_from = {**source_of(args, segmenter), "label_set": args.label_set, **asdict(config), **how}
+    scenes = []
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(what, total=len(paths))
+        for path in paths:
+            name = path.resolve().name
+            origin = {key: str(value) for key, value in made_from.items()} | {"sequence": str(path.resolve())}
+            file = folder / f"{name}.{args.visibility}.safetensors" if folder else None
+            votes = load_votes(file, origin) if file else None
+            if votes is None:
+                votes = collect_votes(open_sequence(path), segmenter, config, **how)
+                if file:
+                    save_votes(file, votes, origin)
+            scenes.append(replace(votes, name=name))
+            progress.advance(task)
+    return scenes
