@@ -39,8 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--segmenter",
         metavar="NAME",
-        help="external (the sequence's label images), pascal, onnx:PATH, hf:NAME_OR_PATH, tflite:PATH or none "
-        "(default: external where the sequence has label images, else pascal)",
+        help="external (the sequence's label images), homes, pascal, trained:PATH, onnx:PATH, hf:NAME_OR_PATH, "
+        "tflite:PATH or none (default: external where the sequence has label images, else pascal)",
     )
     parser.add_argument("--label-set", default="", metavar="NAME", help="classes of the map: a shipped set or a YAML")
     parser.add_argument(

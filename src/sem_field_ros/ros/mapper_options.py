@@ -20,7 +20,8 @@ class MapperOptions:
     odom_frame: str = setting("odom", "odometry frame; its jumps against global_frame are watched, empty = never")
     segmenter: str = setting(
         "pascal",
-        "who labels the pixels: external | pascal | tflite:PATH | onnx:PATH | hf:NAME_OR_PATH | noisy:RATE | none",
+        "who labels the pixels: external | homes | pascal | trained:PATH | tflite:PATH | onnx:PATH | hf:NAME_OR_PATH | "
+        "noisy:RATE | none",
     )
     label_set: str = setting("", "label set of the map, by name or YAML path; empty = the segmenter's own")
     label_image_set: str = setting("", "label set of the label images 'external' gets; empty = label_set")
