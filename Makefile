@@ -7,6 +7,7 @@ SHELL := bash
 
 SEQ ?=
 OUT ?= out/demo
+MODE ?= rgbd
 ARGS ?=
 export VENV
 
@@ -22,8 +23,8 @@ setup:  ## install what is missing, build the interfaces; then `source scripts/e
 setup-dev:
 	@scripts/setup.sh --dev
 
-demo: setup  ## map a sequence through real ROS 2 nodes: SEQ=folder or bag (default: the sample), OUT=out/demo, ARGS=
-	@$(IN_ENV) sem-field demo $(if $(SEQ),--seq $(call quoted,$(SEQ))) --out $(call quoted,$(OUT)) $(ARGS)
+demo: setup  ## map a sequence through real ROS 2 nodes: SEQ=folder or bag (default: the sample), MODE=rgb: colour alone, OUT=out/demo, ARGS=
+	@$(IN_ENV) sem-field demo $(if $(filter rgb,$(MODE)),--geometry predicted) $(if $(SEQ),--seq $(call quoted,$(SEQ))) --out $(call quoted,$(OUT)) $(ARGS)
 
 test: setup-dev  ## the whole suite with the real-node tests, ruff and mypy: ARGS=what to pass to pytest
 	@scripts/test.sh $(ARGS)

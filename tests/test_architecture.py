@@ -20,6 +20,7 @@ FLOORS = (
     {"data"},
     {"ros", "generation"},
     {"segmentation", "fields"},
+    {"stereo"},
     {"mapping"},
     {"evaluation", "viewer"},
     {"training"},

@@ -53,7 +53,7 @@ def test_no_path_of_one_machine(document: Path) -> None:
     assert HOME_FOLDER.search(text) is None
 
 
-@pytest.mark.parametrize("graph", ["bringup", "replay"])
+@pytest.mark.parametrize("graph", ["bringup", "rgb", "replay"])
 def test_every_launch_argument_is_described_with_its_default(graph: str) -> None:
     rows = [row for row in read("robot.md").splitlines() if row.startswith("| `")]
     for argument in arguments_of(graph):

@@ -18,7 +18,7 @@ from sem_field_ros.ros.player_options import PlayerOptions
 from sem_field_ros.settings import settings_of
 from sem_field_ros.viewer.config import ViewerConfig
 
-GRAPHS = ("bringup", "replay")
+GRAPHS = ("bringup", "rgb", "replay")
 SETTINGS = {
     "semantic_mapper": (MapperOptions, MapConfig),
     "sequence_player": (PlayerOptions,),
@@ -63,10 +63,11 @@ def test_every_argument_is_described_once(graph: str) -> None:
 def test_the_defaults_alone_make_a_graph(graph: str) -> None:
     specs = nodes_of(graph, {"path": "somewhere"} if graph == "replay" else {})
     names = [s.executable for s in specs]
-    assert names == (["semantic_mapper"] if graph == "bringup" else ["semantic_mapper", "sequence_player"])
+    assert names == (["semantic_mapper"] if graph != "replay" else ["semantic_mapper", "sequence_player"])
     mapper = specs[0]
     assert Path(mapper.params_file).is_file()
-    assert mapper.parameters == {"use_sim_time": graph == "replay", "autostart": True}
+    predicted = {"geometry": "predicted"} if graph == "rgb" else {}
+    assert mapper.parameters == {"use_sim_time": graph == "replay", "autostart": True, **predicted}
     assert mapper.remappings == {}
 
 
@@ -95,7 +96,7 @@ def test_arguments_reach_parameters_that_the_nodes_have(graph: str) -> None:
         ("bringup", {"voxel_size_m": "5cm"}, "voxel_size_m must be a number"),
         ("replay", {}, "replay needs path:="),
         ("replay", {"path": "x", "loops": "1.5"}, "loops must be a whole number"),
-        ("lunch", {}, "choose bringup or replay"),
+        ("lunch", {}, "choose bringup, rgb or replay"),
     ],
 )
 def test_what_does_not_fit_is_refused_in_one_line(graph: str, arguments: dict[str, str], complaint: str) -> None:

@@ -55,7 +55,7 @@ def describe(path: Path) -> Callable[[], Any]:
 
 
 def test_there_are_the_two_launch_files() -> None:
-    assert [p.name for p in LAUNCH_FILES] == ["bringup.launch.py", "replay.launch.py"]
+    assert [p.name for p in LAUNCH_FILES] == ["bringup.launch.py", "replay.launch.py", "rgb.launch.py"]
 
 
 @pytest.mark.parametrize("path", LAUNCH_FILES, ids=lambda p: p.name)

@@ -100,7 +100,7 @@ def demo_nodes(args: argparse.Namespace, sequence: SequenceReader) -> list[NodeS
     source_set = _write_label_set(args.out / "logs" / "sequence_labels.yaml", sequence)
     if segmenter == "external" and source_set:
         mapper |= {"label_image_set": source_set, "label_set": args.label_set or source_set}
-    player = {"label_set": source_set, "wait_for_subscribers_s": _START_S}
+    player = {"label_set": source_set, "wait_for_subscribers_s": _START_S, "publish_depth": config.geometry == "depth"}
     added = {"semantic_mapper": mapper, "sequence_player": player}
     return [
         replace(spec, parameters={**spec.parameters, **added.get(spec.executable, {})})

@@ -6,11 +6,13 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sem_field_ros.commands import train_depth, train_field, train_gnesf
+
 if TYPE_CHECKING:
     from sem_field_ros.training.loop import TrainingResult
     from sem_field_ros.training.segmenter import SegmenterRecipe
 
-HELP = "train a model: the 2-D segmenter; or export a run's weights"
+HELP = "train a model: 2-D segmenter, the map's vote, depth from RGB, a whole field; or export a run's weights"
 INTERRUPTED = 130
 
 
@@ -40,7 +42,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_settings_arguments(segmenter, SegmenterTraining)
     add_settings_arguments(segmenter, LoopConfig, skip=("seed",))
     segmenter.set_defaults(train=_segmenter)
-    export = kinds.add_parser("export", help="write a run's best weights as a model that segmenters load")
+    train_gnesf.add_arguments(gnesf := kinds.add_parser("gnesf", help=train_gnesf.HELP))
+    gnesf.set_defaults(train=lambda args: _ending(train_gnesf.train_gnesf(args), args.out))
+    train_field.add_arguments(field := kinds.add_parser("field", help=train_field.HELP))
+    field.set_defaults(train=lambda args: _ending(train_field.train_field(args), args.out))
+    train_depth.add_arguments(depth := kinds.add_parser("depth", help=train_depth.HELP))
+    depth.set_defaults(train=lambda args: _ending(train_depth.train_depth(args), args.out))
+    export = kinds.add_parser("export", help="write a run's best weights as a model to ship")
     export.add_argument("folder", metavar="RUN", type=Path, help="folder of a run")
     export.add_argument(
         "out",
@@ -113,13 +121,13 @@ def _ending(result: TrainingResult, out: Path) -> int:
 
 
 def _export(args: argparse.Namespace) -> int:
-    from sem_field_ros.segmentation.network import KIND
     from sem_field_ros.training.model_card import write_facts
     from sem_field_ros.training.run_folder import RunFolder
-    from sem_field_ros.weights import load_weights, save_weights
+    from sem_field_ros.weights import load_card, load_weights, save_weights
 
     folder = RunFolder(args.folder)
-    state, card = load_weights(folder.last if args.last else folder.best, KIND)
+    source = folder.last if args.last else folder.best
+    state, card = load_weights(source, load_card(source).kind)
     path = args.out / f"{args.out.resolve().name}.safetensors"
     card = save_weights(path, state, card, half=not args.full)
     write_facts(args.out / "README.md", path, card)

@@ -15,13 +15,15 @@ from typing import Any
 from sem_field_ros.errors import SettingError
 from sem_field_ros.nodes.graph import NodeSpec, arguments_of, dds_environment, nodes_of
 
-HELP = "start the nodes (bringup or replay) where there is no `ros2 launch`, with the same arguments"
+HELP = "start the nodes (bringup, rgb or replay) where there is no `ros2 launch`, with the same arguments"
 _GRACE_S = 10.0  # from SIGINT to SIGKILL
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the graph's name and its `key:=value` arguments; `--show-args` lists them."""
-    parser.add_argument("graph", nargs="?", default="bringup", choices=("bringup", "replay"), help="what to start")
+    parser.add_argument(
+        "graph", nargs="?", default="bringup", choices=("bringup", "rgb", "replay"), help="what to start"
+    )
     parser.add_argument("arguments", nargs="*", metavar="key:=value", help="arguments as for ros2 launch")
     parser.add_argument("-s", "--show-args", action="store_true", help="list the arguments and end")
 

@@ -26,6 +26,7 @@ from sem_field_ros.geometry.raycast import MeshRaycaster
 from sem_field_ros.labels import LabelSet
 from sem_field_ros.mapping.config import MapConfig
 from sem_field_ros.mapping.mapper import Mapper
+from sem_field_ros.mapping.predicted_depth import make_depth_predictor
 from sem_field_ros.mapping.sequence_mapping import read_frames
 from sem_field_ros.mapping.surface import Surface
 from sem_field_ros.segmentation.segmenter import ClassProbabilities, Segmenter
@@ -67,16 +68,21 @@ class SequenceEvaluation:
         """Map one sequence with every fusion and score all of it. Raises DataError where no frame could be used."""
         memory = _LastOpinion(self.labels)
         mappers = {
-            fusion: Mapper(replace(self.config, fusion=fusion), memory if self.segmenter else None, self.labels)
+            fusion: Mapper(
+                replace(self.config, fusion=fusion, geometry="depth"), memory if self.segmenter else None, self.labels
+            )
             for fusion in self.maps
         }
+        predictor = make_depth_predictor(self.config)  # one for all maps: they differ in their labels alone
         mapped = 0
-        for frame in read_frames(sequence, scope.every, scope.max_frames):
-            if isinstance(frame, PosedFrame):
-                memory.opinion = self._segment(frame, sequence)
-                mapped += self._register(list(mappers.values()), frame)
+        for given in read_frames(sequence, scope.every, scope.max_frames):
+            if isinstance(given, PosedFrame):
+                frame = predictor.add(given) if predictor else given
+                if frame is not None:
+                    memory.opinion = self._segment(frame, sequence)
+                    mapped += self._register(list(mappers.values()), frame)
             else:
-                self._note(str(frame))
+                self._note(str(given))
             if tick:
                 tick()
         if not mapped:

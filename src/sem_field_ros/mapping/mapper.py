@@ -11,17 +11,22 @@ from sem_field_ros.frame import PosedFrame
 from sem_field_ros.geometry.poses import motion_between
 from sem_field_ros.labels import LabelSet, load_label_set
 from sem_field_ros.mapping.config import MapConfig
+from sem_field_ros.mapping.predicted_depth import make_depth_predictor
 from sem_field_ros.mapping.semantic_map import SemanticMap
 from sem_field_ros.segmentation.segmenter import ClassProbabilities, Segmenter
 
 
 @dataclass(frozen=True)
 class FrameResult:
-    """What became of one frame. `probabilities` is set on keyframes; `timings_ms` has integrate, segment, fuse."""
+    """What became of one frame. `probabilities` is set on keyframes; `timings_ms` has integrate, segment, fuse.
+
+    mapped  the frame that went into the map: where depth is predicted an earlier one than was given, or none
+    """
 
     keyframe: bool
     probabilities: ClassProbabilities | None = None
     timings_ms: dict[str, float] = field(default_factory=dict)
+    mapped: PosedFrame | None = None
 
 
 class Mapper:
@@ -31,31 +36,44 @@ class Mapper:
         self.config = config
         self.segmenter = segmenter
         self.map = SemanticMap(config, segmenter.labels if segmenter else labels or load_label_set("scannet20"))
+        self.depth_predictor = make_depth_predictor(config)
         self._last_keyframe: PosedFrame | None = None
 
     def reset(self) -> None:
         """Start an empty map."""
+        self.use_map(self.map)
         self.map.reset()
-        self._last_keyframe = None
 
     def use_map(self, semantic_map: SemanticMap) -> None:
         """Go on with another map (a loaded one, or a new submap); the next frame is a keyframe."""
         self.map = semantic_map
         self._last_keyframe = None
+        if self.depth_predictor is not None:
+            self.depth_predictor.reset()
 
     def register_frame(self, frame: PosedFrame) -> FrameResult:
-        """Map one frame. Raises SegmenterError where the segmenter cannot work on it (geometry is kept)."""
+        """Map one frame. Raises SegmenterError where the segmenter cannot work on it (geometry is kept).
+
+        With `geometry: predicted`, the frame's own depth is not looked at: what is mapped is the earlier frame whose
+        depth can be predicted now that this one is known.
+        """
         timings: dict[str, float] = {}
+        if self.depth_predictor is not None:
+            with _timed(timings, "predict"):
+                predicted = self.depth_predictor.add(frame)
+            if predicted is None:
+                return FrameResult(False, None, timings)
+            frame = predicted
         with _timed(timings, "integrate"):
             self.map.integrate(frame)
         if self.segmenter is None or not self._is_keyframe(frame):
-            return FrameResult(False, None, timings)
+            return FrameResult(False, None, timings, frame)
         self._last_keyframe = frame
         with _timed(timings, "segment"):
             probabilities = self.segmenter.segment(frame)
         with _timed(timings, "fuse"):
             self.map.vote(frame, probabilities)
-        return FrameResult(True, probabilities, timings)
+        return FrameResult(True, probabilities, timings, frame)
 
     def _is_keyframe(self, frame: PosedFrame) -> bool:
         last = self._last_keyframe

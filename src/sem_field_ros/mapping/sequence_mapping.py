@@ -31,6 +31,7 @@ class SequenceRun:
     duration_s: float = 0.0
     drops: Counter[str] = field(default_factory=Counter)
     unlabelled_keyframes: int = 0
+    waited: int = 0  # frames that depth was predicted from, but not for
     last_problem: str = ""
     frame_ms: list[float] = field(default_factory=list)
     stage_ms: dict[str, list[float]] = field(default_factory=dict)
@@ -44,7 +45,8 @@ class SequenceRun:
     def report(self, mapper: Mapper, sequence: str, segmenter: str, surface: Surface) -> MapReport:
         """The numbers of this run, for report.json; scores are added by the caller."""
         fps = self.frames_mapped / self.duration_s if self.duration_s > 0 else 0.0
-        extra: dict[str, Any] = {"unlabelled_keyframes": self.unlabelled_keyframes} if self.unlabelled_keyframes else {}
+        counts = {"unlabelled_keyframes": self.unlabelled_keyframes, "frames_without_predicted_depth": self.waited}
+        extra: dict[str, Any] = {name: count for name, count in counts.items() if count}
         return MapReport(
             sequence=sequence,
             segmenter=segmenter,
@@ -136,8 +138,9 @@ class MappedFrames:
 
 
 def _register(mapper: Mapper, frame: PosedFrame, run: SequenceRun) -> None:
-    if frame.depth is None or not frame.depth.any():
-        run.drop("no_depth", f"frame {frame.name or frame.stamp_ns} has no valid depth")
+    if mapper.depth_predictor is None and (frame.depth is None or not frame.depth.any()):
+        name = frame.name or frame.stamp_ns
+        run.drop("no_depth", f"frame {name} has no valid depth (geometry: predicted needs none)")
         return
     start = time.perf_counter()
     try:
@@ -153,6 +156,11 @@ def _register(mapper: Mapper, frame: PosedFrame, run: SequenceRun) -> None:
         run.keyframes += result.keyframe
         for stage, milliseconds in result.timings_ms.items():
             run.stage_ms.setdefault(stage, []).append(milliseconds)
+        if result.mapped is None:  # seen, but nothing was mapped: the camera has to move on first
+            run.waited += 1
+            run.last_problem = run.last_problem or "no depth can be predicted from a camera that does not move sideways"
+            return
+        frame = result.mapped
     run.frames_mapped += 1
     run.frame_ms.append((time.perf_counter() - start) * 1e3)
     run.poses.append(frame.T_world_camera)

@@ -58,6 +58,7 @@ class FrameInput:
         lost: Callable[[str, str], None],
         on_frame: Callable[[], None],
         group: CallbackGroup,
+        want_depth: bool,
         want_labels: bool,
     ) -> None:
         """`lost(cause, why)` is told of every frame that is dropped."""
@@ -68,6 +69,7 @@ class FrameInput:
         self._pairer = FramePairer(
             options.pairing_slop_s,
             options.pairing_queue_size,
+            want_depth=want_depth,
             want_labels=want_labels,
             jump_s=max(options.clock_jump_s, 2 * options.pairing_slop_s + 1e-3),
         )
@@ -76,7 +78,7 @@ class FrameInput:
         self._jumped = False
         self._gaps = GapWatch(options.max_gap_s)
         self.waiting = WaitingFrames(self._pose_of, lost, options.max_waiting_frames, options.max_ready_frames)
-        self._subscriptions = self._subscribe(group, want_labels)
+        self._subscriptions = self._subscribe(group, want_depth, want_labels)
         self._jump_handle = node.get_clock().create_jump_callback(
             JumpThreshold(
                 min_forward=None, min_backward=Duration(seconds=-options.clock_jump_s), on_clock_change=False
@@ -84,7 +86,7 @@ class FrameInput:
             post_callback=lambda _: self._clock_jumped(),
         )
 
-    def _subscribe(self, group: CallbackGroup, want_labels: bool) -> list[Any]:
+    def _subscribe(self, group: CallbackGroup, want_depth: bool, want_labels: bool) -> list[Any]:
         """Make the subscriptions; each message goes to one `add_` verb of the pairer."""
         qos = image_qos(self._options.image_reliability)
         color: tuple[str, type] = (COLOR_TOPIC, Image)
@@ -96,8 +98,9 @@ class FrameInput:
         wanted = [
             (*color, self._pairer.add_color, True),
             (INFO_TOPIC, CameraInfo, self._pairer.add_camera_info, False),
-            (*depth, self._pairer.add_depth, False),
         ]
+        if want_depth:
+            wanted.append((*depth, self._pairer.add_depth, False))
         if want_labels:
             wanted.append((LABEL_TOPIC, Image, self._pairer.add_labels, False))
         subscriptions = []

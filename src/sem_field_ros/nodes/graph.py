@@ -62,7 +62,8 @@ _COMMON = (
         "who labels the pixels: external | homes | pascal | trained:PATH | tflite:PATH | onnx:PATH | hf:NAME | none",
     ),
     Argument("label_set", "", "label set by name or YAML path"),
-    Argument("fusion", "", "how views are fused: bayesian | majority | last_wins | confidence"),
+    Argument("fusion", "", "how views are fused: gnesf | bayesian | majority | last_wins | confidence"),
+    Argument("geometry", "", "where surfaces come from: depth | predicted (from colour images alone)"),
     Argument("voxel_size_m", "", "voxel edge length in metres"),
     Argument("global_frame", "", "frame the map is built in"),
     Argument("maps_directory", "", "directory of saved maps"),
@@ -93,13 +94,15 @@ _TOPICS = {
 
 
 def arguments_of(graph: str) -> tuple[Argument, ...]:
-    """The arguments of `bringup` (the robot publishes the camera) or `replay` (a recorded sequence does)."""
+    """The arguments of `bringup` (the robot publishes the camera), `rgb` (a camera without depth) or `replay`."""
     if graph == "bringup":
         return _COMMON
+    if graph == "rgb":
+        return tuple(Argument(a.name, "predicted", a.description) if a.name == "geometry" else a for a in _COMMON)
     if graph == "replay":
         common = tuple(Argument(a.name, "true", a.description) if a.name == "use_sim_time" else a for a in _COMMON)
         return common + _REPLAY
-    raise SettingError(f"graph '{graph}' is unknown: choose bringup or replay")
+    raise SettingError(f"graph '{graph}' is unknown: choose bringup, rgb or replay")
 
 
 def nodes_of(graph: str, given: Mapping[str, str]) -> list[NodeSpec]:
@@ -125,7 +128,7 @@ def nodes_of(graph: str, given: Mapping[str, str]) -> list[NodeSpec]:
 
 def _mapper(value: Mapping[str, str], common: Mapping[str, Any], sim: Mapping[str, Any]) -> NodeSpec:
     parameters: dict[str, Any] = {**sim, "autostart": _boolean("autostart", value["autostart"])}
-    for name in ("segmenter", "label_set", "fusion", "global_frame", "maps_directory"):
+    for name in ("segmenter", "label_set", "fusion", "geometry", "global_frame", "maps_directory"):
         if value[name]:
             parameters[name] = value[name]
     if value["voxel_size_m"]:

@@ -13,7 +13,7 @@ from sem_field_ros.nodes.graph import NodeSpec, arguments_of, dds_environment, n
 
 
 def launch_description(graph: str) -> LaunchDescription:
-    """Describe `bringup` or `replay`: every argument declared and described, the nodes made when they are known."""
+    """Describe `bringup`, `rgb` or `replay`: every argument declared and described, the nodes made when known."""
     arguments = arguments_of(graph)
 
     def start(context: Any) -> list[Any]:

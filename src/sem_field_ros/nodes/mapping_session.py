@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from rclpy.callback_groups import CallbackGroup
 from rclpy.lifecycle import LifecycleNode
+from rclpy.time import Time
 from std_msgs.msg import Header
 
 from sem_field_ros.errors import FrameError, SegmenterError, SemFieldError, SettingError
@@ -89,6 +90,7 @@ class MappingSession:
             lost=self.lost,
             on_frame=self.worker.notify,
             group=self._group,
+            want_depth=self.config.geometry == "depth",
             want_labels=self._wants_labels,
         )
         opened.paused = self.paused
@@ -171,10 +173,16 @@ class MappingSession:
         self._check_set_up(found)
         self._watch_map_jump(found.frame)
         result = self._register(found.frame)
-        header = Header(frame_id=self.options.global_frame, stamp=found.header.stamp)
-        self.output.frame_mapped(found.frame, found.arrival_s, header)
+        mapped = result.mapped
+        if mapped is None:
+            return  # depth is predicted: the camera has to move on first
+        source = found.header
+        if mapped is not found.frame:  # an earlier frame
+            source = Header(frame_id=source.frame_id, stamp=Time(nanoseconds=mapped.stamp_ns).to_msg())
+        header = Header(frame_id=self.options.global_frame, stamp=source.stamp)
+        self.output.frame_mapped(mapped, found.arrival_s, header)
         if result.probabilities is not None:
-            self.output.publish_labels(result.probabilities, found.frame, found.header, self.options.overlay_opacity)
+            self.output.publish_labels(result.probabilities, mapped, source, self.options.overlay_opacity)
 
     def _register(self, frame: PosedFrame) -> FrameResult:
         """Map a frame; where only its labels fail, its geometry is in the map all the same."""
@@ -184,7 +192,7 @@ class MappingSession:
         except SegmenterError as error:
             self._statistics.event("segmenter_failed")
             self._tell("segmenter_failed", f"a keyframe has no labels: {error}")
-            result = FrameResult(False)
+            result = FrameResult(False, mapped=frame)
         timings = result.timings_ms | {"processing": (time.perf_counter() - start_s) * 1e3}
         self._statistics.mapped(result.keyframe, timings)
         if result.keyframe and frame.labels is not None:

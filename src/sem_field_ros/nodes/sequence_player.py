@@ -22,7 +22,7 @@ from std_msgs.msg import Bool, Float32
 from sem_field_ros.data.bag_topics import BagTopics
 from sem_field_ros.errors import DataError, SemFieldError
 from sem_field_ros.ros.parameters import declare_settings, settings_from_node
-from sem_field_ros.ros.playback import LABEL_INFO, LABELS, TF, TF_STATIC, FrameIds, Moment, open_playback
+from sem_field_ros.ros.playback import DEPTH, LABEL_INFO, LABELS, TF, TF_STATIC, FrameIds, Moment, open_playback
 from sem_field_ros.ros.player_options import PlayerOptions
 from sem_field_ros.ros.qos import clock_qos, image_qos, latched_qos, tf_qos, tf_static_qos
 
@@ -49,10 +49,8 @@ class SequencePlayer(Node):
             FrameIds(o.map_frame, o.odom_frame, o.base_frame, o.camera_frame),
             keep_compressed=o.keep_topics,
         )
-        self._out = {stream: self._publisher(stream) for stream in self._playback.kinds}
-        if not o.publish_labels:
-            for stream in (LABELS, LABEL_INFO):
-                self._out.pop(stream, None)
+        unwanted = (LABELS, LABEL_INFO) * (not o.publish_labels) + (DEPTH,) * (not o.publish_depth)
+        self._out = {stream: self._publisher(stream) for stream in self._playback.kinds if stream not in unwanted}
         self._clock_out = self.create_publisher(Clock, "/clock", clock_qos()) if o.publish_clock else None
         self._clock_due = 0.0
         self._finished = self.create_publisher(Bool, "~/finished", latched_qos())

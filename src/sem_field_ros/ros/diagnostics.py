@@ -59,7 +59,8 @@ def _silence(snapshot: Snapshot, topic: str, silent_s: float, options: MapperOpt
         return OK, ""
     level = ERROR if silent_s >= options.error_input_timeout_s else WARN
     if topic in snapshot.never_came:
-        return level, f"{topic} never came: check the camera driver, the topic's remapping and its QoS"
+        hint = " (a camera without depth: geometry: predicted)" if "depth" in topic else ""
+        return level, f"{topic} never came: check the camera driver, the topic's remapping and its QoS{hint}"
     return level, f"{topic} silent for {silent_s:.1f} s"
 
 

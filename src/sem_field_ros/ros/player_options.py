@@ -27,6 +27,7 @@ class PlayerOptions:
     image_reliability: str = setting("reliable", "of the image publishers", choices=("best_effort", "reliable"))
     publish_clock: bool = setting(True, "publish /clock; other nodes then need use_sim_time: true")
     clock_rate_hz: float = setting(50.0, "how often /clock is published", minimum=1.0, maximum=1000.0)
+    publish_depth: bool = setting(True, "publish the sequence's depth images, where it has any")
     publish_labels: bool = setting(True, "publish the sequence's label images, where it has any")
     label_set: str = setting("", "folders: label set of the label images; empty = what meta.json says")
     map_frame: str = setting("map", "folders: world frame of the poses")

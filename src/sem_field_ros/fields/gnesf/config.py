@@ -22,6 +22,8 @@ class GnesfConfig:
     semantics   what the views vote with: class `probabilities`, `logits`, or no vote: classes predicted `direct`ly from
                 the feature statistics (Table 4)
     visibility  whether views whose ray to the point is blocked are left out (Sec. 4.2)
+    context     whether the 3-D U-Net is given more than the paper's B: where cells lie in the cube, how many views see
+                them, and the mean and variance of the images' colours, at their full resolution
     samples     samples a ray                        near_m, far_m  where they lie, metres from the camera
     band        the tr of Eq. 8 as a share of the truncation: with tr itself, samples in free space, whose distance is
                 cut off at the truncation, would weigh 79 % of what the surface does and pull it to the camera
@@ -34,6 +36,7 @@ class GnesfConfig:
     geometry: str = "sdf"
     semantics: str = "probabilities"
     visibility: bool = True
+    context: bool = True
     base: tuple[int, int] = (64, 32)
     head: tuple[int, int] = (16, 8)
     samples: int = 64
@@ -59,8 +62,8 @@ def paper(classes: int) -> GnesfConfig:
 
 
 def compact(classes: int) -> GnesfConfig:
-    """Trains on two processor cores: 48^3 cells of 8 cm."""
-    return GnesfConfig(classes, volume=VolumeConfig(48, 0.08, (16, 24, 32)), samples=48)
+    """Trains on two processor cores: 40^3 cells of 9 cm."""
+    return GnesfConfig(classes, 16, volume=VolumeConfig(40, 0.09, (16, 24, 32)), samples=40, far_m=4.0)
 
 
 def tiny(classes: int) -> GnesfConfig:

@@ -6,7 +6,7 @@ a camera. The equations are those of Chen et al., "GNeSF: Generalizable Neural S
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -18,10 +18,18 @@ from sem_field_ros.fields.gnesf.rays import Rays, camera_rays
 from sem_field_ros.fields.gnesf.rendering import density_weights, render, sample_along_rays, sdf_weights
 from sem_field_ros.fields.gnesf.views import Projection, SourceViews, project_points, sample_maps
 from sem_field_ros.fields.gnesf.visibility import visible_by_sdf
-from sem_field_ros.fields.gnesf.volume import GeometryHead, Volume, VolumeNet, feature_volume
+from sem_field_ros.fields.gnesf.volume import (
+    CONTEXT_CHANNELS,
+    GeometryHead,
+    Volume,
+    VolumeNet,
+    cell_context,
+    feature_volume,
+)
 from sem_field_ros.fields.gnesf.voting import SoftVoting, VotingConfig, masked_moments, masked_softmax
 from sem_field_ros.geometry.camera import Intrinsics
 
+KIND = "gnesf_field"  # of weights files
 _MIN_WEIGHT = 1e-3  # samples of less weight are not asked for their classes
 _COLORS = 3
 
@@ -74,12 +82,22 @@ class Gnesf(nn.Module):
         self.config = config
         d, m = config.features, config.volume.channels[0]
         self.image_net = FeatureNet(d, config.image_channels)
-        self.volume_net = VolumeNet(2 * d, config.volume.channels)
+        extra = CONTEXT_CHANNELS if config.context else 0
+        self.volume_net = VolumeNet(2 * d + extra, config.volume.channels)
         self.geometry = GeometryHead(m, config.geometry, config.volume.truncation_m)
         self.voting = SoftVoting(VotingConfig(d, cues=3, context=m, base=config.base, head=config.head))
         self.coloring = SoftVoting(VotingConfig(d, cues=3, context=m, base=config.base, head=config.head))
         if config.semantics == "direct":
             self.direct = nn.Sequential(nn.Linear(2 * d + m, 64), nn.ELU(), nn.Linear(64, config.classes))
+
+    def forward(
+        self, observations: SourceImages, center: Tensor | None, points: Tensor, rays: Rays
+    ) -> tuple[Tensor, RenderedRays]:
+        """For training: the geometry head's value at points [P, 3] and the rendered rays, of one window."""
+        scene = self.encode(observations, center)
+        encoded, inside = scene.volume.sample(points)
+        random = torch.Generator(points.device).manual_seed(int(torch.randint(2**31, (1,))))
+        return self._geometry_at(scene, points, encoded, inside), self.render_rays(scene, rays, random)
 
     # -- encode -----------------------------------------------------------------------------------------------------
 
@@ -94,10 +112,17 @@ class Gnesf(nn.Module):
             (images.shape[3], images.shape[2]),
             observations.depth,
         )
+        return self.encode_views(views, images, center)
+
+    def encode_views(self, views: SourceViews, images: Tensor, center: Tensor | None = None) -> GnesfScene:
+        """The same with the features of the images [V, 3, H, W] at hand: a keyframe's are computed once."""
         config = self.config.volume
         half = 0.5 * config.cells * config.cell_m
         corner = (common_center(views, half) if center is None else center) - half
         statistics, seen = feature_volume(views, corner, config)
+        if self.config.context:
+            colors = feature_volume(replace(views, features=images), corner, config)[0]
+            statistics = torch.cat([statistics, cell_context(colors, seen, len(views))])
         values = self.volume_net(statistics[None])[0]
         return GnesfScene(views, images, Volume(values, corner, config.cell_m), seen)
 

@@ -65,6 +65,21 @@ def feature_volume(
     return torch.cat(parts).T.reshape(-1, n, n, n), torch.cat(counts).reshape(n, n, n)
 
 
+CONTEXT_CHANNELS = 10
+
+
+def cell_context(colors: Tensor, seen: Tensor, views: int) -> Tensor:
+    """What helps beside B: colours' mean and deviation, share of the views, place in the cube -1..1 [10, n, n, n].
+
+    colors [6, n, n, n] mean and variance; seen [n, n, n] number of `views` that a cell projects into
+    """
+    n = seen.shape[0]
+    axis = torch.linspace(-1, 1, n, device=seen.device, dtype=colors.dtype)
+    place = torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"))
+    share = seen[None].to(colors) / views
+    return torch.cat([colors[:3] * 2 - 1, colors[3:].sqrt() * 4, share, place])
+
+
 def _block(channels_in: int, channels_out: int) -> nn.Sequential:
     return nn.Sequential(
         nn.Conv3d(channels_in, channels_out, 3, padding=1, bias=False),

@@ -1,0 +1,85 @@
+"""Plane sweep: how well a view's surroundings match those of other views, at each of a number of depths.
+
+A pixel's surroundings are a patch of grey values less their mean, divided by their norm: the product of two such
+patches is their zero-mean normalised cross-correlation, whatever exposure and contrast (Collins 1996; Gallup 2007).
+Patches are kept as their lowest cosine coefficients, without the constant one, which is half the work.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import avg_pool2d, conv2d, grid_sample, pad
+
+_LUMA = (0.299, 0.587, 0.114)
+
+
+@dataclass(frozen=True)
+class SweepConfig:
+    """`planes` depths from near_m to far_m at equal ratios; patches of `patch`^2 pixels at half the image's size.
+
+    order  cosine coefficients (u, v) of a patch are kept while u + v <= order and both <= order - 1
+    noise  contrast (standard deviation of grey values 0..1) below which a patch counts as flat and matches nothing
+    """
+
+    planes: int = 48
+    near_m: float = 0.4
+    far_m: float = 8.0
+    patch: int = 5
+    order: int = 4
+    noise: float = 0.01
+
+    def depths(self) -> Tensor:
+        """[planes] metres, ascending."""
+        return torch.exp(torch.linspace(math.log(self.near_m), math.log(self.far_m), self.planes))
+
+
+def patches(images: Tensor, config: SweepConfig) -> Tensor:
+    """Normalised patches [V, P, H/2, W/2] of images [V, 3, H, W] RGB 0..1 (even H, W)."""
+    grey = avg_pool2d((images * images.new_tensor(_LUMA)[:, None, None]).sum(dim=1, keepdim=True), 2)
+    kernels = cosine_kernels(config.patch, config.order).to(images)
+    coefficients = conv2d(pad(grey, (config.patch // 2,) * 4, mode="replicate"), kernels[:, None])
+    return coefficients / (coefficients.square().sum(dim=1, keepdim=True) + (config.patch * config.noise) ** 2).sqrt()
+
+
+def cosine_kernels(size: int, order: int) -> Tensor:
+    """Orthonormal cosine patterns [P, size, size] (the DCT-II's) of the lowest frequencies but the constant one."""
+    place = torch.arange(size) + 0.5
+    waves = torch.stack([torch.cos(math.pi * k * place / size) for k in range(min(order, size))])
+    waves = waves / waves.norm(dim=1, keepdim=True)
+    kept = [(u, v) for u in range(len(waves)) for v in range(len(waves)) if 0 < u + v <= order]
+    return torch.stack([waves[u][:, None] * waves[v] for u, v in kept])
+
+
+def match_scores(
+    reference: Tensor, sources: Tensor, K: Tensor, T_source_reference: Tensor, depths: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Scores of V sources at D depths of each reference pixel at a quarter of the image's size.
+
+    reference [P, h, w] and sources [V, P, h, w] are patches; K [1 + V, 3, 3] of images of that size, the reference's
+    first; T_source_reference [V, 4, 4] -> scores [V, D, h/2, w/2] in -1..1 (0 outside) and where they are [same] bool
+    """
+    _, height, width = reference.shape
+    wanted = avg_pool2d(reference[None], 2)[0]
+    wanted = wanted / wanted.norm(dim=0, keepdim=True).clamp(min=1.0)
+    rows, columns = wanted.shape[1:]
+    v, u = torch.meshgrid(
+        torch.arange(rows, device=K.device) * 2 + 0.5, torch.arange(columns, device=K.device) * 2 + 0.5, indexing="ij"
+    )
+    ray = torch.stack([(u - K[0, 0, 2]) / K[0, 0, 0], (v - K[0, 1, 2]) / K[0, 1, 1], torch.ones_like(u)]).reshape(3, -1)
+    scores, inside = [], []
+    for source, camera, T in zip(sources, K[1:], T_source_reference, strict=True):
+        points = (T[:3, :3] @ ray)[None] * depths[:, None, None] + T[:3, 3, None]  # [D, 3, h * w]
+        z = points[:, 2]
+        image = camera @ points
+        pixel = image[:, :2] / z.clamp(min=1e-3)[:, None]
+        grid = (pixel + 0.5) / pixel.new_tensor([width, height])[:, None] * 2 - 1
+        seen = (z > 0.05) & (grid.abs() < 1).all(dim=1)
+        sampled = grid_sample(source[None], grid.permute(0, 2, 1)[None].to(source.dtype), align_corners=False)[0]
+        score = (sampled * wanted.reshape(wanted.shape[0], 1, -1)).sum(dim=0)  # [D, h * w]
+        scores.append((score * seen).reshape(len(depths), rows, columns))
+        inside.append(seen.reshape(len(depths), rows, columns))
+    return torch.stack(scores), torch.stack(inside)

@@ -1,0 +1,218 @@
+"""Training recipe of a whole GNeSF: windows of posed views in, weights of the field out (Sec. 4.3 of the paper).
+
+Losses: cross-entropy of rendered class probabilities (Eq. 6), absolute error of rendered colours, and, where depth
+images exist, the signed distance at points near surfaces and in free space (`sdf`) or of rendered depth (`density`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from sem_field_ros.evaluation.metrics import Confusion
+from sem_field_ros.fields.gnesf.config import GnesfConfig, compact, paper, tiny
+from sem_field_ros.fields.gnesf.model import KIND, Gnesf, RenderedRays, SourceImages
+from sem_field_ros.fields.gnesf.ray_depth import surface_depth
+from sem_field_ros.fields.gnesf.rays import Rays, pixel_rays
+from sem_field_ros.fields.gnesf.rendering import probability_cross_entropy
+from sem_field_ros.geometry.camera import Intrinsics
+from sem_field_ros.labels import LabelSet, label_set_to_dict
+from sem_field_ros.training.gnesf_settings import FieldTraining
+from sem_field_ros.training.gnesf_windows import PosedScene, WindowConfig, draw_window
+from sem_field_ros.training.labelled_frames import VALIDATION
+from sem_field_ros.training.recipe import ParameterGroup, decayed, random_for
+from sem_field_ros.weights import WeightsCard, load_into, load_weights, save_weights
+
+NETWORKS: dict[str, Callable[[int], GnesfConfig]] = {"compact": compact, "paper": paper, "tiny": tiny}
+_NEAR_M = 0.1  # depth is right within this
+_BALANCE = 3.0  # weight of the sign's neighbourhood: what decides where the surface is
+
+
+class FieldRecipe:
+    """A Recipe over scenes in memory. `data` describes them for the card; `init` is a weights file to start from."""
+
+    name = KIND
+
+    def __init__(
+        self,
+        config: FieldTraining,
+        labels: LabelSet,
+        training: Sequence[PosedScene],
+        validation: Sequence[PosedScene],
+        data: dict[str, Any],
+        init: Path | None = None,
+    ) -> None:
+        self.config, self.labels, self.data, self.init = config, labels, data, init
+        self.training, self.validation = training, validation
+        self.architecture = dataclasses.replace(
+            NETWORKS[config.network](len(labels)),
+            geometry=config.geometry,
+            semantics=config.semantics,
+            visibility=config.visibility,
+        )
+        volume = self.architecture.volume
+        self._window = WindowConfig(
+            config.views, config.points, config.rays, volume.cells * volume.cell_m, volume.truncation_m
+        )
+
+    def settings(self) -> dict[str, Any]:
+        return {
+            **dataclasses.asdict(self.config),
+            "label_set": self.labels.name,
+            "init": str(self.init or ""),
+            "training_scenes": [scene.name for scene in self.training],
+            "validation_scenes": [scene.name for scene in self.validation],
+        }
+
+    def build_model(self) -> Gnesf:
+        model = Gnesf(self.architecture)
+        if self.init:
+            load_into(model, load_weights(self.init, KIND)[0], str(self.init))
+        return model
+
+    def parameter_groups(self, model: nn.Module) -> list[ParameterGroup]:
+        return decayed(model.parameters())
+
+    def samples(self) -> FieldRecipe:
+        return self
+
+    def __getitem__(self, n: int) -> dict[str, Any]:
+        """Sample n: a window of a random scene."""
+        random = random_for(self.config.seed, n)
+        return draw_window(self.training[int(random.integers(len(self.training)))], self._window, random)
+
+    def collate(self, samples: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return samples
+
+    def loss(self, model: nn.Module, batch: list[dict[str, Any]]) -> tuple[Tensor, dict[str, Tensor]]:
+        """The mean over the windows, one after the other: their volumes would not fit into memory side by side."""
+        parts = [self._window_loss(model, window) for window in batch]
+        logs = {name: torch.stack([part[name].detach() for part in parts]).mean() for name in parts[0]}
+        return torch.stack([sum(part.values(), torch.zeros(())) for part in parts]).mean(), logs
+
+    def _window_loss(self, model: nn.Module, window: dict[str, Any]) -> dict[str, Tensor]:
+        config = self.config
+        rays = _rays(window)
+        value, rendered = model(observations(window), window["center"], window["points"], rays)
+        if config.geometry == "sdf":
+            geometry = sdf_loss(value, window["sdf"], self._window.truncation_m)
+        else:
+            geometry = _depth_loss(rendered, window["depth"] * rays.scale)
+        return {
+            "geometry": config.depth_weight * geometry,
+            "classes": config.class_weight * probability_cross_entropy(rendered.classes, window["label"]),
+            "color": config.color_weight * _color_loss(rendered, window["rgb"]),
+        }
+
+    def validate(self, model: nn.Module) -> dict[str, float]:
+        """On fixed windows: mIoU and PSNR of rays of target views, and how good the depth of reference views is.
+
+        score  the mean of mIoU and, for an sdf, of the share of pixels with depth that are predicted within 10 cm
+        """
+        assert isinstance(model, Gnesf)
+        device = next(model.parameters()).device
+        confusion = Confusion(len(self.labels))
+        squared: list[Tensor] = []
+        errors: list[Tensor] = []
+        asked = 0
+        for window in map(_to(device), self._validation_windows()):
+            scene = model.encode(observations(window), window["center"])
+            rendered = model.render_rays(scene, _rays(window))
+            index = torch.where(rendered.opacity > 0.1, rendered.classes.argmax(dim=1), -1)
+            confusion.add(window["label"].cpu().numpy(), index.cpu().numpy())
+            squared.append((rendered.rgb.clamp(0, 1) - window["rgb"]).square().flatten())
+            if self.config.geometry == "sdf":
+                depth, wanted = self._reference_depth(model, scene, window)
+                asked += int((wanted > 0).sum())
+                errors.append((depth - wanted)[(wanted > 0) & (depth > 0)].abs())
+        miou = confusion.scores().miou
+        scores = {"miou": miou, "psnr": -10 * float(torch.cat(squared).mean().clamp(min=1e-9).log10())}
+        if self.config.geometry == "density":
+            return {"score": miou, **scores}
+        error = torch.cat(errors)
+        right = float((error < _NEAR_M).sum()) / max(asked, 1)
+        scores |= {"depth_right": right, "depth_answered": len(error) / max(asked, 1)}
+        scores |= {"depth_error_m": float(error.median()) if len(error) else float("inf")}
+        return {"score": (miou + right) / 2, **scores}
+
+    def _validation_windows(self) -> list[dict[str, Any]]:
+        count = self.config.validation_windows
+        return [
+            draw_window(self.validation[n % len(self.validation)], self._window, random_for(1, n), augment=False)
+            for n in range(count)
+        ]
+
+    def _reference_depth(self, model: Gnesf, scene: Any, window: dict[str, Any]) -> tuple[Tensor, Tensor]:
+        """Predicted and true depth [h, w] of the reference view; only what lies in the cube is asked for."""
+        wanted = window["reference_depth"]
+        images = window["images"]
+        camera = Intrinsics.from_matrix(window["K"][0].cpu().numpy(), images.shape[3], images.shape[2])
+        camera = camera.scaled(wanted.shape[1], wanted.shape[0])
+        T = torch.linalg.inv(window["T_camera_window"][0])
+        return surface_depth(model, scene, camera, T), torch.where(wanted < self._window.side_m, wanted, 0)
+
+    def save(self, model: nn.Module, path: Path, facts: dict[str, Any]) -> None:
+        assert isinstance(model, Gnesf)
+        card = WeightsCard(
+            kind=KIND,
+            architecture=model.config.as_dict(),
+            label_set=label_set_to_dict(self.labels),
+            output={"image_width": self.config.image_width, "views": self.config.views},
+            data=self.data,
+            training={k: v for k, v in facts.items() if k != "validation"} | {KIND: dataclasses.asdict(self.config)},
+            scores={VALIDATION: facts["validation"]},
+            git_revision=facts["git_revision"],
+        )
+        save_weights(path, model.state_dict(), card)
+
+
+def observations(window: dict[str, Any]) -> SourceImages:
+    """The sources of a sample."""
+    return SourceImages(window["images"], window["classes"], window["K"], window["T_camera_window"])
+
+
+def sdf_loss(predicted: Tensor, wanted: Tensor, truncation_m: float) -> Tensor:
+    """Mean absolute error of signed distances [P] as a share of the truncation, more where the surface is near.
+
+    Points with NaN, which no view knows anything about, do not count.
+    """
+    known = ~torch.isnan(wanted)
+    if not known.any():
+        return predicted.sum() * 0
+    target = wanted[known] / truncation_m
+    weight = 1 + (_BALANCE - 1) * (target.abs() < 0.9)
+    return ((predicted[known] / truncation_m - target).abs() * weight).sum() / weight.sum()
+
+
+def _depth_loss(rendered: RenderedRays, distance: Tensor) -> Tensor:
+    known = distance > 0
+    if not known.any():
+        return rendered.depth.sum() * 0
+    missing = (1 - rendered.opacity)[known].mean()
+    return (rendered.depth - distance)[known].abs().mean() + missing
+
+
+def _color_loss(rendered: RenderedRays, rgb: Tensor) -> Tensor:
+    """Of the rays that meet something: a window does not see everything its target sees."""
+    met = rendered.opacity.detach() > 0.1
+    if not met.any():
+        return rendered.rgb.sum() * 0
+    share = rendered.rgb[met] / rendered.opacity[met, None].clamp(min=0.1)
+    return (share - rgb[met]).abs().mean()
+
+
+def _rays(window: dict[str, Any]) -> Rays:
+    K = window["target_K"].cpu().numpy()
+    size = np.ceil(2 * K[:2, 2] + 1).astype(int)  # pixel_rays only needs the intrinsics
+    camera = Intrinsics.from_matrix(K, max(1, int(size[0])), max(1, int(size[1])))
+    return pixel_rays(window["pixels"], camera, window["T_window_target"])
+
+
+def _to(device: torch.device) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    return lambda window: {name: value.to(device) for name, value in window.items()}

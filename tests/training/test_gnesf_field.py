@@ -1,0 +1,109 @@
+"""The whole field's training: distances fused as a TSDF's, windows that depend on their number, a loss that falls."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from sem_field_ros.cli import main
+from sem_field_ros.fields.gnesf.window import camera_from_window, level_frame
+from sem_field_ros.labels import load_label_set
+from sem_field_ros.training.config import LoopConfig
+from sem_field_ros.training.gnesf import FieldRecipe, sdf_loss
+from sem_field_ros.training.gnesf_settings import FieldTraining
+from sem_field_ros.training.gnesf_windows import PosedScene, fused_distance, pick_views, read_scenes
+from sem_field_ros.training.loop import train
+from sem_field_ros.weights import load_card
+
+from .posed import write_rooms
+
+LABELS = load_label_set("scannet20")
+SIZES = {"network": "tiny", "image_width": 64, "views": 4, "points": 1024, "rays": 24, "validation_windows": 2}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("rooms")
+    write_rooms(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def scenes(data: Path) -> list[PosedScene]:
+    return read_scenes([data / "train" / "room0"], LABELS, None, 64)
+
+
+def losses(run: Path, name: str) -> list[float]:
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    return [line[name] for line in lines if name in line]
+
+
+def loop(steps: int, **more: object) -> LoopConfig:
+    fixed = {"batch": 1, "lr": 5e-3, "warmup": 5, "validate_every": 0, "log_every": 1, "device": "cpu"}
+    return LoopConfig(steps=steps, **{**fixed, **more})
+
+
+def test_distances_are_fused_as_a_tsdf_fuses_them() -> None:
+    K = torch.tensor([[50.0, 0, 9.5], [0, 50.0, 7.5], [0, 0, 1]]).repeat(2, 1, 1)
+    poses = torch.eye(4).repeat(2, 1, 1)
+    depth = torch.stack([torch.full((15, 20), 2.0), torch.full((15, 20), 2.2)])
+    points = torch.tensor(
+        [[0, 0, 1.0], [0, 0, 1.9], [0, 0, 2.15], [0, 0, 2.25], [0, 0, 3.0], [0, 0, -1.0], [9.0, 0, 1]]
+    )
+    found = fused_distance(points, depth, K, poses, truncation_m=0.2)
+    # 2.25 is 0.25 behind the first surface, which then knows nothing
+    wanted = [0.2, (0.1 + 0.2) / 2, (-0.15 + 0.05) / 2, -0.05, np.nan, np.nan, np.nan]
+    assert np.allclose(found.numpy(), wanted, atol=1e-5, equal_nan=True)
+
+
+def test_the_window_looks_along_x_with_z_up() -> None:
+    T = np.eye(4)
+    T[:3, :3] = np.stack([[0, -1, 0], [0, 0, -1], [1, 0, 0]], axis=1)  # looks along the world's x
+    T[:3, 3] = (1, 2, 3)
+    assert np.allclose(level_frame(T)[:3, :3], np.eye(3)) and np.allclose(level_frame(T)[:3, 3], (1, 2, 3))
+    ahead = np.append(camera_from_window(T, level_frame(T)).numpy() @ [2, 0, 0, 1], [])
+    assert np.allclose(ahead, [0, 0, 2, 1], atol=1e-6)
+    down = np.eye(4)
+    down[:3, :3] = np.stack([[0, -1, 0], [-1, 0, 0], [0, 0, -1]], axis=1)  # straight down, the image's top ahead in x
+    assert np.allclose(level_frame(down)[:3, 0], [1, 0, 0])
+
+
+def test_views_are_others_than_the_target() -> None:
+    for n in range(50):
+        frames = 2 + n % 12
+        sources, target = pick_views(frames, 5, np.random.default_rng(n))
+        assert len(set(sources)) == len(sources) <= 5 and all(0 <= i < frames for i in [*sources, target])
+        assert frames < 3 or target not in sources
+
+
+def test_points_nobody_knows_do_not_count() -> None:
+    predicted = torch.tensor([0.1, 0.1, 9.0], requires_grad=True)
+    loss = sdf_loss(predicted, torch.tensor([0.2, 0.0, torch.nan]), 0.2)
+    assert np.isclose(float(loss.detach()), (0.5 * 1 + 0.5 * 3) / 4)
+    loss.backward()
+    assert predicted.grad is not None and predicted.grad[2] == 0
+
+
+@pytest.mark.parametrize("geometry", ["sdf", "density"])
+def test_the_loss_falls(geometry: str, scenes: list[PosedScene], tmp_path: Path) -> None:
+    recipe = FieldRecipe(FieldTraining(geometry=geometry, **SIZES), LABELS, scenes, scenes, {})
+    result = train(recipe, loop(60), tmp_path)
+    found = losses(tmp_path, "geometry")
+    assert np.mean(found[-10:]) < 0.9 * np.mean(found[:5])
+    assert result.best is not None
+
+
+def test_the_command_trains_resumes_and_exports(data: Path, tmp_path: Path) -> None:
+    flags = [f"--{name.replace('_', '-')}={value}" for name, value in SIZES.items()]
+    command = ["train", "field", "--data", str(data), "--out", str(tmp_path / "run"), "--segmenter", "noisy:0"]
+    command += [*flags, "--batch", "1", "--steps", "3", "--device", "cpu", "--threads", "1"]
+    assert main([*command, "--max-minutes", "0.0001"]) == 0
+    assert main([*command, "--resume"]) == 0
+    assert main(["train", "export", str(tmp_path / "run"), str(tmp_path / "field")]) == 0
+    card = load_card(tmp_path / "field" / "field.safetensors")
+    assert card.kind == "gnesf_field" and card.data["training"]["scenes"] == ["room0"]
+    assert card.training["step"] == 3 and len(card.training["commands"]) == 2
