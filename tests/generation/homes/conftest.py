@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import shapely
 
-from sem_field_ros.generation.catalogue import DEFAULT_SOURCE, JAR, RESOURCES, Assets
+from sem_field_ros.generation.catalogue import DEFAULT_SOURCE, JAR, Assets
+from sem_field_ros.generation.catalogue_extraction import RESOURCES
 from sem_field_ros.generation.homes import home_scenes
 from sem_field_ros.generation.homes.placing import SLACK, TUCKED, Space
 from sem_field_ros.generation.scene import HomeScene

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from sem_field_ros.errors import DataError
-from sem_field_ros.generation.catalogue import Assets, read_catalogue
+from sem_field_ros.generation.catalogue import Assets
+from sem_field_ros.generation.catalogue_extraction import read_catalogue
 from sem_field_ros.generation.class_table import classes_by_material, role_of_model, roles, split_of
 from sem_field_ros.labels import load_label_set
 

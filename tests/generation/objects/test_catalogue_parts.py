@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from sem_field_ros.errors import DataError
-from sem_field_ros.generation.catalogue import DEFAULT_SOURCE, INSTALL, Assets, CatalogueModel
+from sem_field_ros.generation.catalogue import DEFAULT_SOURCE, Assets, CatalogueModel
+from sem_field_ros.generation.catalogue_extraction import INSTALL
 from sem_field_ros.generation.obj_model import read_obj
 from sem_field_ros.generation.objects.catalogue_parts import (
     DROP,
