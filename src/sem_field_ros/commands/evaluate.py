@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from sem_field_ros.commands import evaluate_votes
+from sem_field_ros.commands import evaluate_picture, evaluate_votes
 from sem_field_ros.commands.argument_types import positive
 from sem_field_ros.errors import DataError, SegmenterError
 from sem_field_ros.mapping.config import FUSIONS, MapConfig
@@ -47,6 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     models.add_argument("--benchmark", default="mini", metavar="NAME", help="name in the results (default mini)")
     models.set_defaults(segmenter=None, mesh=None, sequence_label_set=None)
     evaluate_votes.add_arguments(kinds.add_parser("votes", help=evaluate_votes.HELP))
+    evaluate_picture.add_arguments(kinds.add_parser("picture", help=evaluate_picture.HELP))
     for kind in (sequences, bag, models):
         kind.set_defaults(evaluate=_maps)
     for kind in (sequences, bag):

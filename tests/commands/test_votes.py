@@ -1,0 +1,67 @@
+"""`sem-field train gnesf` and `evaluate votes` on a tiny room, from the flags to weights and tables."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from sem_field_ros import cli
+from sem_field_ros.mapping.learned_fusion import load_fusion
+
+SMALL = ["--max-voxels", "150", "--max-views", "4", "--voxel-size-m", "0.1"]
+
+
+@pytest.fixture(scope="module")
+def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("votes") / "tiny"
+    arguments = ["generate", "room", "--out", str(path), "--frames", "6", "--width", "160", "--fast"]
+    assert cli.main(arguments) == 0
+    return path
+
+
+@pytest.fixture(scope="module")
+def run(room: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("voter") / "run"
+    loop = ["--steps", "3", "--batch", "2", "--rows", "64", "--warmup", "1", "--device", "cpu"]
+    command = ["train", "gnesf", "--training", str(room), "--validation", str(room), "--out", str(out)]
+    assert cli.main([*command, *SMALL, *loop]) == 0
+    return out
+
+
+def test_a_voter_is_trained_and_knows_whose_votes_it_reads(run: Path, room: Path) -> None:
+    fusion, card = load_fusion(run / "best.safetensors")
+    assert card.output["segmenter"] == "homes" and fusion.encoder == card.output["encoder"] != ""
+    assert card.data["training"] == {"scenes": ["tiny"], "voxels": 150}
+    assert {"miou", "bayesian", "majority", "last_wins", "confidence"} <= card.scores["validation"].keys()
+    assert (run / "votes" / "tiny.depth.safetensors").is_file()
+
+
+def test_weights_and_hand_made_fusions_side_by_side(
+    run: Path, room: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "votes.json"
+    command = ["evaluate", "votes", str(room), "--weights", str(run / "best.safetensors"), *SMALL]
+    assert cli.main([*command, "--spoilt", "0", "0.5", "--seeds", "2", "--out", str(out)]) == 0
+    rows = {(r["benchmark"], r["method"], r["metric"]): r["value"] for r in json.loads(out.read_text())}
+    clean, spoilt = "tiny/homes/scannet20", "tiny/homes/scannet20, 50% spoilt"
+    assert {method for _, method, _ in rows} == {"run", "bayesian", "majority", "last_wins", "confidence"}
+    assert rows[spoilt, "bayesian", "accuracy_3d"] < rows[clean, "bayesian", "accuracy_3d"]
+    assert clean in capsys.readouterr().out
+
+
+def test_unknown_segmenters_and_sequences_are_one_line(room: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["evaluate", "votes", str(room), "--segmenter", "nobody"]) == 2
+    assert "segmenter 'nobody' is unknown" in capsys.readouterr().err
+    assert cli.main(["evaluate", "votes", "/nowhere"]) == 2
+    assert len(capsys.readouterr().err.strip().splitlines()) == 1
+
+
+def test_maps_by_two_fusions_in_one_picture(room: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "sub" / "sides.png"
+    command = ["evaluate", "picture", str(room), "--voxel-size-m", "0.1", "--min-weight", "1", "--out", str(out)]
+    assert cli.main([*command, "--rows", "2", "--width", "64", "--fusions", "bayesian", "last_wins"]) == 0
+    assert out.read_bytes()[:4] == b"\x89PNG"
+    assert cli.main([*command, "--fusions", "bayesian"]) == 2
+    assert "at least two" in capsys.readouterr().err
