@@ -75,6 +75,14 @@ def test_a_segmenter_without_features_can_vote_too() -> None:
     assert fusion.reduce(ClassProbabilities(values, torch.zeros(7, 4, 4))) is None, "of another size"
 
 
+def test_the_voter_goes_where_the_features_are() -> None:
+    """`meta` stands for another device: it has no values, but every computer has it."""
+    fusion = LearnedFusion(voter())
+    said = ClassProbabilities(torch.zeros(2, 3, 4), torch.zeros(5, 3, 4, device="meta"))
+    reduced = fusion.reduce(said)
+    assert reduced is not None and reduced.device.type == "meta" and reduced.shape == (4, 3, 4)
+
+
 def test_a_saved_map_goes_on_voting_with_its_features() -> None:
     fusion = LearnedFusion(voter())
     semantic_map = mapped(fusion)

@@ -24,12 +24,22 @@ class LearnedFusion:
     def __init__(self, voter: MapVoter, encoder: str = "") -> None:
         """`encoder` of the features that the voter was trained with, see ClassProbabilities."""
         self.voter, self.encoder = voter.eval(), encoder
-        self._vote = voter if voter.config.pooling == "direct" else FastMapVoter(voter)
         self.features = voter.config.features
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        self._vote = self.voter if self.voter.config.pooling == "direct" else FastMapVoter(self.voter)
+
+    def _follow(self, tensor: Tensor) -> None:
+        """Be on the device of what is asked about."""
+        if tensor.device != self.voter.projection.weight.device:
+            self.voter.to(tensor.device)
+            self._lay_out()
 
     @torch.inference_mode()
     def fuse(self, votes: Votes) -> Tensor:
         """See Fusion.fuse."""
+        self._follow(votes.samples)
         n, k, _ = votes.samples.shape
         features = votes.samples.new_zeros(n, k, self.features) if votes.features is None else votes.features
         cues = votes.samples.new_zeros(n, k, MAP_CUES) if votes.cues is None else votes.cues
@@ -42,6 +52,7 @@ class LearnedFusion:
         features = probabilities.features
         if features is None or probabilities.encoder != self.encoder or features.shape[0] != self.voter.config.encoder:
             return None
+        self._follow(features)
         return self.voter.reduce(features[None].float())[0]
 
 

@@ -14,8 +14,7 @@ import torch
 from torch import Tensor
 
 from sem_field_ros.frame import PosedFrame
-from sem_field_ros.geometry.camera import Intrinsics, project
-from sem_field_ros.geometry.poses import inverse, transform_points
+from sem_field_ros.geometry.camera import Intrinsics
 from sem_field_ros.geometry.raycast import MeshRaycaster
 from sem_field_ros.geometry.tsdf import BLOCK, TsdfConfig, unique_keys
 from sem_field_ros.geometry.tsdf_backends import make_tsdf
@@ -27,6 +26,7 @@ from sem_field_ros.mapping.fusions import make_fusion
 from sem_field_ros.mapping.map_file import MapState
 from sem_field_ros.mapping.map_state import MapHeader, block_keys, fill_blocks, fill_votes, pack_map, read_header
 from sem_field_ros.mapping.point_query import query_points
+from sem_field_ros.mapping.seen_blocks import SeenBlocks
 from sem_field_ros.mapping.surface import PointSamples, RenderedView, Surface, SurfaceUpdate, merge_surfaces
 from sem_field_ros.mapping.view_samples import sample_view
 from sem_field_ros.mapping.votes import VoteTable
@@ -64,6 +64,7 @@ class SemanticMap:
         self.votes = VoteTable(
             self.volume.capacity, c.views_per_voxel, len(self.labels), self.volume.tsdf.device, self.fusion.features
         )
+        self._seen = SeenBlocks(self.volume)
         self.keyframes = 0
         self.frames = 0
         self.evicted_blocks = 0
@@ -85,11 +86,11 @@ class SemanticMap:
         if frame.depth is None:
             return
         self.frames += 1
-        keys = self.volume.visible_block_keys(frame.depth, frame.depth_camera, frame.T_world_camera)
+        keys = self._seen.surface(frame)
         if len(keys) == 0:
             return
         if self.frames % _CARVE_EVERY == 0:
-            keys = unique_keys(torch.cat([keys, self._free_blocks(frame)]))[0]
+            keys = unique_keys(torch.cat([keys, self._seen.free_space(frame)]))[0]
         keys = keys[: self.config.max_blocks]
         self._make_room(keys, frame.T_world_camera[:3, 3])
         self.volume.activate(keys)
@@ -100,18 +101,6 @@ class SemanticMap:
         if self.frames % 16 == 0:
             self.volume.weight.clamp_(max=self.config.max_weight)
         self._whole = self._raycaster = None
-
-    def _free_blocks(self, frame: PosedFrame) -> Tensor:
-        """Keys [n, 3] of blocks that this frame looks through: what stood there has gone (people, doors, drift)."""
-        assert frame.depth is not None
-        keys, _ = self.volume.keys()
-        side = self.config.voxel_size_m * BLOCK
-        centers = transform_points(inverse(frame.T_world_camera), (keys.numpy() + 0.5) * side)
-        pixels, z = project(centers, frame.depth_camera)
-        u, v = np.rint(np.clip(pixels, -1, 1e6)).astype(np.int64).T
-        inside = (z > 0) & (u >= 0) & (v >= 0) & (u < frame.depth.shape[1]) & (v < frame.depth.shape[0])
-        depth = frame.depth[np.where(inside, v, 0), np.where(inside, u, 0)]
-        return keys[torch.from_numpy(inside & (depth > z))]
 
     def _adopt_blocks(self, keys: Tensor) -> Tensor:
         """Make the blocks [n, 3] of a loaded map exist, to be filled; returns their slots [n]."""
@@ -182,7 +171,7 @@ class SemanticMap:
         self._late.append(view)
         if frame.depth is None or len(self.votes) == 0:
             return
-        keys = self.volume.visible_block_keys(frame.depth, frame.depth_camera, frame.T_world_camera)
+        keys = self._seen.surface(frame)
         slots = self.volume.find(keys)
         self.votes.fuse(self._offer(view, self.votes.rows_in(slots[slots >= 0])), self.fusion)
         names = set(map(tuple, with_lower_neighbours(self.volume, keys).tolist()))

@@ -29,7 +29,8 @@ class FastMapVoter:
         after_base, after_cues = third.weight.detach().split([second.out_features, voter.voting.config.cues], dim=1)
         self._views, self._moments, self._first_bias = views.T, moments.T, first.bias.detach()
         self._after_base, self._after_cues, self._third_bias = after_base.T, after_cues.T, third.bias.detach()
-        self._second, self._fourth, self._last = second, fourth, last
+        self._second, self._fourth_bias, self._last_bias = second, fourth.bias.detach()[:, None], last.bias.detach()
+        self._fourth, self._last = fourth.weight.detach(), last.weight.detach()[0]
 
     @torch.inference_mode()
     def __call__(self, samples: Tensor, features: Tensor, cues: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
@@ -60,7 +61,8 @@ class FastMapVoter:
         hidden = elu_(shared.index_select(0, voxels).addmm_(features.flatten(0, 1).index_select(0, slots), self._views))
         hidden = elu_(self._second(hidden))
         hidden = elu_(torch.addmm(self._third_bias, every, self._after_cues).addmm_(hidden, self._after_base))
-        return self._last(elu_(self._fourth(hidden)))[:, 0]
+        # channels first: with so few of them the product is some three times faster this way
+        return self._last @ elu_(torch.addmm(self._fourth_bias, self._fourth, hidden.T)) + self._last_bias
 
 
 def _linear(layers: nn.Sequential) -> list[nn.Linear]:
