@@ -91,3 +91,13 @@ def test_the_two_implementations_agree():
     own = {tuple(k) for k in slow.visible_block_keys(depth, CAMERA, T).tolist()}
     theirs = {tuple(k) for k in keys.tolist()}
     assert len(own & theirs) / len(own | theirs) > 0.8
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_depth_at_a_few_pixels_is_no_error(backend):
+    """Both look for blocks at every 4th pixel only: what lies between touches nothing, or its own block."""
+    volume = make_tsdf(backend, TsdfConfig(0.05), 256, "cpu")
+    for row, column in [(1, 1), (2, 3), (24, 32), (47, 63)]:
+        depth = np.zeros((48, 64), np.float32)
+        depth[row, column] = 1.0
+        assert volume.visible_block_keys(depth, CAMERA, np.eye(4)).shape[1] == 3

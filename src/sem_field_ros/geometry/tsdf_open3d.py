@@ -64,14 +64,19 @@ class Open3dTsdf:
     def visible_block_keys(self, depth: np.ndarray, camera: Intrinsics, T_world_camera: np.ndarray) -> Tensor:
         if not ((depth >= self.config.depth_min_m) & (depth <= self.config.depth_max_m)).any():
             return torch.zeros((0, 3), dtype=torch.int32)  # Open3D throws on an image without depth
-        keys = self._grid.compute_unique_block_coordinates(
-            self._depth_image(depth),
-            _tensor(camera.matrix),
-            _tensor(inverse(T_world_camera)),
-            self._depth_scale,
-            float(self.config.depth_max_m),
-            float(self.config.truncation_voxels),
-        )
+        try:
+            keys = self._grid.compute_unique_block_coordinates(
+                self._depth_image(depth),
+                _tensor(camera.matrix),
+                _tensor(inverse(T_world_camera)),
+                self._depth_scale,
+                float(self.config.depth_max_m),
+                float(self.config.truncation_voxels),
+            )
+        except RuntimeError as error:
+            if "No block is touched" not in str(error):
+                raise
+            return torch.zeros((0, 3), dtype=torch.int32)  # it looks at every 4th pixel; depth is between these
         return torch.from_numpy(keys.numpy())
 
     def activate(self, keys: Tensor) -> Touched:

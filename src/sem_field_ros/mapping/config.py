@@ -40,7 +40,9 @@ class MapConfig:
         "where surfaces come from: the depth camera, or predicted from the colour images of a moving camera alone",
         choices=GEOMETRIES,
     )
-    geometry_weights: str = setting("", "weights (.safetensors) of `geometry: predicted`; empty = the shipped ones")
+    geometry_weights: str = setting(
+        "", "weights (.safetensors) of `geometry: predicted`; empty = the shipped ones, plane_sweep = nothing learned"
+    )
     backend: str = setting("open3d", "TSDF implementation", choices=BACKENDS)
     fusion: str = setting(
         "bayesian", "how the views of a voxel are fused into one label; gnesf: the learned vote", choices=FUSIONS

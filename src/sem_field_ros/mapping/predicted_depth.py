@@ -21,6 +21,7 @@ from sem_field_ros.resources import resource_path
 from sem_field_ros.weights import load_card
 
 SHIPPED_WEIGHTS = "models/depth_homes/depth_homes.safetensors"
+PLANE_SWEEP = "plane_sweep"  # in place of weights: nothing learned
 
 
 class DepthPredictor(Protocol):
@@ -102,6 +103,10 @@ def make_depth_predictor(config: MapConfig) -> DepthPredictor | None:
     """The predictor that a map's configuration asks for; None with `geometry: depth`. Raises WeightsError."""
     if config.geometry == "depth":
         return None
+    if config.geometry_weights == PLANE_SWEEP:
+        from sem_field_ros.mapping.sweep_depth import SweepDepth
+
+        return WindowedDepth(SweepDepth(config.device))
     path = config.geometry_weights or str(resource_path(SHIPPED_WEIGHTS))
     kind = load_card(path).kind
     if kind == "gnesf_field":

@@ -133,6 +133,18 @@ class StereoNet(nn.Module):
         return log_depth, self.spread(fine)[:, 0] - math.log(10), logits
 
 
+def peak_log_depth(logits: Tensor, log_depths: Tensor, reach: int = 3) -> Tensor:
+    """Log depth [B, h, w] of logits [B, planes, h, w]: the mean over the planes within `reach` of the best one.
+
+    The mean over all planes, which is trained, lies between the surfaces where there are two candidates.
+    """
+    probabilities = torch.softmax(logits, dim=1)
+    place = torch.arange(len(log_depths), device=logits.device)[:, None, None]
+    near = (place - probabilities.argmax(dim=1, keepdim=True)).abs() <= reach
+    weights = probabilities * near
+    return (weights * log_depths[:, None, None]).sum(dim=1) / weights.sum(dim=1)
+
+
 def summary(scores: Tensor, inside: Tensor) -> Tensor:
     """Scores of V views [V, D, h, w] and where they are -> [2 D + 1, h, w]: their mean, their best, how many views.
 
