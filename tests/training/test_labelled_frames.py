@@ -66,6 +66,7 @@ def test_scenes_of_several_folders(tmp_path: Path) -> None:
     write_homes(tmp_path / "a", scenes=1)
     write_scene(tmp_path / "b" / "train" / "another", 1, 0)
     both = [tmp_path / "a", tmp_path / "b"]
+    write_scene(tmp_path / "b" / "train" / ".half.part", 1, 0)  # still being drawn
     assert [s.name for s in scenes_of(both, "training")] == ["another", "home0"]
     assert [s.name for s in scenes_of(both, "validation")] == ["home100"]
     write_scene(tmp_path / "b" / "train" / "home0", 1, 0)

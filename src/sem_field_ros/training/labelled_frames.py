@@ -36,7 +36,7 @@ def scenes_of(data: Sequence[Path], split: str) -> list[Path]:
     Raises DataError in one line where there are none, or two of one name.
     """
     folders = [folder / name for folder in data for name in FOLDERS[split]]
-    colors = [color for folder in folders for color in folder.glob("*/color") if any(color.iterdir())]
+    colors = [color for folder in folders for color in folder.glob("[!.]*/color") if any(color.iterdir())]
     if not colors:
         where = data[0] / FOLDERS[split][-1]
         raise DataError(f"no scene in {where}: expected SCENE/color, label ... in it (sem-field generate homes)")
