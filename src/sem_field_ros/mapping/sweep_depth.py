@@ -6,16 +6,16 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from sem_field_ros.frame import PosedFrame
 from sem_field_ros.mapping.stereo_views import StereoView, enlarged, match_views, stereo_view
-from sem_field_ros.stereo.sweep import SweepConfig
+from sem_field_ros.stereo.sweep import SweepConfig, best_match, mean_score
 
 _WIDTH = 320  # of the images that are matched
-_MIN_SCORE = 0.5  # mean correlation with the views that see a point
-_MIN_MARGIN = 0.1  # by which the best depth must beat every depth that is not next to it
-_MIN_VIEWS = 3
+_MIN_SCORE = 0.2  # mean correlation with the views that see a point
+_MIN_MARGIN = 0.02  # by which the best depth must beat every depth that is not next to it
+_MIN_VIEWS = 2
+_NEXT = 2.5  # planes
 
 
 class SweepDepth:
@@ -34,18 +34,10 @@ class SweepDepth:
         """The depth of the best mean score, refined by a parabola, where it is high and the only one."""
         depths = self._sweep.depths().to(self._device)
         scores, inside = match_views(reference, frames, prepared, depths)
-        count = inside.sum(dim=0)
-        mean = torch.where(count >= _MIN_VIEWS, scores.sum(dim=0) / count.clamp(min=1), -1.0)
-        best, index = mean.max(dim=0)
-        far = (torch.arange(len(depths), device=mean.device)[:, None, None] - index).abs() > 2
+        mean = mean_score(scores, inside, _MIN_VIEWS)
+        place, best, is_peak = best_match(mean)
+        far = (torch.arange(len(depths), device=mean.device)[:, None, None] - place).abs() > _NEXT
         second = mean.masked_fill(~far, -1.0).amax(dim=0)
-        log_depth = torch.log(depths[0]) + (index + _offset(mean, index)) * torch.log(depths[1] / depths[0])
-        sure = (best > _MIN_SCORE) & (best - second > _MIN_MARGIN)
+        log_depth = torch.log(depths[0]) + place * torch.log(depths[1] / depths[0])
+        sure = is_peak & (best > _MIN_SCORE) & (best - second > _MIN_MARGIN)
         return np.asarray(enlarged(torch.where(sure, log_depth.exp(), 0.0)).cpu().numpy())
-
-
-def _offset(scores: Tensor, index: Tensor) -> Tensor:
-    """Where between its neighbours the peak of scores [D, h, w] at `index` [h, w] lies, -0.5..0.5 planes."""
-    middle = index.clamp(1, len(scores) - 2)
-    before, at, after = (scores.gather(0, (middle + k)[None])[0] for k in (-1, 0, 1))
-    return (0.5 * (before - after) / (before - 2 * at + after).clamp(max=-1e-6)).clamp(-0.5, 0.5)

@@ -83,3 +83,21 @@ def match_scores(
         scores.append((score * seen).reshape(len(depths), rows, columns))
         inside.append(seen.reshape(len(depths), rows, columns))
     return torch.stack(scores), torch.stack(inside)
+
+
+def mean_score(scores: Tensor, inside: Tensor, min_views: int) -> Tensor:
+    """Mean over the views [V, D, h, w] that see a point -> [D, h, w]; -1 where they are fewer than `min_views`."""
+    count = inside.sum(dim=0)
+    return torch.where(count >= min_views, scores.sum(dim=0) / count.clamp(min=1), -1.0)
+
+
+def best_match(mean: Tensor, allowed: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+    """The best of mean scores [D, h, w] (among `allowed` [D, h, w] bool), to a fraction of a plane by a parabola.
+
+    -> its place in planes [h, w] float, its score [h, w], and whether its neighbours score less [h, w] bool
+    """
+    candidates = mean if allowed is None else mean.masked_fill(~allowed, -1.0)
+    index = candidates.argmax(dim=0).clamp(1, len(mean) - 2)
+    before, at, after = (mean.gather(0, (index + k)[None])[0] for k in (-1, 0, 1))
+    offset = (0.5 * (before - after) / (before - 2 * at + after).clamp(max=-1e-6)).clamp(-0.5, 0.5)
+    return index + offset, at, (at >= before) & (at >= after)
