@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from sem_field_ros.atomic import atomic_write
 from sem_field_ros.weights import WeightsCard
 
+_MOST_PATHS = 4  # of one folder that a command is shown with
 BEGIN, END = "<!-- facts: written by sem-field train export -->", "<!-- end of facts -->"
 
 
@@ -29,17 +31,18 @@ def facts(weights: Path, card: WeightsCard) -> Iterator[str]:
     training = card.training
     loop = training.get("loop", {})
     yield from ("| | |", "|---|---|")
-    yield f"| file | `{weights.name}`, {weights.stat().st_size / 1e6:.1f} MB, sha256 `{card.sha256[:12]}…` |"
+    yield f"| file | `{weights.name}`, {_size(weights.stat().st_size)}, sha256 `{card.sha256[:12]}…` |"
     if card.label_set:
         yield f"| label set | `{card.label_set['name']}` |"
     for split, data in card.data.items():
-        yield f"| {split} data | {data.get('frames')} frames of {len(data.get('scenes', []))} scenes |"
+        counts = [f"{value} {name}" for name, value in data.items() if isinstance(value, int)]
+        yield f"| {split} data | {', '.join(counts)} of {len(data.get('scenes', []))} scenes |"
     steps = f"{training.get('step')} of {loop.get('steps')}"
     yield f"| steps | {steps}, batch {loop.get('batch')}, seed {loop.get('seed')} |"
     yield f"| time | {float(training.get('seconds', 0)) / 60:.0f} minutes |"
     yield f"| code | revision `{card.git_revision[:12]}` |"
     for command in training.get("commands", []):
-        yield f"| command | `{command}` |"
+        yield f"| command | `{_shortened(command)}` |"
     for key, value in card.output.items():
         yield f"| {key.replace('_', ' ')} | {_number(value)} |"
     for split, scores in card.scores.items():
@@ -57,6 +60,19 @@ def _classes(split: str, iou: dict[str, float]) -> Iterator[str]:
             + ", ".join(f"{name} {value:.2f}" for name, value in sorted(iou.items(), key=lambda item: -item[1]))
             + "."
         )
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e6:.1f} MB" if count >= 1e5 else f"{count / 1e3:.0f} kB"
+
+
+def _shortened(command: str) -> str:
+    """A command whose many paths of one folder became `FOLDER/* (how many)`; the card's JSON has it whole."""
+    words: list[str] = []
+    for folder, group in itertools.groupby(command.split(" "), lambda word: word.rpartition("/")[0]):
+        paths = list(group)
+        words += [f"{folder}/* ({len(paths)})"] if folder and len(paths) > _MOST_PATHS else paths
+    return " ".join(words)
 
 
 def _number(value: Any) -> str:

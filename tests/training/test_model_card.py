@@ -1,0 +1,47 @@
+"""The facts in a model's README: what was trained on what, by which command, in a form that people can read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sem_field_ros.training.model_card import BEGIN, END, facts, write_facts
+from sem_field_ros.weights import WeightsCard
+
+CARD = WeightsCard(
+    kind="toy",
+    architecture={},
+    data={"training": {"scenes": ["a", "b"], "voxels": 70}, "validation": {"scenes": ["c"], "frames": 9}},
+    training={
+        "step": 3,
+        "loop": {"steps": 4},
+        "commands": ["sem-field train toy --data ~/x/a ~/x/b ~/x/c ~/x/d ~/x/e ~/y/f"],
+    },
+    scores={"validation": {"miou": 0.25, "iou": {"wall": 0.5, "floor": 0.75}}},
+    sha256="0123456789abcdef",
+)
+
+
+def test_facts_by_hand(tmp_path: Path) -> None:
+    weights = tmp_path / "toy.safetensors"
+    weights.write_bytes(bytes(31_308))
+    lines = list(facts(weights, CARD))
+    assert "| file | `toy.safetensors`, 31 kB, sha256 `0123456789ab…` |" in lines
+    assert (
+        "| training data | 70 voxels of 2 scenes |" in lines and "| validation data | 9 frames of 1 scenes |" in lines
+    )
+    assert "| command | `sem-field train toy --data ~/x/* (5) ~/y/f` |" in lines
+    assert lines[-1] == "IoU of each class that is there (validation): floor 0.75, wall 0.50."
+    weights.write_bytes(bytes(6_300_000))
+    assert "6.3 MB" in next(line for line in facts(weights, CARD) if "file" in line)
+
+
+def test_what_people_wrote_stays(tmp_path: Path) -> None:
+    weights, readme = tmp_path / "toy.safetensors", tmp_path / "README.md"
+    weights.write_bytes(b"x")
+    write_facts(readme, weights, CARD)
+    text = readme.read_text()
+    readme.write_text(text.replace(BEGIN, f"Written by hand.\n{BEGIN}\nold") + "\nAnd after.\n")
+    write_facts(readme, weights, CARD)
+    again = readme.read_text()
+    assert "Written by hand." in again and again.rstrip().endswith("And after.") and "old" not in again
+    assert again.count(BEGIN) == again.count(END) == 1
