@@ -1,6 +1,7 @@
 """Looped playback through the real nodes for a long time: is memory flat, does every topic live, does latency grow?
 
-    python benchmarks/soak.py SEQ [--minutes 30] [--voxel-size-m 0.05] [--segmenter pascal] [--out out/soak.json]
+    python benchmarks/soak.py SEQ [--minutes 30] [--voxel-size-m 0.05] [--segmenter pascal] [--fusion NAME]
+                              [--out out/soak.json]
 
 The player plays the sequence over and over, so the clock jumps back at every loop as with a looped bag. One row is
 written per window: resident memory of mapper and player, messages per topic, drops, latency of the window.
@@ -77,6 +78,7 @@ def main() -> int:
     parser.add_argument("--window-s", type=float, default=60.0)
     parser.add_argument("--voxel-size-m", type=float, default=0.05)
     parser.add_argument("--segmenter", default="pascal")
+    parser.add_argument("--fusion", default="", help="default: the node's")
     parser.add_argument("--out", type=Path, default=Path("out/soak.json"))
     args = parser.parse_args()
     os.environ.setdefault("ROS_DOMAIN_ID", "91")
@@ -85,6 +87,7 @@ def main() -> int:
         "path": str(args.sequence),
         "loops": "0",
         "segmenter": args.segmenter,
+        "fusion": args.fusion,
         "voxel_size_m": str(args.voxel_size_m),
         "log_level": "error",
     }
