@@ -16,11 +16,12 @@ from sem_field_ros.fields.gnesf.model import Gnesf
 from sem_field_ros.mapping.config import MapConfig
 from sem_field_ros.mapping.mapper import Mapper
 from sem_field_ros.mapping.predicted_depth import WindowConfig, WindowedDepth, make_depth_predictor
+from sem_field_ros.mapping.semantic_map import SemanticMap
 from sem_field_ros.mapping.sequence_mapping import map_sequence
 from sem_field_ros.stereo.network import StereoNet
 from sem_field_ros.stereo.network import tiny as tiny_stereo
 from sem_field_ros.weights import WeightsCard, save_weights
-from tests.mapping.scene import wall_frame
+from tests.mapping.scene import LABELS, wall_frame, wall_probabilities
 
 WINDOW = WindowConfig(views=5, later=1, distance_m=0.05, angle_deg=5.0, baseline_m=0.08)
 
@@ -77,6 +78,23 @@ def test_predicted_frames_are_mapped_like_measured_ones() -> None:
     assert len(surface) > 100 and np.abs(surface.vertices[:, 2] - 2.0).max() < 0.05
     mapper.reset()
     assert mapper.register_frame(replace(wall_frame(0.4), depth=None)).mapped is None
+
+
+def test_frames_with_predicted_depth_need_no_predictor() -> None:
+    config = MapConfig(geometry="predicted", geometry_weights="nowhere.safetensors", min_weight=1.0)
+    mapper = Mapper(config, None, predicts_depth=False)
+    assert mapper.register_frame(wall_frame()).mapped is not None and len(mapper.map.surface()) > 100
+
+
+def test_views_vote_on_what_is_less_exact_where_depth_is_predicted() -> None:
+    """A view whose depth is 15 cm off votes on the wall with predicted depth, not with measured."""
+    for geometry, labelled in (("depth", False), ("predicted", True)):
+        semantic_map = SemanticMap(MapConfig(geometry=geometry, min_weight=1.0), LABELS)
+        semantic_map.integrate(wall_frame())
+        off = wall_frame()
+        off = replace(off, depth=off.depth + 0.15)
+        semantic_map.vote(off, wall_probabilities(off))
+        assert (semantic_map.surface().labels >= 0).any() == labelled
 
 
 def save_field(path: Path, geometry: str = "sdf") -> Path:

@@ -69,7 +69,10 @@ class SequenceEvaluation:
         memory = _LastOpinion(self.labels)
         mappers = {
             fusion: Mapper(
-                replace(self.config, fusion=fusion, geometry="depth"), memory if self.segmenter else None, self.labels
+                replace(self.config, fusion=fusion),
+                memory if self.segmenter else None,
+                self.labels,
+                predicts_depth=False,
             )
             for fusion in self.maps
         }

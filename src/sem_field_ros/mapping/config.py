@@ -10,6 +10,7 @@ from sem_field_ros.settings import check_settings, setting
 FUSIONS = ("gnesf", "bayesian", "majority", "last_wins", "confidence")
 BACKENDS = ("open3d", "torch")
 GEOMETRIES = ("depth", "predicted")
+PREDICTED_TOLERANCE_VOXELS = 5.0  # chosen on validation homes
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,11 @@ class MapConfig:
         160, "class probabilities of keyframes are kept at this image width in pixels", minimum=8, maximum=8192
     )
     device: str = setting("cpu", "torch device of segmenter and map: cpu, cuda, cuda:1 ...")
+
+    @property
+    def vote_tolerance_m(self) -> float:
+        """A view votes on surface within this of what its depth image shows; predicted depth is less exact."""
+        return (1.5 if self.geometry == "depth" else PREDICTED_TOLERANCE_VOXELS) * self.voxel_size_m
 
     def __post_init__(self) -> None:
         check_settings(self)

@@ -32,11 +32,19 @@ class FrameResult:
 class Mapper:
     """One map, one segmenter, one verb. Without a segmenter the map is geometry and colour alone."""
 
-    def __init__(self, config: MapConfig, segmenter: Segmenter | None, labels: LabelSet | None = None) -> None:
+    def __init__(
+        self,
+        config: MapConfig,
+        segmenter: Segmenter | None,
+        labels: LabelSet | None = None,
+        *,
+        predicts_depth: bool = True,
+    ) -> None:
+        """`predicts_depth` False: with `geometry: predicted`, the frames already come with their predicted depth."""
         self.config = config
         self.segmenter = segmenter
         self.map = SemanticMap(config, segmenter.labels if segmenter else labels or load_label_set("scannet20"))
-        self.depth_predictor = make_depth_predictor(config)
+        self.depth_predictor = make_depth_predictor(config) if predicts_depth else None
         self._last_keyframe: PosedFrame | None = None
 
     def reset(self) -> None:

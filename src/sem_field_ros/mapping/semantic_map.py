@@ -180,9 +180,9 @@ class SemanticMap:
 
     def _offer(self, view: _View, rows: Tensor) -> Tensor:
         """Offer a view to rows [n]; returns those that took it, which are to be fused again."""
-        voxel = self.config.voxel_size_m
+        tolerance_m = self.config.vote_tolerance_m
         samples = sample_view(
-            self.votes.position[rows], self.votes.normal[rows], view.frame, view.probabilities, tolerance_m=1.5 * voxel
+            self.votes.position[rows], self.votes.normal[rows], view.frame, view.probabilities, tolerance_m
         )
         scores = view_scores(samples.distance, samples.cosine)
         return self.votes.insert(rows[samples.seen], samples, scores, view.order, self.fusion.prefers_new)
