@@ -46,7 +46,7 @@ class MapConfig:
     )
     backend: str = setting("open3d", "TSDF implementation", choices=BACKENDS)
     fusion: str = setting(
-        "bayesian", "how the views of a voxel are fused into one label; gnesf: the learned vote", choices=FUSIONS
+        "gnesf", "how the views of a voxel are fused into one label; gnesf: the learned vote", choices=FUSIONS
     )
     fusion_weights: str = setting("", "weights (.safetensors) of `fusion: gnesf`; empty = the shipped ones")
     views_per_voxel: int = setting(8, "the K best views that vote on a voxel", minimum=1, maximum=64)

@@ -12,7 +12,7 @@ class MapVoterTraining:
     """What is learned from, and how; the rest is the loop's."""
 
     pooling: str = setting(
-        "log",
+        "linear",
         "linear: the paper's weighted mean; log: a weighted product; logits, direct: the paper's ablations",
         choices=("linear", "log", "logits", "direct"),
     )
