@@ -30,7 +30,7 @@ import numpy as np
 import torch
 from open3d_peer import PEER, Open3dPeer, depth_in_mm
 from stage_times import VOTING, StageTimes
-from voting import measure_votes, random_fusion
+from voting import measure_votes
 
 from sem_field_ros.data.open_sequence import open_sequence
 from sem_field_ros.frame import PosedFrame
@@ -51,7 +51,6 @@ class Replayed:
 
     def __init__(self, segmenter: Segmenter) -> None:
         self.labels = segmenter.labels
-        self.encoder = getattr(segmenter, "encoder", "")
         self._segmenter = segmenter
         self._said: dict[int, ClassProbabilities] = {}
         self.times_ms: list[float] = []
@@ -109,10 +108,6 @@ def run(frames: list[PosedFrame], config: MapConfig, segmenter: Replayed, fusion
     return rows
 
 
-def _fusion(name: str, encoder: str = "") -> Fusion:
-    return random_fusion(encoder) if name == "gnesf" else make_fusion(name)
-
-
 def _cloud_message(mapper: Mapper) -> Callable[[], object] | None:
     """The conversion of the whole cloud into a PointCloud2, where ROS is at hand."""
     try:
@@ -168,9 +163,9 @@ def main() -> None:
     print(f"{len(frames)} frames of {args.sequence.name}, {frames[0].camera.width}x{frames[0].camera.height}")
     print(f"{'stage':<12} {'fusion':<10} {'voxel':>6} {'ours ms':>9} {'Open3D ms':>10} {'ratio':>6}")
     # first: in a process that has mapped, freed memory would hide what voting needs
-    rows += _printed(measure_votes(frames[:10], {name: _fusion(name) for name in args.fusions}))
+    rows += _printed(measure_votes(frames[:10], {name: make_fusion(name) for name in args.fusions}))
     for voxel_size_m in args.voxel_sizes_m:
-        fusions = {name: _fusion(name, segmenter.encoder) for name in args.fusions}
+        fusions = {name: make_fusion(name) for name in args.fusions}
         rows += _printed(run(frames, MapConfig(voxel_size_m=voxel_size_m), segmenter, fusions))
     args.out.parent.mkdir(parents=True, exist_ok=True)
     args.out.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")

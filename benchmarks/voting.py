@@ -23,22 +23,14 @@ import torch
 from open3d_peer import PEER, Open3dPeer, depth_in_mm
 
 from sem_field_ros.data.open_sequence import open_sequence
-from sem_field_ros.fields.gnesf.map_voting import MapVoter, MapVoterConfig
 from sem_field_ros.frame import PosedFrame
 from sem_field_ros.mapping.config import MapConfig
 from sem_field_ros.mapping.fusion import CUES, Fusion
 from sem_field_ros.mapping.fusions import make_fusion
-from sem_field_ros.mapping.learned_fusion import LearnedFusion
 from sem_field_ros.mapping.votes import VoteTable
 
 _CLASSES = 20
 _PEER_VOXEL_M = 0.02
-
-
-def random_fusion(encoder: str = "") -> LearnedFusion:
-    """The learned fusion as it ships, with random weights: speed does not depend on them."""
-    torch.manual_seed(0)
-    return LearnedFusion(MapVoter(MapVoterConfig(pooling="log")), encoder)
 
 
 def filled_table(voxels: int, views: int, features: int) -> tuple[VoteTable, torch.Tensor]:
@@ -131,7 +123,7 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     frames = [frame for _, frame in zip(range(10), open_sequence(args.sequence), strict=False)]
-    fusions: dict[str, Fusion] = {"bayesian": make_fusion("bayesian"), "gnesf": random_fusion()}
+    fusions = {name: make_fusion(name) for name in ("bayesian", "gnesf")}
     rows = measure_votes(frames, fusions, args.voxels, args.views, args.repeats)
     for row in rows:
         print(
