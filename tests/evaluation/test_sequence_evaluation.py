@@ -22,7 +22,7 @@ from sem_field_ros.mapping.sequence_mapping import map_sequence
 from sem_field_ros.segmentation.external import ExternalSegmenter
 
 SCANNET = load_label_set("scannet20")
-CONFIG = MapConfig(voxel_size_m=0.08, min_weight=1.0)
+CONFIG = MapConfig(voxel_size_m=0.08, min_weight=1.0, fusion="bayesian")
 SEGMENTER = ExternalSegmenter(SCANNET, noise_rate=0.3)
 
 

@@ -44,7 +44,7 @@ class LearnedFusion:
         features = votes.samples.new_zeros(n, k, self.features) if votes.features is None else votes.features
         cues = votes.samples.new_zeros(n, k, MAP_CUES) if votes.cues is None else votes.cues
         fused, _ = self._vote(votes.samples, features, cues, votes.scores > 0)
-        return fused
+        return fused / fused.sum(dim=1, keepdim=True).clamp(min=1e-9)  # samples in 8 bits need not sum to 1
 
     @torch.inference_mode()
     def reduce(self, probabilities: ClassProbabilities) -> Tensor | None:
