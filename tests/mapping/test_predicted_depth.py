@@ -59,6 +59,15 @@ def test_the_window_is_bounded_and_a_jump_starts_anew() -> None:
     assert max(count for _, count in ruler.asked) == WINDOW.views
 
 
+def test_at_the_end_the_last_frames_get_their_depth_too() -> None:
+    predictor = WindowedDepth(Ruler(), replace(WINDOW, later=2))
+    assert feed(predictor, [0.0, 0.1, 0.2, 0.3]) == [None, None, 0, 1]
+    assert [frame.stamp_ns for frame in predictor.finish()] == [2, 3]
+    assert predictor.finish() == []
+    feed(predictor, [0.0, 0.1])
+    assert predictor.finish() == []  # two views are too few
+
+
 def test_rotation_alone_gives_no_depth() -> None:
     predictor = WindowedDepth(Ruler(), WINDOW)
     for i in range(5):
@@ -131,7 +140,7 @@ def test_weights_of_either_kind_map_a_sequence_without_depth(tmp_path: Path, sav
 
     mapper = Mapper(config, None, room.labels)
     run = map_sequence(mapper, Colors())
-    assert run.frames_mapped >= 3 and run.waited == 8 - run.frames_mapped
+    assert run.frames_mapped >= 5 and run.waited == 8 - run.frames_mapped == 8 - len(run.poses)
     with pytest.raises(DataError, match="geometry: predicted needs none"):
         map_sequence(Mapper(MapConfig(), None, room.labels), Colors())
 

@@ -76,18 +76,10 @@ class SequenceEvaluation:
             )
             for fusion in self.maps
         }
-        predictor = make_depth_predictor(self.config)  # one for all maps: they differ in their labels alone
         mapped = 0
-        for given in read_frames(sequence, scope.every, scope.max_frames):
-            if isinstance(given, PosedFrame):
-                frame = predictor.add(given) if predictor else given
-                if frame is not None:
-                    memory.opinion = self._segment(frame, sequence)
-                    mapped += self._register(list(mappers.values()), frame)
-            else:
-                self._note(str(given))
-            if tick:
-                tick()
+        for frame in self._frames(sequence, scope, tick or (lambda: None)):
+            memory.opinion = self._segment(frame, sequence)
+            mapped += self._register(list(mappers.values()), frame)
         if not mapped:
             raise DataError(
                 f"sequence {sequence.name}: no frame could be mapped; {(self.problems or ['it is empty'])[-1]}"
@@ -101,6 +93,19 @@ class SequenceEvaluation:
         if not self._to_truth:
             return None
         return scores_of_distances(np.concatenate(self._to_truth), np.concatenate(self._to_map))
+
+    def _frames(self, sequence: SequenceReader, scope: Scope, tick: Callable[[], None]) -> Iterator[PosedFrame]:
+        """What is to be mapped: the frames as they are, or those with predicted depth, the same for all maps."""
+        predictor = make_depth_predictor(self.config)
+        for given in read_frames(sequence, scope.every, scope.max_frames):
+            if not isinstance(given, PosedFrame):
+                self._note(str(given))
+            elif predictor is None:
+                yield given
+            elif (frame := predictor.add(given)) is not None:
+                yield frame
+            tick()
+        yield from predictor.finish() if predictor else []
 
     # -- one frame --------------------------------------------------------------------------------------------------
 

@@ -72,6 +72,14 @@ class Mapper:
             if predicted is None:
                 return FrameResult(False, None, timings)
             frame = predicted
+        return self._map(frame, timings)
+
+    def finish(self) -> list[FrameResult]:
+        """At the end of a recording: map the frames whose predicted depth waited for later ones."""
+        waiting = [] if self.depth_predictor is None else self.depth_predictor.finish()
+        return [self._map(frame, {}) for frame in waiting]
+
+    def _map(self, frame: PosedFrame, timings: dict[str, float]) -> FrameResult:
         with _timed(timings, "integrate"):
             self.map.integrate(frame)
         if self.segmenter is None or not self._is_keyframe(frame):

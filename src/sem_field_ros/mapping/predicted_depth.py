@@ -31,6 +31,10 @@ class DepthPredictor(Protocol):
         """Take a frame, whose own depth is not looked at. Returns an earlier frame or this one with depth, or None."""
         ...
 
+    def finish(self) -> list[PosedFrame]:
+        """No frame will come any more: those that waited for later ones, with depth. Then as after `reset`."""
+        ...
+
     def reset(self) -> None:
         """Forget all frames: what comes next is somewhere else."""
         ...
@@ -86,9 +90,21 @@ class WindowedDepth:
             elif distance < self.window.distance_m and np.degrees(angle) < self.window.angle_deg:
                 return None
         self._views.append((frame, self.estimator.prepare(frame)))
+        return self._predicted(len(self._views) - 1 - self.window.later)
+
+    def finish(self) -> list[PosedFrame]:
+        """See DepthPredictor."""
+        waiting = range(max(len(self._views) - self.window.later, 0), len(self._views))
+        found = [frame for i in waiting if (frame := self._predicted(i)) is not None]
+        self.reset()
+        return found
+
+    def _predicted(self, reference: int) -> PosedFrame | None:
+        """View `reference` of the window with its depth; None where the window does not show it."""
+        if reference < 0 or len(self._views) < 3:
+            return None
         frames, prepared = zip(*self._views, strict=True)
-        reference = len(frames) - 1 - self.window.later
-        if reference < 0 or len(frames) < 3 or _baseline(frames, reference) < self.window.baseline_m:
+        if _baseline(frames, reference) < self.window.baseline_m:
             return None
         return replace(frames[reference], depth=self.estimator.depth(reference, frames, prepared))
 

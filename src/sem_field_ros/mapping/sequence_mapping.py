@@ -13,7 +13,7 @@ import numpy as np
 
 from sem_field_ros.errors import DataError, FrameError, SegmenterError
 from sem_field_ros.frame import PosedFrame, SequenceReader
-from sem_field_ros.mapping.mapper import Mapper
+from sem_field_ros.mapping.mapper import FrameResult, Mapper
 from sem_field_ros.mapping.report import MapReport, peak_rss_mb, percentiles, surface_counts
 from sem_field_ros.mapping.surface import Surface
 
@@ -41,6 +41,12 @@ class SequenceRun:
         """Count a frame that was not mapped."""
         self.drops[cause] += 1
         self.last_problem = problem
+
+    def count(self, result: FrameResult) -> None:
+        """Count what a frame was and how long its stages took."""
+        self.keyframes += result.keyframe
+        for stage, milliseconds in result.timings_ms.items():
+            self.stage_ms.setdefault(stage, []).append(milliseconds)
 
     def report(self, mapper: Mapper, sequence: str, segmenter: str, surface: Surface) -> MapReport:
         """The numbers of this run, for report.json; scores are added by the caller."""
@@ -87,6 +93,7 @@ def map_sequence(
                 run.drop(getattr(frame, "cause", "unreadable"), str(frame))
             if tick:
                 tick()
+        _finish(mapper, run)
     except KeyboardInterrupt:
         if not run.frames_mapped:
             raise  # there is nothing to keep
@@ -153,9 +160,7 @@ def _register(mapper: Mapper, frame: PosedFrame, run: SequenceRun) -> None:
         run.drop(error.cause, str(error))
         return
     else:
-        run.keyframes += result.keyframe
-        for stage, milliseconds in result.timings_ms.items():
-            run.stage_ms.setdefault(stage, []).append(milliseconds)
+        run.count(result)
         if result.mapped is None:  # seen, but nothing was mapped: the camera has to move on first
             run.waited += 1
             run.last_problem = run.last_problem or "no depth can be predicted from a camera that does not move sideways"
@@ -164,3 +169,16 @@ def _register(mapper: Mapper, frame: PosedFrame, run: SequenceRun) -> None:
     run.frames_mapped += 1
     run.frame_ms.append((time.perf_counter() - start) * 1e3)
     run.poses.append(frame.T_world_camera)
+
+
+def _finish(mapper: Mapper, run: SequenceRun) -> None:
+    """Map the frames whose predicted depth waited for later ones; each was counted as waiting."""
+    try:
+        for result in mapper.finish():
+            run.count(result)
+            if result.mapped is not None:
+                run.waited -= 1
+                run.frames_mapped += 1
+                run.poses.append(result.mapped.T_world_camera)
+    except SegmenterError as error:
+        run.last_problem = str(error)
