@@ -15,6 +15,7 @@ from std_msgs.msg import Int32
 from std_srvs.srv import Trigger
 
 from sem_field_ros.ros.executor import ServiceThreadsExecutor
+from sem_field_ros.ros.spinning import spin_to_end
 from tests.ros.domains import claimed_domain
 
 
@@ -115,3 +116,41 @@ def test_what_a_callback_raises_comes_out_of_spin(served: Served, kind: str) -> 
     say()
     served.until(lambda: served.failure is not None, "the exception")
     assert isinstance(served.failure, ValueError) and "a bug" in str(served.failure)
+
+
+def test_ros_that_is_taken_away_in_the_middle_is_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A signal shuts the context down after the executor looked at it and before it makes its wait set."""
+    with claimed_domain() as domain:
+        context = Context()
+        context.init(domain_id=domain)
+        executor = ServiceThreadsExecutor(1, context=context)
+        wait = executor.wait_for_ready_callbacks
+        raised: list[str] = []
+
+        def wait_without_ros(**options: object) -> object:
+            context.try_shutdown()
+            try:
+                return wait(**options)
+            except RuntimeError as error:
+                raised.append(str(error))
+                raise
+
+        monkeypatch.setattr(executor, "wait_for_ready_callbacks", wait_without_ros)
+        spin_to_end(executor)
+        assert raised and "context is not valid" in raised[0]
+
+
+def test_a_fault_while_ros_is_there_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    with claimed_domain() as domain:
+        context = Context()
+        context.init(domain_id=domain)
+        executor = ServiceThreadsExecutor(1, context=context)
+
+        def broken(**_: object) -> None:
+            raise RuntimeError("a fault")
+
+        monkeypatch.setattr(executor, "wait_for_ready_callbacks", broken)
+        with pytest.raises(RuntimeError, match="a fault"):
+            spin_to_end(executor)
+        executor.shutdown(timeout_sec=1)
+        context.try_shutdown()

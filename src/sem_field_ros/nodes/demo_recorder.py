@@ -6,7 +6,6 @@ start the mapper -> hear frames, clouds, mesh blocks, diagnostics -> the player 
 
 from __future__ import annotations
 
-import contextlib
 import sys
 import threading
 import time
@@ -19,7 +18,7 @@ import rclpy
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from rcl_interfaces.srv import GetParameters
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import parameter_value_to_python
 
@@ -32,6 +31,7 @@ from sem_field_ros.mapping.report import MapReport, peak_rss_mb
 from sem_field_ros.nodes.recorded_results import Recording, write_recording
 from sem_field_ros.nodes.recorded_topics import RecordedTopics, number
 from sem_field_ros.ros.parameters import declare_settings, settings_from_node
+from sem_field_ros.ros.spinning import spin_to_end
 from sem_field_ros.settings import check_settings, setting, settings_of
 
 _TELL_S = 1.0  # a line of progress this often
@@ -257,8 +257,7 @@ def main(args: list[str] | None = None) -> int:
 def _spin(recorder: DemoRecorder) -> None:
     executor = SingleThreadedExecutor()
     executor.add_node(recorder)
-    with contextlib.suppress(KeyboardInterrupt, ExternalShutdownException):
-        executor.spin()
+    spin_to_end(executor)
     recorder.stopping.set()
 
 

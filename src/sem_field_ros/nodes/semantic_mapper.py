@@ -5,7 +5,6 @@ unconfigured --configure: model, map, thread, services--> inactive --activate: i
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 import traceback
@@ -16,7 +15,6 @@ import torch
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.clock import Clock, ClockType
-from rclpy.executors import ExternalShutdownException
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.timer import Timer
 
@@ -28,6 +26,7 @@ from sem_field_ros.ros.diagnostics import MapperState, mapper_diagnostics
 from sem_field_ros.ros.executor import ServiceThreadsExecutor
 from sem_field_ros.ros.mapper_options import DYNAMIC, MapperOptions
 from sem_field_ros.ros.parameters import declare_settings, guard_changes, settings_from_node
+from sem_field_ros.ros.spinning import spin_to_end
 from sem_field_ros.ros.statistics import FrameStatistics, give_back_memory, resident_mb
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
@@ -182,8 +181,7 @@ def main(args: list[str] | None = None) -> int:
         rclpy.try_shutdown()
         return 2
     executor = node.make_executor()
-    with contextlib.suppress(KeyboardInterrupt, ExternalShutdownException):
-        executor.spin()
+    spin_to_end(executor)
     if not node.close():
         print("semantic_mapper: inference did not end in time, leaving", file=sys.stderr, flush=True)
         os._exit(0)  # a thread inside a network cannot be ended, and tearing down around it would crash

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import queue
 import sys
 import threading
@@ -12,7 +11,7 @@ from typing import Any
 
 import rclpy
 from rclpy.duration import Duration
-from rclpy.executors import ExternalShutdownException
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.time import Time
@@ -25,6 +24,7 @@ from sem_field_ros.ros.parameters import declare_settings, settings_from_node
 from sem_field_ros.ros.playback import DEPTH, LABEL_INFO, LABELS, TF, TF_STATIC, FrameIds, Moment, open_playback
 from sem_field_ros.ros.player_options import PlayerOptions
 from sem_field_ros.ros.qos import clock_qos, image_qos, latched_qos, tf_qos, tf_static_qos
+from sem_field_ros.ros.spinning import spin_to_end
 
 _SETTLE_S = 0.5  # subscribers take a moment longer than we to know that they are connected
 _ACKNOWLEDGE_S = 1.0  # in all; an acknowledgement may wait for the next heartbeat although all has arrived
@@ -212,8 +212,9 @@ def main(args: list[str] | None = None) -> int:
 
 
 def _spin(player: SequencePlayer) -> None:
-    with contextlib.suppress(KeyboardInterrupt, ExternalShutdownException):
-        rclpy.spin(player)
+    executor = SingleThreadedExecutor()
+    executor.add_node(player)
+    spin_to_end(executor)
     player.stopping.set()
 
 

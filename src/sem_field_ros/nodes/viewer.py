@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
-from rclpy.executors import ExternalShutdownException
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.serialization import deserialize_message
 from rclpy.subscription import Subscription
@@ -34,6 +34,7 @@ from sem_field_ros.ros.mapper_status import mapper_status
 from sem_field_ros.ros.marker_reader import mesh_update_from_bytes
 from sem_field_ros.ros.parameters import declare_settings, settings_from_node
 from sem_field_ros.ros.qos import image_qos, latched_qos
+from sem_field_ros.ros.spinning import spin_to_end
 from sem_field_ros.ros.transforms import LATEST, TransformBuffer, TransformError
 from sem_field_ros.stream.camera_info import intrinsics_from_msg
 from sem_field_ros.stream.images import color_from_msg
@@ -207,10 +208,10 @@ def main(args: list[str] | None = None, while_open: Callable[[ViewerPage], None]
     failed: list[SemFieldError] = []
     if while_open is not None:
         threading.Thread(target=_run_and_end, args=(while_open, node.page, failed), daemon=True).start()
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
     try:
-        rclpy.spin(node)
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
+        spin_to_end(executor)
     finally:
         node.destroy_node()
         rclpy.try_shutdown()
