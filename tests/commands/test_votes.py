@@ -51,6 +51,20 @@ def test_weights_and_hand_made_fusions_side_by_side(
     assert clean in capsys.readouterr().out
 
 
+def test_a_segmenter_without_features_votes_without(run: Path, room: Path, tmp_path: Path) -> None:
+    out = tmp_path / "votes.json"
+    command = ["evaluate", "votes", str(room), "--weights", str(run / "best.safetensors"), *SMALL]
+    assert cli.main([*command, "--segmenter", "noisy:0.2", "--out", str(out)]) == 0
+    rows = {(r["method"], r["metric"]): r["value"] for r in json.loads(out.read_text())}
+    assert rows["run", "accuracy_3d"] > 0.7
+
+
+def test_weights_that_would_share_a_name_are_refused(run: Path, room: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    both = [str(run / "best.safetensors"), str(run / "last.safetensors")]
+    assert cli.main(["evaluate", "votes", str(room), "--weights", *both, *SMALL]) == 2
+    assert "could not be told apart" in capsys.readouterr().err
+
+
 def test_unknown_segmenters_and_sequences_are_one_line(room: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["evaluate", "votes", str(room), "--segmenter", "nobody"]) == 2
     assert "segmenter 'nobody' is unknown" in capsys.readouterr().err

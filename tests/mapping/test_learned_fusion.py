@@ -100,6 +100,20 @@ def test_a_saved_map_goes_on_voting_with_its_features() -> None:
     assert sorted(after.confidence[after.voxel >= 0].tolist()) == pytest.approx(kept, abs=1e-5)
 
 
+def test_another_voter_does_not_read_the_features_of_a_saved_map(tmp_path: Path) -> None:
+    """Retrained weights, also of another size: probabilities and cues are kept, features vote as zeros."""
+    state = mapped(LearnedFusion(voter(), identity="old")).state()
+    assert state.header["voter"] == "old" and state.arrays["row_features"].any()
+    path = tmp_path / "other.safetensors"
+    sizes = replace(SIZES, features=3)
+    save_weights(path, MapVoter(sizes).state_dict(), WeightsCard(KIND, sizes.as_dict()))
+    again = SemanticMap.from_state(state, replace(CONFIG, fusion="gnesf", fusion_weights=str(path)))
+    votes = again.votes
+    rows = (votes.voxel >= 0).nonzero()[:, 0]
+    assert len(rows) == len(state.arrays["row_voxel"]) and votes.features.shape[2] == 3
+    assert not votes.features[rows].any() and votes.cues[rows].any() and (votes.confidence[rows] > 0).any()
+
+
 def test_weights_go_through_a_file(tmp_path: Path) -> None:
     made = voter()
     path = tmp_path / "vote.safetensors"

@@ -31,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Collect the votes, score every fusion at every share, print the tables."""
+    from sem_field_ros.errors import SettingError
     from sem_field_ros.evaluation.results import Row, print_rows
     from sem_field_ros.mapping.fusions import GNESF_MODEL
     from sem_field_ros.mapping.learned_fusion import load_fusion
@@ -39,8 +40,13 @@ def run(args: argparse.Namespace) -> int:
     from sem_field_ros.training.vote_scores import learned, score_fusions
 
     segmenter = make_segmenter(args.segmenter, args.label_set)
-    voters = {path.resolve().parent.name: learned(load_fusion(path)[0].voter) for path in args.weights}
-    voters = voters or {"gnesf": learned(load_fusion(resource_path(GNESF_MODEL))[0].voter)}
+    encoder = vote_collection.source_of(args, segmenter)["encoder"]
+    files = {path.resolve().parent.name: path for path in args.weights}
+    if len(files) < len(args.weights):
+        raise SettingError("--weights of one folder's name: their results could not be told apart")
+    fusions = {name: load_fusion(path)[0] for name, path in files.items()}
+    fusions = fusions or {"gnesf": load_fusion(resource_path(GNESF_MODEL))[0]}
+    voters = {name: learned(f.voter, encoder != "" and f.encoder == encoder) for name, f in fusions.items()}
     scenes = vote_collection.collected(args, segmenter, args.sequences, args.votes, "votes")
     rows = []
     name = f"{args.benchmark or args.sequences[0].resolve().name}/{args.segmenter}/{segmenter.labels.name}"

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sem_field_ros.commands import train_depth, train_field, train_gnesf
+from sem_field_ros.commands.training_data import add_data_arguments
 
 if TYPE_CHECKING:
     from sem_field_ros.training.loop import TrainingResult
@@ -24,21 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     kinds = parser.add_subparsers(dest="kind", required=True, metavar="KIND")
     segmenter = kinds.add_parser("segmenter", help="the 2-D segmenter, on labelled homes")
-    segmenter.add_argument(
-        "--data",
-        type=Path,
-        nargs="+",
-        required=True,
-        metavar="DIR",
-        help="folders with train/SCENE and val/SCENE (not all need to have both)",
-    )
-    segmenter.add_argument("--out", type=Path, required=True, metavar="RUN", help="folder of the run")
-    segmenter.add_argument(
-        "--resume", action="store_true", help="go on with the run in RUN, on the frames it began with"
-    )
-    segmenter.add_argument("--init", type=Path, metavar="FILE", help="weights (.safetensors) to start from")
+    add_data_arguments(segmenter)
     segmenter.add_argument("--label-set", default="scannet20", metavar="NAME", help="classes (default scannet20)")
-    segmenter.add_argument("--threads", type=int, default=0, metavar="N", help="threads of torch (default: all cores)")
     add_settings_arguments(segmenter, SegmenterTraining)
     add_settings_arguments(segmenter, LoopConfig, skip=("seed",))
     segmenter.set_defaults(train=_segmenter)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from sem_field_ros.commands.train_field import add_data_arguments, progress_of, scene_folders, scenes_description
+from sem_field_ros.commands.training_data import add_data_arguments, progress_of, scene_folders, scenes_description
 
 if TYPE_CHECKING:
     from sem_field_ros.training.loop import TrainingResult

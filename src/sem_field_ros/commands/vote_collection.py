@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sem_field_ros.commands.argument_types import positive
+from sem_field_ros.training.map_voter_settings import VISIBILITIES
 
 if TYPE_CHECKING:
     from sem_field_ros.segmentation.segmenter import Segmenter
     from sem_field_ros.training.map_votes import SceneVotes
-
-VISIBILITIES = ("depth", "sdf", "none")
 
 
 def add_arguments(parser: argparse.ArgumentParser, votes: str) -> None:

@@ -37,10 +37,12 @@ class Fusion(Protocol):
 
     prefers_new  the K views that are kept are the newest instead of the best
     features     number of image features it wants of every view, 0 = none
+    identity     whose features these are: kept with a map, since another voter cannot read them
     """
 
     prefers_new: bool
     features: int
+    identity: str
 
     def fuse(self, votes: Votes) -> Tensor:
         """Class probabilities [N, C] float32 that sum to 1, or to 0 where there is no view."""
@@ -56,6 +58,7 @@ class _ByProbabilitiesAlone:
 
     prefers_new = False
     features = 0
+    identity = ""
 
     def reduce(self, probabilities: ClassProbabilities) -> Tensor | None:
         return None

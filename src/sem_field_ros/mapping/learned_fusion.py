@@ -21,9 +21,9 @@ class LearnedFusion:
 
     prefers_new = False
 
-    def __init__(self, voter: MapVoter, encoder: str = "") -> None:
-        """`encoder` of the features that the voter was trained with, see ClassProbabilities."""
-        self.voter, self.encoder = voter.eval(), encoder
+    def __init__(self, voter: MapVoter, encoder: str = "", identity: str = "") -> None:
+        """`encoder` of the features that the voter was trained with, see ClassProbabilities; `identity`: see Fusion."""
+        self.voter, self.encoder, self.identity = voter.eval(), encoder, identity
         self.features = voter.config.features
         self._lay_out()
 
@@ -61,4 +61,4 @@ def load_fusion(path: str | Path) -> tuple[LearnedFusion, WeightsCard]:
     state, card = load_weights(path, KIND)
     voter = MapVoter(config_from_dict(card.architecture))
     load_into(voter, state, str(path))
-    return LearnedFusion(voter, str(card.output.get("encoder", ""))), card
+    return LearnedFusion(voter, str(card.output.get("encoder", "")), card.sha256[:12]), card

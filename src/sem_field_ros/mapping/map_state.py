@@ -24,12 +24,13 @@ _STORED = ("voxel_size_m", "truncation_voxels", "views_per_voxel")
 
 @dataclass(frozen=True)
 class MapHeader:
-    """What a map is beside its arrays."""
+    """What a map is beside its arrays. `voter`: whose image features it keeps, Fusion.identity."""
 
     config: MapConfig
     labels: LabelSet
     keyframes: int
     frames: int
+    voter: str = ""
 
 
 def pack_map(header: MapHeader, volume: TsdfVolume, votes: VoteTable) -> MapState:
@@ -61,6 +62,7 @@ def pack_map(header: MapHeader, volume: TsdfVolume, votes: VoteTable) -> MapStat
         "config": asdict(header.config),
         "keyframes": header.keyframes,
         "frames": header.frames,
+        "voter": header.voter,
     }
     return MapState({name: array.cpu().contiguous().numpy() for name, array in arrays.items()}, content)
 
@@ -75,10 +77,11 @@ def read_header(header: Mapping[str, Any], config: MapConfig | None = None) -> M
         stored = MapConfig(**{k: v for k, v in dict(header["config"]).items() if k in known})
         labels = label_set_from_dict(header["label_set"])
         keyframes, frames = int(header["keyframes"]), int(header["frames"])
+        voter = str(header.get("voter", ""))
     except (KeyError, TypeError, ValueError, IndexError, SettingError, LabelSetError) as error:
         raise MapFileError(f"the map's header cannot be read ({error}): map again") from error
     kept = {name: getattr(stored, name) for name in _STORED}
-    return MapHeader(replace(config or stored, **kept), labels, keyframes, frames)
+    return MapHeader(replace(config or stored, **kept), labels, keyframes, frames, voter)
 
 
 def block_keys(state: MapState) -> Tensor:
@@ -97,8 +100,11 @@ def fill_blocks(state: MapState, volume: TsdfVolume, slots: Tensor) -> None:
         buffer[slots] = torch.from_numpy(state.array(name, dtype, shape).astype(np.float32)).to(buffer.device)
 
 
-def fill_votes(state: MapState, votes: VoteTable, slots: Tensor) -> Tensor:
-    """Write a state's votes into an empty table; returns their rows, still to be fused. Raises MapFileError."""
+def fill_votes(state: MapState, votes: VoteTable, slots: Tensor, reads_features: bool = True) -> Tensor:
+    """Write a state's votes into an empty table; returns their rows, still to be fused. Raises MapFileError.
+
+    reads_features  the stored image features are of the voter at hand; else, or where there are none, zeros vote
+    """
     views, classes, device = votes.views, votes.classes, votes.device
     voxel = state.array("row_voxel", np.int64, (None,))
     n = len(voxel)
@@ -113,8 +119,10 @@ def fill_votes(state: MapState, votes: VoteTable, slots: Tensor) -> Tensor:
     name = slots.to(device)[block] * VOXELS + torch.from_numpy(voxel % VOXELS).to(device)
     rows, _ = votes.place(name, position.to(device), normal.to(device))
     votes.samples[rows], votes.scores[rows], votes.order[rows] = samples.to(device), scores.to(device), order.to(device)
-    if votes.feature_count and "row_features" in state.arrays:  # a map of a hand-made fusion has none: zeros vote
-        features = state.array("row_features", np.int8, (n, views, votes.feature_count))
+    if votes.feature_count and "row_cues" in state.arrays:  # a map of a hand-made fusion has none
         cues = state.array("row_cues", np.float16, (n, views, CUES))
-        votes.features[rows], votes.cues[rows] = (torch.from_numpy(a.copy()).to(device) for a in (features, cues))
+        votes.cues[rows] = torch.from_numpy(cues.copy()).to(device)
+        if reads_features:
+            features = state.array("row_features", np.int8, (n, views, votes.feature_count))
+            votes.features[rows] = torch.from_numpy(features.copy()).to(device)
     return rows

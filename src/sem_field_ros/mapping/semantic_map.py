@@ -257,7 +257,8 @@ class SemanticMap:
 
     def state(self) -> MapState:
         """Return the map as plain arrays, for save_map."""
-        return pack_map(MapHeader(self.config, self.labels, self.keyframes, self.frames), self.volume, self.votes)
+        header = MapHeader(self.config, self.labels, self.keyframes, self.frames, self.fusion.identity)
+        return pack_map(header, self.volume, self.votes)
 
     @classmethod
     def from_state(cls, state: MapState, config: MapConfig | None = None) -> SemanticMap:
@@ -270,7 +271,8 @@ class SemanticMap:
         restored = cls(replace(header.config, max_blocks=max(header.config.max_blocks, len(keys))), header.labels)
         slots = restored._adopt_blocks(keys)
         fill_blocks(state, restored.volume, slots)
-        restored.votes.fuse(fill_votes(state, restored.votes, slots), restored.fusion)
+        same_voter = header.voter == restored.fusion.identity
+        restored.votes.fuse(fill_votes(state, restored.votes, slots, same_voter), restored.fusion)
         restored.keyframes, restored.frames = header.keyframes, header.frames
         return restored
 

@@ -80,9 +80,8 @@ class MapVoterRecipe:
         generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
         scene = self.training[rng.choice(len(self.training), p=self._share)]
         rows = torch.randint(len(scene), (config.rows,), generator=generator)
-        choose = best_slots if rng.random() < 0.5 else None
-        scores = scene.scores[rows]
-        slots = choose(scores, config.views) if choose else random_slots(scores, config.views, generator)
+        scores, best = scene.scores[rows], rng.random() < 0.5
+        slots = best_slots(scores, config.views) if best else random_slots(scores, config.views, generator)
         votes = scene.votes(rows, slots)
         assert votes.features is not None and votes.cues is not None
         samples, features = votes.samples, votes.features

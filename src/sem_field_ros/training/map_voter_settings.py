@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from sem_field_ros.settings import check_settings, setting
 
+VISIBILITIES = ("depth", "sdf", "none")  # how it is decided which views see a voxel, see collect_votes
+
 
 @dataclass(frozen=True)
 class MapVoterTraining:

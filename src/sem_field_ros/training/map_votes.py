@@ -26,8 +26,8 @@ from sem_field_ros.mapping.sequence_mapping import read_frames
 from sem_field_ros.mapping.view_samples import ViewSamples, sample_view
 from sem_field_ros.segmentation.external import ExternalSegmenter
 from sem_field_ros.segmentation.segmenter import ClassProbabilities, Segmenter
+from sem_field_ros.training.map_voter_settings import VISIBILITIES
 
-VISIBILITIES = ("depth", "sdf", "none")
 _MIN_SHARE = 0.7  # of the label images' votes that a voxel's class needs: borders are left out
 
 
@@ -83,6 +83,7 @@ def collect_votes(
                 does; none: all that is in the image and faces it (ablation, Table 4)
     Raises DataError where the sequence has no labels or depth to map.
     """
+    assert visibility in VISIBILITIES, visibility
     if sequence.labels is None:
         raise DataError(f"sequence {sequence.name} has no labels to learn from")
     mapper = Mapper(config, segmenter)

@@ -19,14 +19,17 @@ Fuse = Callable[[Votes], Tensor]  # votes with features as the encoder gives the
 _CHUNK = 16_384
 
 
-def learned(voter: MapVoter) -> Fuse:
-    """A voter as it stands, for `score_fusions`."""
+def learned(voter: MapVoter, reads_features: bool = True) -> Fuse:
+    """A voter as it stands, for `score_fusions`; without features where they are not those of its own encoder."""
 
     def fuse(votes: Votes) -> Tensor:
         device = next(voter.parameters()).device
         assert votes.features is not None and votes.cues is not None
-        parts = (part.to(device) for part in (votes.samples, votes.features, votes.cues, votes.scores > 0))
-        fused: Tensor = voter(*parts, raw=True)[0]
+        features = votes.features
+        if not reads_features:
+            features = votes.samples.new_zeros(*votes.scores.shape, voter.config.features)
+        parts = (part.to(device) for part in (votes.samples, features, votes.cues, votes.scores > 0))
+        fused: Tensor = voter(*parts, raw=reads_features)[0]
         return fused.cpu()
 
     return fuse
