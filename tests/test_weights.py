@@ -10,7 +10,15 @@ import torch
 from torch import nn
 
 from sem_field_ros.errors import OutputError, WeightsError
-from sem_field_ros.weights import WeightsCard, load_card, load_into, load_weights, save_weights
+from sem_field_ros.weights import (
+    WeightsCard,
+    image_width,
+    load_card,
+    load_into,
+    load_model,
+    load_weights,
+    save_weights,
+)
 
 CARD = WeightsCard("toy", {"width": 3}, scores={"miou": 0.5}, git_revision="abc")
 
@@ -33,6 +41,21 @@ def test_round_trip(saved: Path) -> None:
     nn.init.zeros_(other[0].weight)
     load_into(other, state)
     assert all(torch.equal(v, net().state_dict()[k]) for k, v in other.state_dict().items())
+
+
+def test_a_model_is_built_as_its_card_says_and_runs_as_saved(saved: Path) -> None:
+    model, card = load_model(saved, "toy", lambda content: net(content["width"]))
+    assert card.kind == "toy" and not model.training
+    assert all(torch.equal(v, net().state_dict()[k]) for k, v in model.state_dict().items())
+    with pytest.raises(WeightsError, match=r"net\.safetensors: not of this network"):
+        load_model(saved, "toy", lambda content: net(content["width"] + 1))
+
+
+def test_the_width_of_images_is_a_number_or_one_line() -> None:
+    assert image_width(WeightsCard("toy", {}, output={"image_width": "64"}), "net") == 64
+    for output in ({}, {"image_width": None}, {"image_width": "wide"}):
+        with pytest.raises(WeightsError, match="^net: its card has no image_width$"):
+            image_width(WeightsCard("toy", {}, output=output), "net")
 
 
 def test_half_is_stored_small_and_loaded_as_the_network_is(tmp_path: Path) -> None:

@@ -9,10 +9,10 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import safetensors
 import safetensors.torch
@@ -25,6 +25,8 @@ from sem_field_ros.errors import WeightsError
 FORMAT = 1
 SUFFIX = ".safetensors"
 _SHOWN = 3  # names told in one line
+
+Model = TypeVar("Model", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,25 @@ def load_weights(path: str | Path, kind: str) -> tuple[dict[str, Tensor], Weight
         return safetensors.torch.load(data), card
     except safetensors.SafetensorError as error:
         raise WeightsError(f"{path} is no safetensors file ({error})") from error
+
+
+def load_model(path: str | Path, kind: str, build: Callable[[Mapping[str, Any]], Model]) -> tuple[Model, WeightsCard]:
+    """The network that `build` makes of a card's architecture, with its weights, in eval mode on the CPU; and the card.
+
+    Raises WeightsError in one line.
+    """
+    state, card = load_weights(path, kind)
+    model = build(card.architecture)
+    load_into(model, state, str(path))
+    return model.eval(), card
+
+
+def image_width(card: WeightsCard, path: str | Path) -> int:
+    """Width in pixels of the images that the model of a card was trained on. Raises WeightsError in one line."""
+    try:
+        return int(card.output["image_width"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise WeightsError(f"{path}: its card has no image_width") from error
 
 
 def load_card(path: str | Path) -> WeightsCard:

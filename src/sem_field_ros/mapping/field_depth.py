@@ -17,7 +17,7 @@ from sem_field_ros.fields.gnesf.ray_depth import surface_depth
 from sem_field_ros.fields.gnesf.views import SourceViews
 from sem_field_ros.fields.gnesf.window import camera_from_window, image_of_width, level_frame, volume_center
 from sem_field_ros.frame import PosedFrame
-from sem_field_ros.weights import load_into, load_weights
+from sem_field_ros.weights import image_width, load_model
 
 _DEPTH_SCALE = 0.5  # size of the depth image, as a share of the images that the field sees
 
@@ -34,17 +34,12 @@ class FieldDepth:
     """A ViewEstimator; `path` is what `sem-field train field --geometry sdf` made. Raises WeightsError in one line."""
 
     def __init__(self, path: str | Path, device: str = "cpu") -> None:
-        state, card = load_weights(path, KIND)
-        self.model = Gnesf(config_from_dict(card.architecture))
+        self.model, card = load_model(path, KIND, lambda content: Gnesf(config_from_dict(content)))
         if self.model.config.geometry != "sdf":
             raise WeightsError(f"{path} has a density for view synthesis; geometry needs a field trained as sdf")
-        load_into(self.model, state, str(path))
+        self._width = image_width(card, path)
         self._device = torch.device(device)
-        self.model.eval().to(self._device)
-        try:
-            self._width = int(card.output["image_width"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise WeightsError(f"{path}: its card has no image_width") from error
+        self.model.to(self._device)
 
     @torch.inference_mode()
     def prepare(self, frame: PosedFrame) -> _View:

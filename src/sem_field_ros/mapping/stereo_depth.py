@@ -8,12 +8,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from sem_field_ros.errors import WeightsError
 from sem_field_ros.frame import PosedFrame
 from sem_field_ros.mapping.stereo_views import StereoView, enlarged, match_views, stereo_view
 from sem_field_ros.stereo.network import KIND, StereoNet, config_from_dict, peak_log_depth, summary
 from sem_field_ros.stereo.sweep import best_match, mean_score
-from sem_field_ros.weights import load_into, load_weights
+from sem_field_ros.weights import image_width, load_model
 
 # Where the scores have a peak near what the network says, that is the depth: it is sharper. Chosen on validation homes.
 _REACH = 1.5  # planes
@@ -28,15 +27,10 @@ class StereoDepth:
     """A ViewEstimator; `path` is what `sem-field train depth` made. Raises WeightsError in one line."""
 
     def __init__(self, path: str | Path, device: str = "cpu") -> None:
-        state, card = load_weights(path, KIND)
-        self.model = StereoNet(config_from_dict(card.architecture))
-        load_into(self.model, state, str(path))
+        self.model, card = load_model(path, KIND, lambda content: StereoNet(config_from_dict(content)))
+        self._width = image_width(card, path)
         self._device = torch.device(device)
-        self.model.eval().to(self._device)
-        try:
-            self._width = int(card.output["image_width"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise WeightsError(f"{path}: its card has no image_width") from error
+        self.model.to(self._device)
 
     @torch.inference_mode()
     def prepare(self, frame: PosedFrame) -> StereoView:

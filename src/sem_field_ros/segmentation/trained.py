@@ -17,7 +17,7 @@ from sem_field_ros.labels import LabelSet, label_set_from_dict
 from sem_field_ros.resources import resource_path
 from sem_field_ros.segmentation.network import KIND, SegmenterNet, channels_last, config_from_dict
 from sem_field_ros.segmentation.segmenter import ClassProbabilities
-from sem_field_ros.weights import WeightsCard, load_into, load_weights
+from sem_field_ros.weights import WeightsCard, load_model
 
 HOMES_MODEL = "models/segmenter_homes/segmenter_homes.safetensors"
 
@@ -77,10 +77,7 @@ class TrainedSegmenter:
 
 def load_segmenter(path: str | Path) -> tuple[SegmenterNet, WeightsCard]:
     """The network of a weights file, in eval mode on the CPU. Raises WeightsError in one line."""
-    state, card = load_weights(path, KIND)
-    net = SegmenterNet(config_from_dict(card.architecture))
-    load_into(net, state, str(path))
-    return net.eval(), card
+    return load_model(path, KIND, lambda content: SegmenterNet(config_from_dict(content)))
 
 
 def homes_segmenter(labels: LabelSet | None = None, label_width: int = 160, device: str = "cpu") -> TrainedSegmenter:
