@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
-from sem_field_ros.training.model_card import BEGIN, END, facts, write_facts
+from sem_field_ros.training.model_card import BEGIN, END, facts, trained, write_facts
 from sem_field_ros.weights import WeightsCard
 
 CARD = WeightsCard(
@@ -19,6 +20,23 @@ CARD = WeightsCard(
     scores={"validation": {"miou": 0.25, "iou": {"wall": 0.5, "floor": 0.75}}},
     sha256="0123456789abcdef",
 )
+
+
+@dataclass(frozen=True)
+class Settings:
+    views: int = 5
+
+
+def test_a_card_learns_of_its_training() -> None:
+    card = WeightsCard("toy", {"width": 3}, output={"views": 5}, data={"training": {}})
+    facts_of_loop = {"step": 3, "git_revision": "abc", "validation": {"score": 0.5, "iou/wall": 0.25}}
+    done = trained(card, Settings(), facts_of_loop)
+    assert done.training == {"step": 3, "git_revision": "abc", "toy": {"views": 5}} and done.git_revision == "abc"
+    assert done.scores == {"validation": {"score": 0.5, "iou": {"wall": 0.25}}}
+    assert (done.kind, done.architecture, done.output, done.data) == ("toy", {"width": 3}, {"views": 5}, card.data)
+    assert trained(card, Settings(), facts_of_loop | {"validation": {"score": 1.0}}).scores["validation"] == {
+        "score": 1
+    }
 
 
 def test_facts_by_hand(tmp_path: Path) -> None:

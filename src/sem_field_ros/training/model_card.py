@@ -1,17 +1,39 @@
-"""The README.md beside shipped weights: facts from their card in a marked block, everything else written by hand."""
+"""Model cards: what a training writes into the card of its weights, and the README.md beside shipped ones.
+
+In that README a marked block holds facts from the card; everything else is written by hand.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from sem_field_ros.atomic import atomic_write
+from sem_field_ros.training.labelled_frames import VALIDATION
 from sem_field_ros.weights import WeightsCard
 
 _MOST_PATHS = 4  # of one folder that a command is shown with
+_IOU = "iou/"
 BEGIN, END = "<!-- facts: written by sem-field train export -->", "<!-- end of facts -->"
+
+
+def trained(card: WeightsCard, config: Any, facts: Mapping[str, Any]) -> WeightsCard:
+    """`card` with what the loop's `facts` (see Recipe.save) and the recipe's `config`, a dataclass, say of training.
+
+    The validation's scores named iou/CLASS come together as `iou`: {CLASS: score}.
+    """
+    validation = facts["validation"]
+    scores = {name: value for name, value in validation.items() if not name.startswith(_IOU)}
+    iou = {name.removeprefix(_IOU): value for name, value in validation.items() if name.startswith(_IOU)}
+    return dataclasses.replace(
+        card,
+        training={k: v for k, v in facts.items() if k != "validation"} | {card.kind: dataclasses.asdict(config)},
+        scores={VALIDATION: scores | ({"iou": iou} if iou else {})},
+        git_revision=facts["git_revision"],
+    )
 
 
 def write_facts(readme: Path, weights: Path, card: WeightsCard) -> None:

@@ -19,13 +19,13 @@ from sem_field_ros.segmentation.network import KIND, SegmenterConfig, SegmenterN
 from sem_field_ros.training.augmentation import AugmentationConfig, augment
 from sem_field_ros.training.calibration import calibration_error, fitted_temperature, sampled_pixels
 from sem_field_ros.training.labelled_frames import (
-    VALIDATION,
     DrawOrder,
     LabelledFrame,
     class_shares,
     loss_weights,
     repeat_factors,
 )
+from sem_field_ros.training.model_card import trained
 from sem_field_ros.training.recipe import ParameterGroup, decayed, random_for
 from sem_field_ros.training.segmenter_settings import SegmenterTraining
 from sem_field_ros.weights import WeightsCard, load_into, load_weights, save_weights
@@ -143,20 +143,10 @@ class SegmenterRecipe:
     def save(self, model: nn.Module, path: Path, facts: dict[str, Any]) -> None:
         """Write the weights with the temperature that the validation found."""
         assert isinstance(model, SegmenterNet)
-        found = dict(facts["validation"])
-        temperature = found.pop("temperature")
-        iou = {name.removeprefix("iou/"): found.pop(name) for name in list(found) if name.startswith("iou/")}
-        card = WeightsCard(
-            kind=KIND,
-            architecture=model.config.as_dict(),
-            label_set=label_set_to_dict(self.labels),
-            output={"temperature": temperature, "image_width": _common_width(self.training)},
-            data=self.data,
-            training={k: v for k, v in facts.items() if k != "validation"} | {KIND: dataclasses.asdict(self.config)},
-            scores={VALIDATION: {**found, "iou": iou}},
-            git_revision=facts["git_revision"],
-        )
-        save_weights(path, model.state_dict(), card)
+        scores = dict(facts["validation"])
+        output = {"temperature": scores.pop("temperature"), "image_width": _common_width(self.training)}
+        card = WeightsCard(KIND, model.config.as_dict(), label_set_to_dict(self.labels), output, self.data)
+        save_weights(path, model.state_dict(), trained(card, self.config, facts | {"validation": scores}))
 
 
 class FrozenNorm(nn.Module):

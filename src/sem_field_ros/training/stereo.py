@@ -18,6 +18,7 @@ from sem_field_ros.stereo.network import KIND, StereoConfig, StereoNet, compact,
 from sem_field_ros.stereo.sweep import match_scores, patches
 from sem_field_ros.training.gnesf_windows import PosedScene, scaled_intrinsics
 from sem_field_ros.training.labelled_frames import VALIDATION
+from sem_field_ros.training.model_card import trained
 from sem_field_ros.training.recipe import ParameterGroup, decayed, random_for
 from sem_field_ros.training.stereo_settings import StereoTraining
 from sem_field_ros.weights import WeightsCard, load_into, load_weights, save_weights
@@ -158,16 +159,9 @@ class StereoRecipe:
 
     def save(self, model: nn.Module, path: Path, facts: dict[str, Any]) -> None:
         assert isinstance(model, StereoNet)
-        card = WeightsCard(
-            kind=KIND,
-            architecture=model.config.as_dict(),
-            output={"image_width": self.config.image_width, "views": self.config.views},
-            data=self.data,
-            training={k: v for k, v in facts.items() if k != "validation"} | {KIND: dataclasses.asdict(self.config)},
-            scores={VALIDATION: facts["validation"]},
-            git_revision=facts["git_revision"],
-        )
-        save_weights(path, model.state_dict(), card)
+        output = {"image_width": self.config.image_width, "views": self.config.views}
+        card = WeightsCard(KIND, model.config.as_dict(), output=output, data=self.data)
+        save_weights(path, model.state_dict(), trained(card, self.config, facts))
 
 
 def pick_others(frames: int, reference: int, views: int, random: np.random.Generator) -> list[int]:
