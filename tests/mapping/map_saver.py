@@ -1,4 +1,4 @@
-"""A process that saves maps until it is killed: started by test_map_file.py, told what to do line by line on stdin.
+"""A process that saves maps until it is killed: started by map_files.py, told what to do line by line on stdin.
 
 Each command forks a child whose pid is printed, so that a kill costs no new interpreter:
     loop DIR START        save START, START+1, ... for ever; each number goes to DIR/../saved once save_map returned
