@@ -125,3 +125,16 @@ def test_weights_go_through_a_file(tmp_path: Path) -> None:
     save_weights(path, made.state_dict(), WeightsCard("segmenter", SIZES.as_dict()))
     with pytest.raises(WeightsError, match="not a 'gnesf_map'"):
         load_fusion(path)
+
+
+def test_weights_bound_to_other_classes_are_refused_before_anything_is_mapped(tmp_path: Path) -> None:
+    path = tmp_path / "direct.safetensors"
+    for classes in (20, len(LABELS)):
+        direct = replace(SIZES, pooling="direct", classes=classes)
+        save_weights(path, MapVoter(direct).state_dict(), WeightsCard(KIND, direct.as_dict()))
+        config = replace(CONFIG, fusion="gnesf", fusion_weights=str(path))
+        if classes == len(LABELS):
+            SemanticMap(config, LABELS)
+        else:
+            with pytest.raises(WeightsError, match=r"direct\.safetensors only votes on 20 classes, .* has 2: choose"):
+                SemanticMap(config, LABELS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sem_field_ros.errors import SettingError
+from sem_field_ros.errors import SettingError, WeightsError
 from sem_field_ros.mapping.config import FUSIONS
 from sem_field_ros.mapping.fusion import HAND_MADE, Fusion
 from sem_field_ros.mapping.learned_fusion import load_fusion
@@ -11,13 +11,21 @@ from sem_field_ros.resources import resource_path
 GNESF_MODEL = "models/gnesf_map/gnesf_map.safetensors"
 
 
-def make_fusion(name: str, weights: str = "") -> Fusion:
+def make_fusion(name: str, weights: str = "", classes: int = 0) -> Fusion:
     """Make a fusion by its name in MapConfig.fusion; `weights` is a file for `gnesf`, empty = the shipped one.
 
-    Raises SettingError with the known names, or WeightsError; each in one line.
+    `classes` is how many the map has, 0 = not known yet. Raises SettingError with the known names, or WeightsError, as
+    where the weights are bound to another number of classes; each in one line.
     """
     if name == "gnesf":
-        return load_fusion(weights or resource_path(GNESF_MODEL))[0]
+        path = weights or resource_path(GNESF_MODEL)
+        fusion = load_fusion(path)[0]
+        bound = fusion.voter.config.classes
+        if bound and classes and bound != classes:
+            raise WeightsError(
+                f"{path} only votes on {bound} classes, the segmenter has {classes}: choose other weights"
+            )
+        return fusion
     if name not in HAND_MADE:
         raise SettingError(f"fusion '{name}' is unknown: choose one of {', '.join(FUSIONS)}")
     return HAND_MADE[name]()

@@ -53,7 +53,7 @@ class SemanticMap:
         """`fusion` replaces the one that `config` names."""
         self.config = config
         self.labels = labels
-        self.fusion = fusion or make_fusion(config.fusion, config.fusion_weights)
+        self.fusion = fusion or make_fusion(config.fusion, config.fusion_weights, len(labels))
         self.reset()
 
     def reset(self) -> None:
