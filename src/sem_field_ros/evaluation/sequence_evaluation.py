@@ -6,7 +6,6 @@ worth the same wherever it comes from (and mIoU is the IoU of the summed confusi
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -20,13 +19,12 @@ from sem_field_ros.evaluation.geometry_metrics import SurfaceScores, sample_mesh
 from sem_field_ros.evaluation.image_metrics import DepthErrors
 from sem_field_ros.evaluation.map_evaluation import MapTally, true_index
 from sem_field_ros.evaluation.metrics import Confusion
+from sem_field_ros.evaluation.shared_maps import SharedMaps, with_depth
 from sem_field_ros.evaluation.true_mesh import SeenPoints, TrueMesh, find_true_mesh
 from sem_field_ros.frame import PosedFrame, SequenceReader
 from sem_field_ros.geometry.raycast import MeshRaycaster
 from sem_field_ros.labels import LabelSet
 from sem_field_ros.mapping.config import MapConfig
-from sem_field_ros.mapping.mapper import Mapper
-from sem_field_ros.mapping.predicted_depth import make_depth_predictor
 from sem_field_ros.mapping.sequence_mapping import read_frames
 from sem_field_ros.mapping.surface import Surface
 from sem_field_ros.segmentation.segmenter import ClassProbabilities, Segmenter
@@ -66,27 +64,23 @@ class SequenceEvaluation:
 
     def add(self, sequence: SequenceReader, scope: Scope = Scope(), tick: Callable[[], None] | None = None) -> None:
         """Map one sequence with every fusion and score all of it. Raises DataError where no frame could be used."""
-        memory = _LastOpinion(self.labels)
-        mappers = {
-            fusion: Mapper(
-                replace(self.config, fusion=fusion),
-                memory if self.segmenter else None,
-                self.labels,
-                predicts_depth=False,
-            )
-            for fusion in self.maps
-        }
+        configs = {fusion: replace(self.config, fusion=fusion) for fusion in self.maps}
+        maps = SharedMaps(configs, self.labels, self.segmenter is not None)
         mapped = 0
-        for frame in self._frames(sequence, scope, tick or (lambda: None)):
-            memory.opinion = self._segment(frame, sequence)
-            mapped += self._register(list(mappers.values()), frame)
+        for frame in with_depth(self._frames(sequence, scope, tick or (lambda: None)), self.config):
+            opinion = self._segment(frame, sequence)
+            if frame.depth is None or not frame.depth.any():
+                self._note(f"frame {frame.name or frame.stamp_ns} has no valid depth")
+                continue
+            maps.register(frame, opinion)
+            mapped += 1
         if not mapped:
             raise DataError(
                 f"sequence {sequence.name}: no frame could be mapped; {(self.problems or ['it is empty'])[-1]}"
             )
         self.frames += mapped
         self.scenes += 1
-        self._score_maps(mappers, sequence, scope)
+        self._score_maps(maps, sequence, scope)
 
     def geometry(self) -> SurfaceScores | None:
         """The maps' surface against the true one; None where no scene had a mesh with faces."""
@@ -95,17 +89,12 @@ class SequenceEvaluation:
         return scores_of_distances(np.concatenate(self._to_truth), np.concatenate(self._to_map))
 
     def _frames(self, sequence: SequenceReader, scope: Scope, tick: Callable[[], None]) -> Iterator[PosedFrame]:
-        """What is to be mapped: the frames as they are, or those with predicted depth, the same for all maps."""
-        predictor = make_depth_predictor(self.config)
-        for given in read_frames(sequence, scope.every, scope.max_frames):
-            if not isinstance(given, PosedFrame):
-                self._note(str(given))
-            elif predictor is None:
-                yield given
-            elif (frame := predictor.add(given)) is not None:
+        for frame in read_frames(sequence, scope.every, scope.max_frames):
+            if isinstance(frame, PosedFrame):
                 yield frame
+            else:
+                self._note(str(frame))
             tick()
-        yield from predictor.finish() if predictor else []
 
     # -- one frame --------------------------------------------------------------------------------------------------
 
@@ -128,60 +117,37 @@ class SequenceEvaluation:
             self.calibration.add(values.numpy(), truth)
         return opinion
 
-    def _register(self, mappers: list[Mapper], frame: PosedFrame) -> bool:
-        if frame.depth is None or not frame.depth.any():
-            self._note(f"frame {frame.name or frame.stamp_ns} has no valid depth")
-            return False
-        for mapper in mappers:
-            with contextlib.suppress(SegmenterError):  # noted already; its geometry is in the map
-                mapper.register_frame(frame)
-        return True
-
     def _note(self, problem: str) -> None:
         self.problems.append(problem)
 
     # -- the maps of one scene --------------------------------------------------------------------------------------
 
-    def _score_maps(self, mappers: dict[str, Mapper], sequence: SequenceReader, scope: Scope) -> None:
+    def _score_maps(self, maps: SharedMaps, sequence: SequenceReader, scope: Scope) -> None:
         truth = find_true_mesh(sequence)
         scene = _TrueScene(truth, self.config.depth_max_m) if truth else None
         for frame in _readable(sequence, scope):
             if scene:
                 scene.seen.look(frame.camera, frame.T_world_camera)
-            for fusion, mapper in mappers.items():
+            for fusion, found in maps.maps.items():
                 if sequence.labels is not None and self.segmenter is not None:
-                    self.maps[fusion].add_view(frame, sequence.labels, mapper.map.render)
+                    self.maps[fusion].add_view(frame, sequence.labels, found.render)
             if frame.depth is not None:  # the geometry is the same in all maps
-                first = next(iter(mappers.values())).map
                 measured = np.where(frame.depth <= self.config.depth_max_m, frame.depth, 0)
-                self.depth.add(first.render(frame.depth_camera, frame.T_world_camera).depth, measured)
+                self.depth.add(maps.first.render(frame.depth_camera, frame.T_world_camera).depth, measured)
         if truth is None or scene is None:
             return
-        for fusion, mapper in mappers.items():
+        for fusion, found in maps.maps.items():
             if sequence.labels is not None and self.segmenter is not None:
                 vertices_seen = scene.seen.seen[: len(truth.vertices)]
-                self.maps[fusion].add_mesh(truth, vertices_seen, sequence.labels, mapper.map.surface())
+                self.maps[fusion].add_mesh(truth, vertices_seen, sequence.labels, found.surface())
         if len(truth.faces):
-            self._compare_surfaces(scene, next(iter(mappers.values())).map.surface())
+            self._compare_surfaces(scene, maps.first.surface())
 
     def _compare_surfaces(self, scene: _TrueScene, surface: Surface) -> None:
         """Distances both ways. What no camera saw of the truth need not be in the map, but the map may have it."""
         wanted = scene.samples[scene.seen.seen[len(scene.truth.vertices) :]]
         self._to_map.append(MeshRaycaster(surface.vertices, surface.faces).distance(wanted))
         self._to_truth.append(scene.raycaster.distance(_sample(surface.vertices, surface.faces)))
-
-
-class _LastOpinion:
-    """The segmenter of all mappers of a scene: says again what was said about the frame at hand."""
-
-    def __init__(self, labels: LabelSet) -> None:
-        self.labels = labels
-        self.opinion: ClassProbabilities | None = None
-
-    def segment(self, frame: PosedFrame) -> ClassProbabilities:
-        if self.opinion is None:
-            raise SegmenterError(f"nothing is known about frame {frame.name}")
-        return self.opinion
 
 
 class _TrueScene:
