@@ -41,8 +41,13 @@ class FileSequence(RecordedSequence[FrameFiles]):
         labels: LabelSet | None,
         start_s: float = 0.0,
         duration_s: float | None = None,
+        *,
+        missing_files: int = 0,
     ) -> None:
+        """`timed`: (stamp_ns, files) of each frame; `missing_files`: pictures that lack other files."""
         super().__init__(path)
+        if missing_files:
+            self.drops["missing_files"] = missing_files
         self.labels = labels
         self.has_labels = labels is not None and any(files.labels is not None for _, files in timed)
         self._keep(timed, start_s, duration_s)

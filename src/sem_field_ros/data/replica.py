@@ -39,11 +39,8 @@ class ReplicaSequence(FileSequence):
         ]
         if not timed:
             raise DataError(f"{path}: no rgb_N.png has its depth_N.png and its row of traj_w_c.txt")
-        super().__init__(
-            path, timed, load_label_set(label_set or DEFAULT_LABEL_SET) if labels else None, start_s, duration_s
-        )
-        if len(colors) > len(timed):
-            self.drops["missing_files"] = len(colors) - len(timed)
+        known = load_label_set(label_set or DEFAULT_LABEL_SET) if labels else None
+        super().__init__(path, timed, known, start_s, duration_s, missing_files=len(colors) - len(timed))
 
     @staticmethod
     def matches(path: Path) -> bool:

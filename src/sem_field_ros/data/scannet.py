@@ -54,9 +54,8 @@ class ScanNetFrames(FileSequence):
         ]
         if not timed:
             raise DataError(f"{path}: no colour image has its pose and depth file")
-        super().__init__(path, timed, scannet_label_set(label_set) if labels else None, start_s, duration_s)
-        if len(colors) > len(timed):
-            self.drops["missing_files"] = len(colors) - len(timed)
+        known = scannet_label_set(label_set) if labels else None
+        super().__init__(path, timed, known, start_s, duration_s, missing_files=len(colors) - len(timed))
         self._poses, self._raw_ids = poses, RawIds(path)
 
     @staticmethod

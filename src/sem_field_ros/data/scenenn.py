@@ -51,11 +51,8 @@ class SceneNNSequence(FileSequence):
             raise DataError(f"{path}: no image has its depth image and its pose in trajectory.log")
         self._mesh_files = path / f"{path.resolve().name}.ply", path / f"{path.resolve().name}.xml"
         labelled = all(file.is_file() for file in self._mesh_files)
-        super().__init__(
-            path, timed, load_label_set(label_set or DEFAULT_LABEL_SET) if labelled else None, start_s, duration_s
-        )
-        if len(colors) > len(timed):
-            self.drops["missing_files"] = len(colors) - len(timed)
+        known = load_label_set(label_set or DEFAULT_LABEL_SET) if labelled else None
+        super().__init__(path, timed, known, start_s, duration_s, missing_files=len(colors) - len(timed))
 
     @staticmethod
     def matches(path: Path) -> bool:

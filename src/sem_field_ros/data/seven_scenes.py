@@ -41,9 +41,7 @@ class SevenScenesSequence(FileSequence):
         ]
         if not timed:
             raise missing_data(path, "7scenes", "no colour image has its .depth.png and .pose.txt")
-        super().__init__(path, timed, None, start_s, duration_s)
-        if len(numbers) > len(complete):
-            self.drops["missing_files"] = len(numbers) - len(complete)
+        super().__init__(path, timed, None, start_s, duration_s, missing_files=len(numbers) - len(complete))
 
     @staticmethod
     def matches(path: Path) -> bool:

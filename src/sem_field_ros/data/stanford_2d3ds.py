@@ -67,9 +67,7 @@ class Stanford2D3DSequence(FileSequence):
                 semantic if semantic is not None and semantic.is_file() else None,
             )
             timed.append((stamp_of_number(number), files))
-        super().__init__(path, timed, labels, start_s, duration_s)
-        if len(stems) > len(complete):
-            self.drops["missing_files"] = len(stems) - len(complete)
+        super().__init__(path, timed, labels, start_s, duration_s, missing_files=len(stems) - len(complete))
 
     @staticmethod
     def matches(path: Path) -> bool:
