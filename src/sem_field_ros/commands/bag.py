@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from sem_field_ros.commands.progress import counting_progress
 
 HELP = "write a recorded sequence as a ROS 2 bag"
 
@@ -35,8 +36,7 @@ def run(args: argparse.Namespace) -> int:
     from sem_field_ros.data.open_sequence import open_sequence
 
     sequence = open_sequence(args.sequence, label_set=args.label_set, start_s=args.start_s, duration_s=args.duration_s)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    with counting_progress(Console(stderr=True)) as progress:
         task = progress.add_task(f"writing {args.out.name}", total=len(sequence))
         frames = write_bag(
             args.out,

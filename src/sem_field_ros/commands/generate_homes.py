@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sem_field_ros.commands.argument_types import positive, processors
+from sem_field_ros.commands.progress import counting_progress
 from sem_field_ros.errors import SettingError
 
 if TYPE_CHECKING:
@@ -66,15 +67,6 @@ def _size(text: str) -> tuple[int, int]:
 
 
 def _homes(args: argparse.Namespace) -> int:
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
     from sem_field_ros.generation.drawing.cycles_job import cycles_missing
     from sem_field_ros.generation.home_run import draw_all
 
@@ -83,8 +75,7 @@ def _homes(args: argparse.Namespace) -> int:
     jobs = _jobs(args)
     started = time.monotonic()
     failures = []
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn()) as progress:
+    with counting_progress() as progress:
         bar = progress.add_task(f"{args.split} homes, frames", total=len(jobs) * args.frames)
         for result in draw_all(jobs, args.workers, lambda frames: progress.advance(bar, frames)):
             if result.error:
@@ -120,17 +111,12 @@ def _jobs(args: argparse.Namespace) -> list[HomeJob]:
 
 
 def _sheet(args: argparse.Namespace) -> int:
-    import cv2
-    import numpy as np
-
-    from sem_field_ros.atomic import atomic_write
+    from sem_field_ros.data.image_files import write_color
     from sem_field_ros.generation.drawing.sheet import contact_sheet
 
     if args.out.suffix not in (".png", ".jpg"):
         raise SettingError(f"{args.out}: the picture's name must end in .png or .jpg")
     picture = contact_sheet(args.folders, args.frames, args.columns, args.width)
-    _, content = cv2.imencode(args.out.suffix, picture[..., ::-1])
-    with atomic_write(args.out) as file:
-        file.write(np.asarray(content).tobytes())
+    write_color(args.out, picture)
     print(f"{args.out}: {len(args.folders)} sequences, {picture.shape[1]}x{picture.shape[0]}")
     return 0

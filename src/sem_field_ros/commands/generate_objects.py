@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sem_field_ros.commands.argument_types import at_least, positive, processors
+from sem_field_ros.commands.progress import counting_progress
 from sem_field_ros.errors import SettingError
 
 if TYPE_CHECKING:
@@ -73,22 +74,12 @@ def run_objects(args: argparse.Namespace) -> int:
 
 
 def _draw(args: argparse.Namespace, specs: list[ObjectSpec]) -> int:
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
     from sem_field_ros.generation.objects.write import ViewSettings, draw_all, write_lists
 
     settings = ViewSettings(args.views, args.test_views, args.size, args.lowest, args.points)
     started = time.monotonic()
     failed = fresh = 0
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn()) as progress:
+    with counting_progress() as progress:
         bar = progress.add_task("objects", total=len(specs))
         for result in draw_all(specs, args.out, settings, args.workers):
             progress.advance(bar)
@@ -106,11 +97,9 @@ def _draw(args: argparse.Namespace, specs: list[ObjectSpec]) -> int:
 
 
 def _sheet(args: argparse.Namespace, specs: list[ObjectSpec]) -> int:
-    import cv2
-    import numpy as np
     from rich.progress import Progress
 
-    from sem_field_ros.atomic import atomic_write
+    from sem_field_ros.data.image_files import write_color
     from sem_field_ros.generation.objects.sheet import objects_sheet
 
     if args.sheet.suffix not in (".png", ".jpg"):
@@ -118,8 +107,6 @@ def _sheet(args: argparse.Namespace, specs: list[ObjectSpec]) -> int:
     with Progress() as progress:
         bar = progress.add_task("objects", total=len(specs))
         picture = objects_sheet(specs, args.columns, args.size, lambda: progress.advance(bar))
-    _, content = cv2.imencode(args.sheet.suffix, picture[..., ::-1])
-    with atomic_write(args.sheet) as file:
-        file.write(np.asarray(content).tobytes())
+    write_color(args.sheet, picture)
     print(f"{args.sheet}: {len(specs)} objects, {picture.shape[1]}x{picture.shape[0]}")
     return 0

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from sem_field_ros.commands.argument_types import positive
+from sem_field_ros.commands.progress import counting_progress
 from sem_field_ros.errors import OutputError
 from sem_field_ros.mapping.config import MapConfig
 from sem_field_ros.settings import add_settings_arguments, settings_from_arguments
@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     )
     mapper, segmenter = _make_mapper(args, sequence)
     total = min(-(-len(sequence) // args.every), args.max_frames or len(sequence))
-    with _progress(console) as progress:
+    with counting_progress(console) as progress:
         task = progress.add_task(f"mapping {sequence.name} ({segmenter})", total=total)
         done = map_sequence(
             mapper, sequence, every=args.every, max_frames=args.max_frames, tick=lambda: progress.advance(task)
@@ -95,11 +95,6 @@ def _make_mapper(args: argparse.Namespace, sequence: SequenceReader) -> tuple[Ma
         name, args.label_set, label_width=config.label_width, device=config.device, source=sequence.labels
     )
     return Mapper(config, segmenter), name
-
-
-def _progress(console: Console) -> Progress:
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    return Progress(*columns, console=console)
 
 
 def _write_results(

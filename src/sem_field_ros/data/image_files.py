@@ -1,4 +1,4 @@
-"""Pictures of recordings as they are stored: RGB, 16-bit depth, label ids. What is none of it is one clear line."""
+"""Pictures as files: those of recordings (RGB, 16-bit depth, label ids), read; RGB to look at, written."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from sem_field_ros.atomic import atomic_write
 from sem_field_ros.errors import DataError
 
 
@@ -30,6 +31,13 @@ def read_labels(path: Path) -> np.ndarray:
     if labels.dtype not in (np.uint8, np.uint16) or labels.ndim != 2:
         raise DataError(f"{path} is not an 8- or 16-bit grey image of label ids")
     return labels
+
+
+def write_color(path: Path, image: np.ndarray) -> None:
+    """Write [H, W, 3] uint8 RGB as the PNG or JPEG that the name says, whole or not at all. Raises OutputError."""
+    content = cv2.imencode(path.suffix, image[..., ::-1])[1]
+    with atomic_write(path) as file:
+        file.write(content.tobytes())
 
 
 def _read(path: Path, flags: int) -> np.ndarray:

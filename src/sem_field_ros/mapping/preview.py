@@ -11,7 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from sem_field_ros.atomic import atomic_write
+from sem_field_ros.data.image_files import write_color
 from sem_field_ros.geometry.camera import Intrinsics, project
 from sem_field_ros.geometry.poses import inverse, transform_points
 from sem_field_ros.geometry.raster import headlight, rasterize
@@ -46,8 +46,7 @@ def write_preview(
     An empty surface gives a picture that says so. Raises OutputError where the file cannot be written.
     """
     image = draw_preview(surface, labels, T_world_cameras, title)
-    with atomic_write(path) as file:
-        file.write(cv2.imencode(".png", image[..., ::-1])[1].tobytes())
+    write_color(path, image)
     return Path(path)
 
 
