@@ -14,11 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import rclpy
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from rcl_interfaces.srv import GetParameters
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import parameter_value_to_python
 
@@ -31,7 +29,7 @@ from sem_field_ros.mapping.report import MapReport, peak_rss_mb
 from sem_field_ros.nodes.recorded_results import Recording, write_recording
 from sem_field_ros.nodes.recorded_topics import RecordedTopics, number
 from sem_field_ros.ros.parameters import declare_settings, settings_from_node
-from sem_field_ros.ros.spinning import spin_to_end
+from sem_field_ros.ros.spinning import REFUSED, spinning_beside, start_node
 from sem_field_ros.settings import check_settings, setting, settings_of
 
 _TELL_S = 1.0  # a line of progress this often
@@ -231,34 +229,18 @@ class DemoRecorder(Node):
 
 def main(args: list[str] | None = None) -> int:
     """Run the node until the results are written; 0 then, 1 with one line on stderr where that failed."""
-    rclpy.init(args=args)
-    try:
-        recorder = DemoRecorder()
-    except SemFieldError as error:
-        print(f"demo_recorder: {error}", file=sys.stderr, flush=True)
-        rclpy.try_shutdown()
-        return 2
-    spinner = threading.Thread(target=_spin, args=(recorder,), daemon=True)
-    spinner.start()
-    try:
-        recorder.record()
-    except SemFieldError as error:
-        print(f"demo_recorder: {error}", file=sys.stderr, flush=True)
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    finally:
-        recorder.stopping.set()
-        rclpy.try_shutdown()
-        spinner.join(2.0)
+    recorder = start_node("demo_recorder", DemoRecorder, args)
+    if recorder is None:
+        return REFUSED
+    with spinning_beside(recorder, recorder.stopping):
+        try:
+            recorder.record()
+        except SemFieldError as error:
+            print(f"demo_recorder: {error}", file=sys.stderr, flush=True)
+            return 1
+        except KeyboardInterrupt:
+            return 130
     return 0
-
-
-def _spin(recorder: DemoRecorder) -> None:
-    executor = SingleThreadedExecutor()
-    executor.add_node(recorder)
-    spin_to_end(executor)
-    recorder.stopping.set()
 
 
 if __name__ == "__main__":

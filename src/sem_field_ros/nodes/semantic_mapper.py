@@ -26,7 +26,7 @@ from sem_field_ros.ros.diagnostics import MapperState, mapper_diagnostics
 from sem_field_ros.ros.executor import ServiceThreadsExecutor
 from sem_field_ros.ros.mapper_options import DYNAMIC, MapperOptions
 from sem_field_ros.ros.parameters import declare_settings, guard_changes, settings_from_node
-from sem_field_ros.ros.spinning import spin_to_end
+from sem_field_ros.ros.spinning import REFUSED, spin_to_end, start_node
 from sem_field_ros.ros.statistics import FrameStatistics, give_back_memory, resident_mb
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
@@ -173,13 +173,9 @@ class SemanticMapper(LifecycleNode):
 
 def main(args: list[str] | None = None) -> int:
     """Run the node until it is interrupted."""
-    rclpy.init(args=args)
-    try:
-        node = SemanticMapper()
-    except SemFieldError as error:
-        print(f"semantic_mapper: {error}", file=sys.stderr)
-        rclpy.try_shutdown()
-        return 2
+    node = start_node("semantic_mapper", SemanticMapper, args)
+    if node is None:
+        return REFUSED
     executor = node.make_executor()
     spin_to_end(executor)
     if not node.close():

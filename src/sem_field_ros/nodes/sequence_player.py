@@ -11,7 +11,6 @@ from typing import Any
 
 import rclpy
 from rclpy.duration import Duration
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.time import Time
@@ -24,7 +23,7 @@ from sem_field_ros.ros.parameters import declare_settings, settings_from_node
 from sem_field_ros.ros.playback import DEPTH, LABEL_INFO, LABELS, TF, TF_STATIC, FrameIds, Moment, open_playback
 from sem_field_ros.ros.player_options import PlayerOptions
 from sem_field_ros.ros.qos import clock_qos, image_qos, latched_qos, tf_qos, tf_static_qos
-from sem_field_ros.ros.spinning import spin_to_end
+from sem_field_ros.ros.spinning import REFUSED, spinning_beside, start_node
 
 _SETTLE_S = 0.5  # subscribers take a moment longer than we to know that they are connected
 _ACKNOWLEDGE_S = 1.0  # in all; an acknowledgement may wait for the next heartbeat although all has arrived
@@ -188,34 +187,18 @@ class SequencePlayer(Node):
 
 def main(args: list[str] | None = None) -> int:
     """Entry point of `ros2 run sem_field_ros sequence_player`; ends by itself after the last frame."""
-    rclpy.init(args=args)
-    try:
-        player = SequencePlayer()
-    except SemFieldError as error:
-        print(f"sequence_player: {error}", file=sys.stderr)
-        rclpy.try_shutdown()
-        return 2
-    spinner = threading.Thread(target=_spin, args=(player,), daemon=True)
-    spinner.start()
-    try:
-        player.play()
-    except KeyboardInterrupt:
-        pass
-    except Exception:  # a signal shuts ROS down under the publishers: then whatever they raise is no fault
-        if rclpy.ok():
-            raise
-    finally:
-        player.stopping.set()
-        rclpy.try_shutdown()
-        spinner.join(2.0)
+    player = start_node("sequence_player", SequencePlayer, args)
+    if player is None:
+        return REFUSED
+    with spinning_beside(player, player.stopping):
+        try:
+            player.play()
+        except KeyboardInterrupt:
+            pass
+        except Exception:  # a signal shuts ROS down under the publishers: then whatever they raise is no fault
+            if rclpy.ok():
+                raise
     return 0
-
-
-def _spin(player: SequencePlayer) -> None:
-    executor = SingleThreadedExecutor()
-    executor.add_node(player)
-    spin_to_end(executor)
-    player.stopping.set()
 
 
 if __name__ == "__main__":

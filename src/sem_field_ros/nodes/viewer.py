@@ -34,7 +34,7 @@ from sem_field_ros.ros.mapper_status import mapper_status
 from sem_field_ros.ros.marker_reader import mesh_update_from_bytes
 from sem_field_ros.ros.parameters import declare_settings, settings_from_node
 from sem_field_ros.ros.qos import image_qos, latched_qos
-from sem_field_ros.ros.spinning import spin_to_end
+from sem_field_ros.ros.spinning import REFUSED, spin_to_end, start_node
 from sem_field_ros.ros.transforms import LATEST, TransformBuffer, TransformError
 from sem_field_ros.stream.camera_info import intrinsics_from_msg
 from sem_field_ros.stream.images import color_from_msg
@@ -198,13 +198,9 @@ def _shrunk(image: np.ndarray, width: int) -> np.ndarray:
 
 def main(args: list[str] | None = None, while_open: Callable[[ViewerPage], None] | None = None) -> int:
     """Entry point of `ros2 run sem_field_ros viewer` and of `sem-field view`; ends when `while_open` returns."""
-    rclpy.init(args=args)
-    try:
-        node = Viewer()
-    except SemFieldError as error:
-        print(f"viewer: {error}", file=sys.stderr)
-        rclpy.try_shutdown()
-        return 2
+    node = start_node("viewer", Viewer, args)
+    if node is None:
+        return REFUSED
     failed: list[SemFieldError] = []
     if while_open is not None:
         threading.Thread(target=_run_and_end, args=(while_open, node.page, failed), daemon=True).start()
