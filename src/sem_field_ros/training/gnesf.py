@@ -16,11 +16,12 @@ import torch
 from torch import Tensor, nn
 
 from sem_field_ros.evaluation.metrics import Confusion
-from sem_field_ros.fields.gnesf.config import GnesfConfig, compact, paper, tiny
+from sem_field_ros.fields.gnesf.config import GnesfConfig, compact, config_from_dict, for_views, paper, tiny
 from sem_field_ros.fields.gnesf.model import KIND, Gnesf, RenderedRays, SourceImages
 from sem_field_ros.fields.gnesf.ray_depth import surface_depth
 from sem_field_ros.fields.gnesf.rays import Rays, pixel_rays
 from sem_field_ros.fields.gnesf.rendering import probability_cross_entropy
+from sem_field_ros.fields.gnesf.views import SourceViews, project_points
 from sem_field_ros.geometry.camera import Intrinsics
 from sem_field_ros.labels import LabelSet, label_set_to_dict
 from sem_field_ros.training.gnesf_settings import FieldTraining
@@ -50,15 +51,23 @@ class FieldRecipe:
     ) -> None:
         self.config, self.labels, self.data, self.init = config, labels, data, init
         self.training, self.validation = training, validation
+        size = NETWORKS[config.network](len(labels))
         self.architecture = dataclasses.replace(
-            NETWORKS[config.network](len(labels)),
+            for_views(size) if config.geometry == "density" and config.ask_views else size,
             geometry=config.geometry,
             semantics=config.semantics,
             visibility=config.visibility,
         )
         volume = self.architecture.volume
+        synthesis = self.architecture.rays is not None
         self._window = WindowConfig(
-            config.views, config.points, config.rays, volume.cells * volume.cell_m, volume.truncation_m
+            config.views,
+            config.points if config.geometry == "sdf" else 1,
+            config.rays,
+            volume.cells * volume.cell_m,
+            volume.truncation_m,
+            uneven_light=0.02 if synthesis else 0.07,
+            depth_share=config.depth_share if synthesis else 0.0,
         )
 
     def settings(self) -> dict[str, Any]:
@@ -73,7 +82,11 @@ class FieldRecipe:
     def build_model(self) -> Gnesf:
         model = Gnesf(self.architecture)
         if self.init:
-            load_into(model, load_weights(self.init, KIND)[0], str(self.init))
+            state, card = load_weights(self.init, KIND)
+            if config_from_dict(card.architecture) == self.architecture:
+                load_into(model, state, str(self.init))
+            else:
+                _take_over(model, state)
         return model
 
     def parameter_groups(self, model: nn.Module) -> list[ParameterGroup]:
@@ -102,8 +115,10 @@ class FieldRecipe:
         value, rendered = model(observations(window), window["center"], window["points"], rays)
         if config.geometry == "sdf":
             geometry = sdf_loss(value, window["sdf"], self._window.truncation_m)
-        else:
+        elif rendered.volume_weights is None:
             geometry = _depth_loss(rendered, window["depth"] * rays.scale)
+        else:
+            geometry = _weights_loss(rendered, window["depth"] * rays.scale)
         return {
             "geometry": config.depth_weight * geometry,
             "classes": config.class_weight * probability_cross_entropy(rendered.classes, window["label"]),
@@ -113,28 +128,34 @@ class FieldRecipe:
     def validate(self, model: nn.Module) -> dict[str, float]:
         """On fixed windows: mIoU and PSNR of rays of target views, and how good the depth of reference views is.
 
-        score  the mean of mIoU and, for an sdf, of the share of pixels with depth that are predicted within 10 cm
+        score  of a density the PSNR of pixels whose surface lies in a source's image, psnr_shown; of an sdf the mean of
+               mIoU and of the share of pixels with depth predicted within 10 cm
         """
         assert isinstance(model, Gnesf)
         device = next(model.parameters()).device
         confusion = Confusion(len(self.labels))
         squared: list[Tensor] = []
+        shown: list[Tensor] = []
         errors: list[Tensor] = []
         asked = 0
         for window in map(_to(device), self._validation_windows()):
             scene = model.encode(observations(window), window["center"])
-            rendered = model.render_rays(scene, _rays(window))
+            rays = _rays(window)
+            rendered = model.render_rays(scene, rays)
             index = torch.where(rendered.opacity > 0.1, rendered.classes.argmax(dim=1), -1)
             confusion.add(window["label"].cpu().numpy(), index.cpu().numpy())
-            squared.append((rendered.rgb.clamp(0, 1) - window["rgb"]).square().flatten())
+            squared.append((rendered.rgb.clamp(0, 1) - window["rgb"]).square().mean(dim=1))
+            shown.append(_shown_to_sources(scene.views, rays, window["depth"]))
             if self.config.geometry == "sdf":
                 depth, wanted = self._reference_depth(model, scene, window)
                 asked += int((wanted > 0).sum())
                 errors.append((depth - wanted)[(wanted > 0) & (depth > 0)].abs())
         miou = confusion.scores().miou
-        scores = {"miou": miou, "psnr": -10 * float(torch.cat(squared).mean().clamp(min=1e-9).log10())}
+        square = torch.cat(squared)
+        scores = {"miou": miou, "psnr": _decibel(square)}
         if self.config.geometry == "density":
-            return {"score": miou, **scores}
+            shown_psnr = _decibel(square[torch.cat(shown)])
+            return {"score": shown_psnr, "psnr_shown": shown_psnr, **scores}
         error = torch.cat(errors)
         right = float((error < _NEAR_M).sum()) / max(asked, 1)
         scores |= {"depth_right": right, "depth_answered": len(error) / max(asked, 1)}
@@ -172,9 +193,18 @@ class FieldRecipe:
         save_weights(path, model.state_dict(), card)
 
 
+def _take_over(model: Gnesf, state: dict[str, Tensor]) -> None:
+    """Begin with another field's image features, volume and votes, where they have the same shape."""
+    own = model.state_dict()
+    parts = ("image_net.", "volume_net.", "voting.")
+    own |= {k: v for k, v in state.items() if k.startswith(parts) and k in own and own[k].shape == v.shape}
+    model.load_state_dict(own)
+
+
 def observations(window: dict[str, Any]) -> SourceImages:
     """The sources of a sample."""
-    return SourceImages(window["images"], window["classes"], window["K"], window["T_camera_window"])
+    depth = window["source_depth"]
+    return SourceImages(window["images"], window["classes"], window["K"], window["T_camera_window"], depth)
 
 
 def sdf_loss(predicted: Tensor, wanted: Tensor, truncation_m: float) -> Tensor:
@@ -198,13 +228,40 @@ def _depth_loss(rendered: RenderedRays, distance: Tensor) -> Tensor:
     return (rendered.depth - distance)[known].abs().mean() + missing
 
 
+def _weights_loss(rendered: RenderedRays, distance: Tensor) -> Tensor:
+    """Share of the weight that does not lie within two samples of the depth [R]: of the rays', and of the volume's."""
+    assert rendered.volume_weights is not None
+    known = (distance > rendered.sample_depth[:, 0]) & (distance < rendered.sample_depth[:, -1])
+    if not known.any():
+        return rendered.depth.sum() * 0
+    ratio = (rendered.sample_depth[known] / distance[known, None]).log().abs()
+    reach = 2 * (rendered.sample_depth[:, -1] / rendered.sample_depth[:, 0]).log().mean() / rendered.weights.shape[1]
+    near = ratio < reach
+    parts = [(weights[known] * near).sum(dim=1) for weights in (rendered.weights, rendered.volume_weights)]
+    return sum((-(part + 0.01).log().mean() for part in parts), torch.zeros(()).to(distance)) / 2
+
+
 def _color_loss(rendered: RenderedRays, rgb: Tensor) -> Tensor:
-    """Of the rays that meet something: a window does not see everything its target sees."""
+    """Absolute error, and for view synthesis five times the squared one.
+
+    A window does not see everything its target sees: of a distance field only the rays that meet something count, a
+    density's are drawn before a background.
+    """
+    error = rendered.rgb - rgb
+    if rendered.sdf is None:
+        return error.abs().mean() + 5 * error.square().mean()
     met = rendered.opacity.detach() > 0.1
-    if not met.any():
-        return rendered.rgb.sum() * 0
-    share = rendered.rgb[met] / rendered.opacity[met, None].clamp(min=0.1)
-    return (share - rgb[met]).abs().mean()
+    return error[met].abs().mean() if met.any() else rendered.rgb.sum() * 0
+
+
+def _decibel(squared: Tensor) -> float:
+    return -10 * float(squared.mean().clamp(min=1e-9).log10())
+
+
+def _shown_to_sources(views: SourceViews, rays: Rays, depth: Tensor) -> Tensor:
+    """Which rays' true surfaces [R] lie in the image of any source."""
+    points = rays.origins + (depth * rays.scale)[:, None] * rays.directions
+    return (depth > 0) & project_points(points, views).inside.any(dim=1)
 
 
 def _rays(window: dict[str, Any]) -> Rays:

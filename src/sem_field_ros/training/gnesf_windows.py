@@ -50,13 +50,19 @@ class PosedScene:
 
 @dataclass(frozen=True)
 class WindowConfig:
-    """Sizes of a sample: `views` sources, `points` with a distance, `rays` of the target view, a cube of `side_m`."""
+    """Sizes of a sample: `views` sources, `points` with a distance, `rays` of the target view, a cube of `side_m`.
+
+    uneven_light  how much the exposure of a window's views differs, as a share
+    depth_share   of the windows, whose sources' depth images the field is given
+    """
 
     views: int
     points: int
     rays: int
     side_m: float
     truncation_m: float
+    uneven_light: float = 0.07
+    depth_share: float = 0.0
 
 
 def read_scene(path: Path, labels: LabelSet, segmenter: Segmenter | None, image_width: int) -> PosedScene:
@@ -144,6 +150,7 @@ def draw_window(
     images [V, 3, H, W] 0..1, classes [V, C, h, w], K [V, 3, 3], T_camera_window [V, 4, 4], center [3]: the sources
     target_K [3, 3], T_window_target [4, 4], pixels [R, 2] (u, v of the image), rgb [R, 3], label [R], depth [R]
     points [P, 3], sdf [P] metres, NaN where no view knows it; reference_depth [H/2, W/2]
+    source_depth [V, H/2, W/2]: what the field is given of the sources' depth, 0 = nothing
     """
     sources, target = pick_views(len(scene), config.views, random)
     T_world_window = level_frame(scene.T_world_camera[sources[0]])
@@ -153,7 +160,7 @@ def draw_window(
     points = _surface_points(depth, K_depth, poses, config, random)
     images = scene.images[[*sources, target]].float() / 255
     if augment:
-        images = _other_light(images, random)
+        images = _other_light(images, random, config.uneven_light)
     height, width = scene.depth.shape[1:]
     pixel = torch.from_numpy(random.integers(0, (width, height), (config.rays, 2)))
     u, v = pixel.T
@@ -168,13 +175,14 @@ def draw_window(
         "center": center,
         "target_K": K[-1],
         "T_window_target": torch.linalg.inv(poses[-1]),
-        "pixels": pixel.float() * _SMALL,
-        "rgb": images[-1, :, v * _SMALL :, :][:, 0, u] if False else images[-1][:, v * _SMALL, u * _SMALL].T,
+        "pixels": pixel.float() * _SMALL + 1,  # where `_nearest` has taken depth and label from
+        "rgb": images[-1][:, v * _SMALL + 1, u * _SMALL + 1].T,
         "label": scene.labels[target, v, u].long(),
         "depth": scene.depth[target, v, u],
         "points": points,
         "sdf": fused_distance(points, depth, K_depth, poses, config.truncation_m),
         "reference_depth": scene.depth[sources[0]],
+        "source_depth": depth[:-1] * float(random.random() < config.depth_share),
     }
 
 
@@ -246,10 +254,10 @@ def scaled_intrinsics(K: Tensor, scale: float) -> Tensor:
     return out
 
 
-def _other_light(images: Tensor, random: np.random.Generator) -> Tensor:
+def _other_light(images: Tensor, random: np.random.Generator, uneven: float) -> Tensor:
     """Another exposure, gamma and colour cast for a window, and slightly another exposure for each view."""
     gamma, cast = float(random.uniform(0.7, 1.4)), random.uniform(0.85, 1.15, (1, 3, 1, 1))
-    exposure = random.uniform(0.7, 1.3) * random.uniform(0.93, 1.07, (len(images), 1, 1, 1))
+    exposure = random.uniform(0.7, 1.3) * random.uniform(1 - uneven, 1 + uneven, (len(images), 1, 1, 1))
     scale = torch.from_numpy(cast * exposure).float()
     noise = torch.from_numpy(random.standard_normal(images.shape, dtype=np.float32)) * float(random.uniform(0, 0.02))
     return (images.clamp(min=1e-4) ** gamma * scale + noise).clamp(0, 1)

@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sem_field_ros.errors import WeightsError
+from sem_field_ros.fields.gnesf.ray_density import RayConfig
 from sem_field_ros.fields.gnesf.volume import VolumeConfig
 
 GEOMETRIES = ("sdf", "density")
 SEMANTICS = ("probabilities", "logits", "direct")
+SPACINGS = ("linear", "log")
 
 
 @dataclass(frozen=True)
@@ -25,8 +27,12 @@ class GnesfConfig:
     context     whether the 3-D U-Net is given more than the paper's B: where cells lie in the cube, how many views see
                 them, and the mean and variance of the images' colours, at their full resolution
     samples     samples a ray                        near_m, far_m  where they lie, metres from the camera
+    spacing     of the samples: `linear`, or `log`: in proportion to the distance, as an image's resolution is (not the
+                paper's)
     band        the tr of Eq. 8 as a share of the truncation: with tr itself, samples in free space, whose distance is
                 cut off at the truncation, would weigh 79 % of what the surface does and pull it to the camera
+    rays        None is the paper's: density is f_theta(M(x)), colours are voted for like classes. Else, for `density`,
+                the views are asked again at every sample (ray_density.py, after IBRNet), M(x) and f_theta beside them
     """
 
     classes: int
@@ -43,8 +49,14 @@ class GnesfConfig:
     band: float = 0.125
     near_m: float = 0.2
     far_m: float = 5.0
+    spacing: str = "linear"
+    rays: RayConfig | None = None
 
     def __post_init__(self) -> None:
+        if self.spacing not in SPACINGS:
+            raise WeightsError(f"GNeSF: spacing '{self.spacing}' must be one of {', '.join(SPACINGS)}")
+        if self.rays and self.geometry != "density":
+            raise WeightsError("GNeSF: views are asked along rays for a density only")
         if self.geometry not in GEOMETRIES or self.semantics not in SEMANTICS:
             raise WeightsError(
                 f"GNeSF: geometry '{self.geometry}' must be one of {', '.join(GEOMETRIES)} and semantics "
@@ -72,6 +84,22 @@ def tiny(classes: int) -> GnesfConfig:
     return GnesfConfig(classes, 6, (4, 6, 8), volume, base=(8, 6), head=(6, 4), samples=16, far_m=3.5)
 
 
+def for_views(config: GnesfConfig) -> GnesfConfig:
+    """The same size for view synthesis: rays that see the whole room, views asked at every sample."""
+    volume = dataclasses.replace(config.volume, cell_m=config.volume.cell_m * 1.5)
+    far, samples = 8.0, round(config.samples * 1.6)
+    return dataclasses.replace(
+        config,
+        geometry="density",
+        volume=volume,
+        samples=samples,
+        near_m=0.3,
+        far_m=far,
+        spacing="log",
+        rays=RayConfig(),
+    )
+
+
 def config_from_dict(content: Mapping[str, Any]) -> GnesfConfig:
     """Read GnesfConfig.as_dict. Raises WeightsError in one line."""
     try:
@@ -80,6 +108,7 @@ def config_from_dict(content: Mapping[str, Any]) -> GnesfConfig:
         volume["channels"] = tuple(int(c) for c in volume["channels"])
         for name in ("image_channels", "base", "head"):
             values[name] = tuple(int(v) for v in values[name])
-        return GnesfConfig(**values, volume=VolumeConfig(**volume))
+        rays = values.pop("rays", None)
+        return GnesfConfig(**values, volume=VolumeConfig(**volume), rays=RayConfig(**rays) if rays else None)
     except (KeyError, TypeError, ValueError) as error:
         raise WeightsError(f"not the architecture of a GNeSF: {error!r}") from error

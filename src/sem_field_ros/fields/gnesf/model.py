@@ -6,6 +6,7 @@ a camera. The equations are those of Chen et al., "GNeSF: Generalizable Neural S
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import torch
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from sem_field_ros.fields.field import FieldSamples, FieldView
 from sem_field_ros.fields.gnesf.config import GnesfConfig
 from sem_field_ros.fields.gnesf.feature_net import FeatureNet
+from sem_field_ros.fields.gnesf.ray_density import Blending, RayDensity, ViewPooling, look, patches_of, view_cues
 from sem_field_ros.fields.gnesf.rays import Rays, camera_rays
 from sem_field_ros.fields.gnesf.rendering import density_weights, render, sample_along_rays, sdf_weights
 from sem_field_ros.fields.gnesf.views import Projection, SourceViews, project_points, sample_maps
@@ -39,7 +41,8 @@ class SourceImages:
     """What a GNeSF is encoded from: V posed images and what a 2-D segmenter says about them.
 
     images [V, 3, H, W] RGB 0..1     classes [V, C, h, w] probabilities (or logits, as the configuration says)
-    K [V, 3, 3] of the images        T_camera_world [V, 4, 4]     depth [V, H, W] metres or None
+    K [V, 3, 3] of the images        T_camera_world [V, 4, 4]
+    depth [V, H', W'] metres of the same image area, 0 = invalid, or None; only view synthesis looks at it
     """
 
     images: Tensor
@@ -51,19 +54,24 @@ class SourceImages:
 
 @dataclass(frozen=True)
 class GnesfScene:
-    """An encoded window: views to vote, the volume M, and how many views each of its cells projects into."""
+    """An encoded window: views to vote, the volume M, and how many views each of its cells projects into.
+
+    patches  [V, P, H/2, W/2] of the images, for view synthesis
+    """
 
     views: SourceViews
     images: Tensor
     volume: Volume
     seen: Tensor
+    patches: Tensor | None = None
 
 
 @dataclass(frozen=True)
 class RenderedRays:
     """R rays: classes [R, C] (Eq. 5), rgb [R, 3], depth [R] metres along the ray, opacity [R] = sum of the weights.
 
-    sdf [R, M] and sample_depth [R, M] for the losses; sdf is None for a density field.
+    For the losses: sample_depth and weights [R, M]; sdf [R, M] of a distance field; volume_weights [R, M] of a density
+    field that asks the views along the ray: what the volume alone says.
     """
 
     classes: Tensor
@@ -71,7 +79,9 @@ class RenderedRays:
     depth: Tensor
     opacity: Tensor
     sample_depth: Tensor
-    sdf: Tensor | None
+    weights: Tensor
+    sdf: Tensor | None = None
+    volume_weights: Tensor | None = None
 
 
 class Gnesf(nn.Module):
@@ -86,7 +96,12 @@ class Gnesf(nn.Module):
         self.volume_net = VolumeNet(2 * d + extra, config.volume.channels)
         self.geometry = GeometryHead(m, config.geometry, config.volume.truncation_m)
         self.voting = SoftVoting(VotingConfig(d, cues=3, context=m, base=config.base, head=config.head))
-        self.coloring = SoftVoting(VotingConfig(d, cues=3, context=m, base=config.base, head=config.head))
+        if config.rays:
+            self.pooling = ViewPooling(d, config.rays.hidden)
+            self.ray_density = RayDensity(m, config.rays)
+            self.blending = Blending(config.rays.hidden)
+        else:
+            self.coloring = SoftVoting(VotingConfig(d, cues=3, context=m, base=config.base, head=config.head))
         if config.semantics == "direct":
             self.direct = nn.Sequential(nn.Linear(2 * d + m, 64), nn.ELU(), nn.Linear(64, config.classes))
 
@@ -124,7 +139,8 @@ class Gnesf(nn.Module):
             colors = feature_volume(replace(views, features=images), corner, config)[0]
             statistics = torch.cat([statistics, cell_context(colors, seen, len(views))])
         values = self.volume_net(statistics[None])[0]
-        return GnesfScene(views, images, Volume(values, corner, config.cell_m), seen)
+        patches = patches_of(images, self.config.rays) if self.config.rays else None
+        return GnesfScene(views, images, Volume(values, corner, config.cell_m), seen, patches)
 
     # -- answer -----------------------------------------------------------------------------------------------------
 
@@ -132,7 +148,7 @@ class Gnesf(nn.Module):
         """Signed distance or density, classes and confidence at world points [N, 3]; nothing outside the volume."""
         encoded, inside = scene.volume.sample(points)
         value = self._geometry_at(scene, points, encoded, inside)
-        classes, _, weights = self._semantics(scene, points, encoded, inside)
+        classes, weights = self._classes_at(scene, points, encoded, *self._seen(scene, points, inside))
         support = 1 - 0.5 ** (weights > 0).sum(dim=1)
         confidence = classes.amax(dim=1) * support
         if self.config.geometry == "sdf":
@@ -165,28 +181,61 @@ class Gnesf(nn.Module):
         """Volume rendering (Eq. 5); samples at random places of their parts with a generator (training)."""
         config = self.config
         ends = torch.full((len(rays),), config.near_m, device=rays.origins.device, dtype=rays.origins.dtype)
-        depth = sample_along_rays(ends, torch.full_like(ends, config.far_m), config.samples, generator)
+        far = torch.full_like(ends, config.far_m)
+        depth = sample_along_rays(ends, far, config.samples, generator, log=config.spacing == "log")
         points = (rays.origins[:, None] + depth[..., None] * rays.directions[:, None]).reshape(-1, 3)
         encoded, inside = scene.volume.sample(points)
+        if config.rays:
+            return self._render_views(scene, rays, depth, points, encoded, inside)
         value = self._geometry_at(scene, points, encoded, inside).reshape(depth.shape)
         if config.geometry == "sdf":
             weights = sdf_weights(value, depth, config.band * config.volume.truncation_m)
             weights = weights * (value < 0.5 * config.volume.truncation_m).any(dim=1, keepdim=True)  # else it missed
         else:
-            weights = density_weights(value, (config.far_m - config.near_m) / config.samples)
+            weights = density_weights(value, self._spacing(depth))
         used = (weights > _MIN_WEIGHT).flatten() & inside
         classes = points.new_zeros(len(points), config.classes)
         colors = points.new_zeros(len(points), _COLORS)
-        classes[used], colors[used], _ = self._semantics(scene, points[used], encoded[used], inside[used])
-        shape = (*depth.shape, -1)
-        return RenderedRays(
-            classes=render(weights, classes.reshape(shape)),
-            rgb=render(weights, colors.reshape(shape)),
-            depth=(weights * depth).sum(dim=1) / weights.sum(dim=1).clamp(min=1e-6),
-            opacity=weights.sum(dim=1),
-            sample_depth=depth,
-            sdf=value if config.geometry == "sdf" else None,
+        sight = self._seen(scene, points[used], inside[used])
+        classes[used], _ = self._classes_at(scene, points[used], encoded[used], *sight)
+        colors[used] = self._colors_at(scene, points[used], encoded[used], *sight)
+        sdf = value if config.geometry == "sdf" else None
+        return _rendered(weights, depth, classes, colors, scene.images, sdf=sdf)
+
+    def _render_views(
+        self, scene: GnesfScene, rays: Rays, depth: Tensor, points: Tensor, encoded: Tensor, inside: Tensor
+    ) -> RenderedRays:
+        """The same, where the views are asked at every sample (ray_density.py)."""
+        assert scene.patches is not None
+        views, spacing = scene.views, self._spacing(depth)
+        looks = look(views, scene.images, scene.patches, project_points(points, views))
+        pooled = self.pooling(looks)
+        from_volume = self._geometry_at(scene, points, encoded, inside).reshape(depth.shape)
+        encoded = encoded * inside[:, None]
+        log = (from_volume * spacing).clamp(min=1e-4).log().reshape(1, -1)
+        density = self.ray_density(pooled, torch.cat([encoded.T, inside[None], log]), spacing)
+        density = density * looks.seen.any(dim=0).reshape(depth.shape)  # what no view sees, nobody can draw
+        weights = density_weights(density, spacing)
+        used = (weights > _MIN_WEIGHT).flatten()
+        classes = points.new_zeros(len(points), self.config.classes)
+        colors = points.new_zeros(len(points), _COLORS)
+        seen = looks.seen[:, used]
+        classes[used], _ = self._classes_at(
+            scene, points[used], encoded[used], project_points(points[used], views), seen.T
         )
+        directions = rays.directions[:, None].expand(-1, depth.shape[1], -1).reshape(-1, 3)[used]
+        cues = view_cues(points[used], directions, views.origins)
+        share = self.blending(pooled.per_view[:, :, used], cues, looks.agreement[:, used], seen)
+        colors[used] = (share[:, None] * looks.colors[:, :, used]).sum(dim=0).T
+        volume_weights = density_weights(from_volume, spacing)
+        return _rendered(weights, depth, classes, colors, scene.images, volume_weights=volume_weights)
+
+    def _spacing(self, depth: Tensor) -> Tensor:
+        """Distance between the samples [R, M] metres."""
+        near, far, count = self.config.near_m, self.config.far_m, self.config.samples
+        if self.config.spacing == "log":
+            return depth * (math.log(far / near) / count)
+        return torch.full_like(depth, (far - near) / count)
 
     # -- parts ------------------------------------------------------------------------------------------------------
 
@@ -203,32 +252,59 @@ class Gnesf(nn.Module):
         x, y, z = index.clamp(min=0).minimum(cells - 1).unbind(dim=1)
         return scene.seen[x, y, z] * inside
 
-    def _semantics(
-        self, scene: GnesfScene, points: Tensor, encoded: Tensor, inside: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Classes [N, C] and colour [N, 3] at points, and the weights [N, V] of the vote."""
+    def _classes_at(
+        self, scene: GnesfScene, points: Tensor, encoded: Tensor, projection: Projection, seen: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Classes [N, C] at points, and the weights [N, V] of the vote."""
         views = scene.views
-        projection = project_points(points, views)
-        seen = projection.inside & inside[:, None]
-        if self.config.visibility and self.config.geometry == "sdf" and len(points):
-            seen = seen & self._visible(scene, points, projection)
         features = sample_maps(views.features, projection.pixels, views.size)
-        cues = points[:, None] - views.origins
-        color_weights = masked_softmax(self.coloring.scores(features, cues, seen, encoded), seen)
-        colors = torch.einsum("nv,nvc->nc", color_weights, sample_maps(scene.images, projection.pixels, views.size))
         if self.config.semantics == "direct":
             statistics = torch.cat([*masked_moments(features, seen), encoded], dim=-1)
             classes = torch.softmax(self.direct(statistics), dim=-1) * seen.any(dim=1, keepdim=True)
-            return classes, colors, seen.to(points.dtype)
+            return classes, seen.to(points.dtype)
         samples = sample_maps(views.classes, projection.pixels, views.size)
-        voted, weights = self.voting(features, samples, cues, seen, encoded)
+        voted, weights = self.voting(features, samples, points[:, None] - views.origins, seen, encoded)
         if self.config.semantics == "logits":
             voted = torch.softmax(voted, dim=-1) * seen.any(dim=1, keepdim=True)
-        return voted, colors, weights
+        return voted, weights
+
+    def _colors_at(
+        self, scene: GnesfScene, points: Tensor, encoded: Tensor, projection: Projection, seen: Tensor
+    ) -> Tensor:
+        """Colours [N, 3] at points: the views' vote on colour."""
+        views = scene.views
+        features = sample_maps(views.features, projection.pixels, views.size)
+        weights = masked_softmax(self.coloring.scores(features, points[:, None] - views.origins, seen, encoded), seen)
+        return torch.einsum("nv,nvc->nc", weights, sample_maps(scene.images, projection.pixels, views.size))
+
+    def _seen(self, scene: GnesfScene, points: Tensor, inside: Tensor) -> tuple[Projection, Tensor]:
+        """Points in the views, and which views [N, V] see them."""
+        projection = project_points(points, scene.views)
+        seen = projection.inside & inside[:, None]
+        if self.config.visibility and self.config.geometry == "sdf" and len(points):
+            seen = seen & self._visible(scene, points, projection)
+        return projection, seen
 
     def _visible(self, scene: GnesfScene, points: Tensor, projection: Projection) -> Tensor:
         step = self.config.volume.truncation_m
         return visible_by_sdf(lambda p: self.sdf(scene, p), scene.views.origins, points, step)
+
+
+def _rendered(
+    weights: Tensor, depth: Tensor, classes: Tensor, colors: Tensor, images: Tensor, **more: Tensor | None
+) -> RenderedRays:
+    """Eq. 5 of what the samples [R * M, ...] say, before a background of the images' mean colour."""
+    shape = (*depth.shape, -1)
+    opacity = weights.sum(dim=1)
+    return RenderedRays(
+        classes=render(weights, classes.reshape(shape)),
+        rgb=render(weights, colors.reshape(shape)) + (1 - opacity[:, None]) * images.mean(dim=(0, 2, 3)),
+        depth=(weights * depth).sum(dim=1) / opacity.clamp(min=1e-6),
+        opacity=opacity,
+        sample_depth=depth,
+        weights=weights,
+        **more,
+    )
 
 
 def common_center(views: SourceViews, reach_m: float) -> Tensor:

@@ -9,7 +9,7 @@ from torch import Tensor
 def density_weights(density: Tensor, spacing: Tensor | float = 1.0) -> Tensor:
     """Weights [R, M] of samples in ascending depth (Eq. 7): w = T (1 - exp(-sigma)).
 
-    density [R, M] >= 0; `spacing` the samples' distance (the paper folds it into sigma: 1).
+    density [R, M] >= 0; `spacing` [R, M] the samples' distance (the paper folds it into sigma: 1).
     """
     optical = density * spacing
     before = torch.cumsum(optical, dim=1) - optical
@@ -51,8 +51,15 @@ def probability_cross_entropy(predicted: Tensor, target: Tensor) -> Tensor:
     return -(chosen.clamp(min=1e-6) / rows.sum(dim=1).clamp(min=1e-6)).log().mean()
 
 
-def sample_along_rays(near: Tensor, far: Tensor, count: int, generator: torch.Generator | None = None) -> Tensor:
-    """Depths [R, count], one in each of `count` equal parts of [near, far] [R]: its middle, or at random."""
+def sample_along_rays(
+    near: Tensor, far: Tensor, count: int, generator: torch.Generator | None = None, *, log: bool = False
+) -> Tensor:
+    """Depths [R, count], one in each of `count` equal parts of [near, far] [R]: its middle, or at random.
+
+    With `log` the parts are equal in the logarithm of depth.
+    """
+    if log:
+        return sample_along_rays(near.log(), far.log(), count, generator).exp()
     part = torch.arange(count, device=near.device, dtype=near.dtype)
     if generator is None:
         offset = torch.full((len(near), count), 0.5, device=near.device, dtype=near.dtype)
