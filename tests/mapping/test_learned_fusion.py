@@ -61,8 +61,8 @@ def test_labels_come_from_the_votes_whatever_the_weights() -> None:
     votes = mapped(LearnedFusion(voter())).votes
     rows = (votes.scores > 0).any(dim=1).nonzero()[:, 0]
     assert len(rows) > 200
-    torch.testing.assert_close(votes.probabilities[rows].sum(dim=1), torch.ones(len(rows)), atol=0.01, rtol=0)
-    assert float(votes.probabilities[rows].max()) < 0.91 and float(votes.probabilities[rows].min()) > 0.09
+    torch.testing.assert_close(votes.voted[rows].sum(dim=1), torch.ones(len(rows)), atol=0.01, rtol=0)
+    assert float(votes.voted[rows].max()) < 0.91 and float(votes.voted[rows].min()) > 0.09
 
 
 def test_a_segmenter_without_features_can_vote_too() -> None:
@@ -96,8 +96,8 @@ def test_a_saved_map_goes_on_voting_with_its_features() -> None:
     for name in ("row_features", "row_cues", "row_samples", "row_scores"):
         np.testing.assert_array_equal(restored[name], state.arrays[name])
     after, before = again.votes, semantic_map.votes
-    kept = sorted(before.confidence[before.voxel >= 0].tolist())
-    assert sorted(after.confidence[after.voxel >= 0].tolist()) == pytest.approx(kept, abs=1e-5)
+    kept = sorted(before.voted[before.voxel >= 0, 0].tolist())
+    assert sorted(after.voted[after.voxel >= 0, 0].tolist()) == pytest.approx(kept, abs=1e-5)
 
 
 def test_another_voter_does_not_read_the_features_of_a_saved_map(tmp_path: Path) -> None:
@@ -108,10 +108,11 @@ def test_another_voter_does_not_read_the_features_of_a_saved_map(tmp_path: Path)
     sizes = replace(SIZES, features=3)
     save_weights(path, MapVoter(sizes).state_dict(), WeightsCard(KIND, sizes.as_dict()))
     again = SemanticMap.from_state(state, replace(CONFIG, fusion="gnesf", fusion_weights=str(path)))
+    assert (again.surface().confidence > 0).any()
     votes = again.votes
     rows = (votes.voxel >= 0).nonzero()[:, 0]
     assert len(rows) == len(state.arrays["row_voxel"]) and votes.features.shape[2] == 3
-    assert not votes.features[rows].any() and votes.cues[rows].any() and (votes.confidence[rows] > 0).any()
+    assert not votes.features[rows].any() and votes.cues[rows].any()
 
 
 def test_weights_go_through_a_file(tmp_path: Path) -> None:

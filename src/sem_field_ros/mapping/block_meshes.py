@@ -44,6 +44,11 @@ def with_lower_neighbours(volume: TsdfVolume, keys: Tensor) -> Tensor:
     return near[volume.find(near) >= 0]
 
 
+def with_upper_neighbours(keys: Tensor) -> Tensor:
+    """Keys of the blocks whose voxels carry labels of the given blocks' meshes, [n, 3] int32, existing or not."""
+    return unique_keys((keys[:, None] + _CORNERS).reshape(-1, 3))[0]
+
+
 def extract_blocks(
     volume: TsdfVolume, keys: Tensor, min_weight: float
 ) -> tuple[list[BlockGeometry | None], HostVoxels]:

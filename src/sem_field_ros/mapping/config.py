@@ -49,6 +49,13 @@ class MapConfig:
         "gnesf", "how the views of a voxel are fused into one label; gnesf: the learned vote", choices=FUSIONS
     )
     fusion_weights: str = setting("", "weights (.safetensors) of `fusion: gnesf`; empty = the shipped ones")
+    context_m: float = setting(
+        0.2,
+        "labels also heed the surface around that faces the same way, averaged in cells of this size; 0 = every voxel "
+        "alone",
+        minimum=0.0,
+        maximum=10.0,
+    )
     views_per_voxel: int = setting(8, "the K best views that vote on a voxel", minimum=1, maximum=64)
     min_weight: float = setting(
         2.0, "a voxel becomes surface once this many frames have seen it", minimum=1.0, maximum=1000.0

@@ -19,15 +19,28 @@ from sem_field_ros.geometry.raycast import MeshRaycaster
 from sem_field_ros.geometry.tsdf import BLOCK, TsdfConfig, unique_keys
 from sem_field_ros.geometry.tsdf_backends import make_tsdf
 from sem_field_ros.labels import LabelSet
-from sem_field_ros.mapping.block_meshes import BlockGeometry, extract_blocks, with_lower_neighbours
+from sem_field_ros.mapping.block_meshes import (
+    BlockGeometry,
+    extract_blocks,
+    with_lower_neighbours,
+    with_upper_neighbours,
+)
 from sem_field_ros.mapping.config import MapConfig
+from sem_field_ros.mapping.context import Context
 from sem_field_ros.mapping.fusion import Fusion, view_scores
 from sem_field_ros.mapping.fusions import make_fusion
 from sem_field_ros.mapping.map_file import MapState
 from sem_field_ros.mapping.map_state import MapHeader, block_keys, fill_blocks, fill_votes, pack_map, read_header
 from sem_field_ros.mapping.point_query import query_points
 from sem_field_ros.mapping.seen_blocks import SeenBlocks
-from sem_field_ros.mapping.surface import PointSamples, RenderedView, Surface, SurfaceUpdate, merge_surfaces
+from sem_field_ros.mapping.surface import (
+    PointSamples,
+    RenderedView,
+    Surface,
+    SurfaceUpdate,
+    merge_surfaces,
+    render_surface,
+)
 from sem_field_ros.mapping.view_samples import sample_view
 from sem_field_ros.mapping.votes import VoteTable
 from sem_field_ros.segmentation.segmenter import ClassProbabilities
@@ -65,6 +78,7 @@ class SemanticMap:
             self.volume.capacity, c.views_per_voxel, len(self.labels), self.volume.tsdf.device, self.fusion.features
         )
         self._seen = SeenBlocks(self.volume)
+        self._context = Context(self.volume, self.votes, c.context_m)
         self.keyframes = 0
         self.frames = 0
         self.evicted_blocks = 0
@@ -144,6 +158,7 @@ class SemanticMap:
         tensor = torch.tensor(keys, dtype=torch.int32)
         slots = self.volume.find(tensor)
         self.votes.release(slots[slots >= 0])
+        self._context.touch(tensor)
         neighbours = with_lower_neighbours(self.volume, tensor)
         self.volume.erase(tensor)
         for key in keys:
@@ -174,9 +189,7 @@ class SemanticMap:
         keys = self._seen.surface(frame)
         slots = self.volume.find(keys)
         self.votes.fuse(self._offer(view, self.votes.rows_in(slots[slots >= 0])), self.fusion)
-        names = set(map(tuple, with_lower_neighbours(self.volume, keys).tolist()))
-        self._unpublished.update(names & self._blocks.keys())
-        self._whole = None
+        self._context.touch(keys)
 
     def _offer(self, view: _View, rows: Tensor) -> Tensor:
         """Offer a view to rows [n]; returns those that took it, which are to be fused again."""
@@ -204,17 +217,27 @@ class SemanticMap:
                 self._next_id += 1
             self._blocks[key] = geometry
             self._unpublished.add(key)
+        self._context.touch(with_upper_neighbours(keys))
         rows, is_new = self.votes.place(hosts.voxel, hosts.position, hosts.normal)
         if is_new.any() and self._late:
             changed = torch.cat([self._offer(view, rows[is_new]) for view in self._late])
             self.votes.fuse(changed.unique(), self.fusion)
         self._whole = self._raycaster = None
 
+    def _settle(self) -> None:
+        """Bring meshes and labels up to date."""
+        self._mesh_stale()
+        changed = self._context.settle()
+        if len(changed):
+            names = set(map(tuple, with_lower_neighbours(self.volume, changed).tolist()))
+            self._unpublished.update(names & self._blocks.keys())
+            self._whole = None
+
     # -- answers ----------------------------------------------------------------------------------------------------
 
     def update_surface(self) -> SurfaceUpdate:
         """Return the block surfaces that changed since the last call, and the ids of blocks that vanished."""
-        self._mesh_stale()
+        self._settle()
         changed = {self._id_of[key]: self._surface_of(self._blocks[key]) for key in sorted(self._unpublished)}
         update = SurfaceUpdate(changed, self._removed_ids)
         self._unpublished, self._removed_ids = set(), []
@@ -222,7 +245,7 @@ class SemanticMap:
 
     def surface(self) -> Surface:
         """Return the whole labelled surface; vertices on block borders appear once per block."""
-        self._mesh_stale()
+        self._settle()
         if self._whole is None:
             self._whole = merge_surfaces([self._surface_of(block) for block in self._blocks.values()])
         return self._whole
@@ -235,7 +258,7 @@ class SemanticMap:
 
     def query(self, points: np.ndarray) -> PointSamples:
         """Signed distance, label, confidence and class probabilities at `points` [N, 3] (world frame, metres)."""
-        self._mesh_stale()
+        self._settle()
         return query_points(self.volume, self.votes, torch.from_numpy(np.asarray(points, dtype=np.float32)))
 
     def render(self, camera: Intrinsics, T_world_camera: np.ndarray) -> RenderedView:
@@ -243,17 +266,7 @@ class SemanticMap:
         surface = self.surface()
         if self._raycaster is None:
             self._raycaster = MeshRaycaster(surface.vertices, surface.faces)
-        depth, vertex = self._raycaster.cast(camera, T_world_camera)
-        hit = vertex >= 0
-        if len(surface) == 0:
-            empty = np.zeros(depth.shape, np.float32)
-            return RenderedView(depth, np.full(depth.shape, -1, np.int16), empty, np.zeros((*depth.shape, 3), np.uint8))
-        return RenderedView(
-            depth,
-            np.where(hit, surface.labels[vertex], -1).astype(np.int16),
-            np.where(hit, surface.confidence[vertex], 0).astype(np.float32),
-            np.where(hit[..., None], surface.colors[vertex], 0).astype(np.uint8),
-        )
+        return render_surface(surface, self._raycaster, camera, T_world_camera)
 
     def state(self) -> MapState:
         """Return the map as plain arrays, for save_map."""
@@ -273,6 +286,7 @@ class SemanticMap:
         fill_blocks(state, restored.volume, slots)
         same_voter = header.voter == restored.fusion.identity
         restored.votes.fuse(fill_votes(state, restored.votes, slots, same_voter), restored.fusion)
+        restored._context.touch(keys)
         restored.keyframes, restored.frames = header.keyframes, header.frames
         return restored
 

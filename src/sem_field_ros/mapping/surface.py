@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sem_field_ros.geometry.camera import Intrinsics
+from sem_field_ros.geometry.raycast import MeshRaycaster
+
 
 @dataclass(frozen=True)
 class Surface:
@@ -107,3 +110,20 @@ class RenderedView:
     labels: np.ndarray
     confidence: np.ndarray
     colors: np.ndarray  # [h, w, 3] uint8
+
+
+def render_surface(
+    surface: Surface, raycaster: MeshRaycaster, camera: Intrinsics, T_world_camera: np.ndarray
+) -> RenderedView:
+    """Ray cast a labelled surface into a camera; `raycaster` holds its mesh."""
+    depth, vertex = raycaster.cast(camera, T_world_camera)
+    if len(surface) == 0:
+        empty = np.zeros(depth.shape, np.float32)
+        return RenderedView(depth, np.full(depth.shape, -1, np.int16), empty, np.zeros((*depth.shape, 3), np.uint8))
+    hit = vertex >= 0
+    return RenderedView(
+        depth,
+        np.where(hit, surface.labels[vertex], -1).astype(np.int16),
+        np.where(hit, surface.confidence[vertex], 0).astype(np.float32),
+        np.where(hit[..., None], surface.colors[vertex], 0).astype(np.uint8),
+    )

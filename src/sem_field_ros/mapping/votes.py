@@ -24,6 +24,8 @@ _COLUMNS = (
     "order",
     "features",
     "cues",
+    "voted",
+    "support",
     "probabilities",
     "confidence",
 )
@@ -34,7 +36,9 @@ class VoteTable:
     """Rows of all surface voxels. A voxel is named slot * 512 + index inside the block (see geometry/tsdf.py).
 
     voxel [R] int64, -1 = free row     position, normal [R, 3] float32     samples [R, K, C] uint8 (255 = certain)
-    scores [R, K] float32, 0 = empty   order [R, K] int32 keyframe number  probabilities [R, C] float32   confidence [R]
+    scores [R, K] float32, 0 = empty   order [R, K] int32 keyframe number
+    voted [R, C] float32, the views fused   support [R] float32, 1 - 0.5^views: one view alone counts half
+    probabilities [R, C] float32 and confidence [R] (of the winning class, times support): the answers, see Context
     features [R, K, D] int8 (127 = 1)   cues [R, K, CUES] float16; of no size where the fusion wants none (D = 0)
     """
 
@@ -56,6 +60,8 @@ class VoteTable:
         self.order = torch.zeros(rows, k, dtype=torch.int32, device=d)
         self.features = torch.zeros(rows, k, self.feature_count, dtype=torch.int8, device=d)
         self.cues = torch.zeros(rows, k, CUES if self.feature_count else 0, dtype=torch.float16, device=d)
+        self.voted = torch.zeros(rows, c, device=d)
+        self.support = torch.zeros(rows, device=d)
         self.probabilities = torch.zeros(rows, c, device=d)
         self.confidence = torch.zeros(rows, device=d)
 
@@ -91,6 +97,8 @@ class VoteTable:
             self.row_of_voxel[voxels[is_new]] = fresh.int()
             self.scores[fresh] = 0
             self.samples[fresh] = 0
+            self.voted[fresh] = 0
+            self.support[fresh] = 0
             self.probabilities[fresh] = 0
             self.confidence[fresh] = 0
         self.position[rows] = positions
@@ -152,15 +160,11 @@ class VoteTable:
         return replace(votes, features=features, cues=self.cues.index_select(0, rows).float())
 
     def fuse(self, rows: Tensor, fusion: Fusion, chunk: int = 1024) -> None:
-        """Fuse the views of rows [n] into their probabilities and confidence.
-
-        Confidence is the fused probability of the winning class times 1 - 0.5^views: one view alone counts half.
-        """
+        """Fuse the views of rows [n] into `voted` and `support`."""
         for part in rows.split(chunk):  # chunks stay in the processor's cache and bound the memory
             votes = self.views_of(part)
-            fused = fusion.fuse(votes)
-            self.probabilities[part] = fused
-            self.confidence[part] = fused.amax(dim=1) * (1 - 0.5 ** (votes.scores > 0).sum(dim=1))
+            self.voted[part] = fusion.fuse(votes)
+            self.support[part] = 1 - 0.5 ** (votes.scores > 0).sum(dim=1)
 
     def labels(self, rows: Tensor) -> Tensor:
         """Class index of rows [n] (row -1 = no row), int16, -1 = unlabelled."""

@@ -1,0 +1,131 @@
+"""What the neighbourhood of a surface voxel says: the map's stand-in for GNeSF's encoding volume M(x) in RGB-D mode.
+
+Voted distributions are averaged in coarse cells and read back by trilinear interpolation, apart for every direction
+that a surface can face: a table top does not heed its legs, nor a wall the room behind it.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn.functional import embedding_bag, normalize
+
+from sem_field_ros.geometry.tsdf import BLOCK, VOXELS, TsdfVolume, unique_keys
+from sem_field_ros.mapping.votes import VoteTable
+
+WEIGHT = 4.0  # of the neighbourhood beside a voxel's own views; chosen on validation homes
+_NO_VIEW = 0.5  # what the neighbours' support counts where a voxel has no view of its own
+_FACES = 6  # +x, +y, +z, -x, -y, -z
+_CORNERS = torch.tensor([[c & 1, c >> 1 & 1, c >> 2 & 1] for c in range(8)], dtype=torch.int32)
+
+
+class Context:
+    """Keeps VoteTable.probabilities and .confidence at what a voxel's own views and its neighbourhood say together."""
+
+    def __init__(self, volume: TsdfVolume, votes: VoteTable, cell_m: float) -> None:
+        """cell_m: edge of a cell in metres, 0 = every voxel alone"""
+        self._volume, self._votes, self._cell_m = volume, votes, cell_m
+        # a vote counts in a pool of half a cell, which counts in the cells around it, which are read from around them
+        self._reach = math.ceil(2.5 * cell_m / (volume.config.voxel_size_m * BLOCK))
+        self._touched: list[Tensor] = []
+
+    def touch(self, keys: Tensor) -> None:
+        """Blocks [n, 3] whose votes or voxels changed: they and those around them are asked anew by `settle`."""
+        if len(keys):
+            self._touched.append(keys.cpu())
+
+    def settle(self) -> Tensor:
+        """Ask what was touched and all around it; returns the keys [n, 3] int32 of the blocks whose answers changed."""
+        if not self._touched:
+            return torch.zeros(0, 3, dtype=torch.int32)
+        touched, self._touched = torch.cat(self._touched), []
+        keys = self._existing(_around(touched, self._reach))
+        slots, votes = self._volume.find(keys), self._votes
+        rows = votes.rows_in(slots)
+        voted, support = votes.voted[rows], votes.support[rows]
+        if self._cell_m:
+            near = votes.rows_in(self._volume.find(self._existing(_around(keys, self._reach))))
+            near = near[votes.support[near] > 0]
+            known = votes.position[near], votes.normal[near], votes.voted[near], votes.support[near]
+            cells = Neighbourhood(*known, self._cell_m)
+            voted, support = cells.settle(votes.position[rows], votes.normal[rows], voted, support)
+        confidence = voted.amax(dim=1) * support
+        changed = (confidence != votes.confidence[rows]) | (voted != votes.probabilities[rows]).any(dim=1)
+        votes.probabilities[rows], votes.confidence[rows] = voted, confidence
+        return keys[torch.isin(slots, (votes.voxel[rows[changed]] // VOXELS).cpu())]
+
+    def _existing(self, keys: Tensor) -> Tensor:
+        return keys[self._volume.find(keys) >= 0]
+
+
+class Neighbourhood:
+    """The distributions of M voted surface points, pooled in half cells: what `settle` reads the neighbourhood from.
+
+    position [M, 3] metres    normal [M, 3] unit    voted [M, C], of sum 1    support [M] in 0..1, see VoteTable
+    """
+
+    def __init__(self, position: Tensor, normal: Tensor, voted: Tensor, support: Tensor, cell_m: float) -> None:
+        self._cell_m = cell_m
+        face = _faces(normal)[0].gather(1, normal.abs().argmax(dim=1, keepdim=True))
+        half = (position / (0.5 * cell_m)).floor().int()
+        half[:, :1] = half[:, :1] * _FACES + face  # pools of one half cell: one for every face
+        pools, pool = unique_keys(half)
+        columns = torch.cat([voted, support[:, None], torch.ones_like(support)[:, None], position, normal], dim=1)
+        sums = columns.new_zeros(len(pools), columns.shape[1]).index_add_(0, pool, columns)
+        self._sums, position, normal = sums.split([voted.shape[1] + 2, 3, 3], dim=1)
+        self._position, self._normal = position / self._sums[:, -1:], normalize(normal)
+
+    def settle(self, position: Tensor, normal: Tensor, voted: Tensor, support: Tensor) -> tuple[Tensor, Tensor]:
+        """Points [N], as above or with a `voted` and `support` of 0 -> their distributions [N, C] and support [N].
+
+        voted + WEIGHT * neighbourhood, made to sum to 1; 0 where neither has anything to say.
+        """
+        mean, near_support = self._read(position, normal)
+        together = voted + WEIGHT * mean
+        together /= together.sum(dim=1, keepdim=True).clamp(min=1e-9)
+        return together, torch.where(support > 0, support, _NO_VIEW * near_support)
+
+    def _read(self, position: Tensor, normal: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean distribution [N, C] and support [N] of the pools around points, trilinear from cell corners."""
+        low = (position / self._cell_m).floor()
+        bases, base = unique_keys(low)
+        written = (self._position / self._cell_m).floor().int()
+        wanted = torch.cat([written.cpu(), bases])[:, None] + _CORNERS
+        cells, cell = unique_keys(wanted.reshape(-1, 3))
+        cell = cell.to(position.device).reshape(-1, 8)
+        table = self._sums.new_zeros(len(cells) * _FACES, self._sums.shape[1])
+        at, weight = self._stencil(cell[: len(written)], self._position, self._normal)
+        for index, share in zip(at.unbind(1), weight.unbind(1), strict=True):
+            table.index_add_(0, index, self._sums * share[:, None])
+        at, weight = self._stencil(cell[len(written) :][base.to(position.device)], position, normal)
+        read = embedding_bag(at, table, per_sample_weights=weight, mode="sum")
+        read /= read[:, -1:].clamp(min=1e-9)
+        return read[:, :-2], read[:, -2]
+
+    def _stencil(self, cell: Tensor, position: Tensor, normal: Tensor) -> tuple[Tensor, Tensor]:
+        """Rows of the table [N, 24] and their weights: the 8 corners `cell` [N, 8] around points, by 3 faces each."""
+        t = position / self._cell_m
+        t = (t - t.floor())[:, None]
+        corner = torch.where(_CORNERS.to(t.device).bool(), t, 1 - t).prod(dim=2)
+        face, share = _faces(normal)
+        at = cell[:, :, None] * _FACES + face[:, None]
+        return at.flatten(1), (corner[:, :, None] * share[:, None]).flatten(1)
+
+
+def _faces(normal: Tensor) -> tuple[Tensor, Tensor]:
+    """The three faces [N, 3] that normals [N, 3] turn to, and how much [N, 3], of sum 1."""
+    face = torch.arange(3, device=normal.device) + 3 * (normal < 0)
+    share = normal.square()
+    return face, share / share.sum(dim=1, keepdim=True).clamp(min=1e-12)
+
+
+def _around(keys: Tensor, reach: int) -> Tensor:
+    """Keys [n, 3] and all within `reach` blocks of them along every axis, each once."""
+    step = torch.arange(-reach, reach + 1, dtype=keys.dtype)
+    for axis in range(3):
+        offset = torch.zeros(len(step), 3, dtype=keys.dtype)
+        offset[:, axis] = step
+        keys = unique_keys((keys[:, None] + offset).reshape(-1, 3))[0]
+    return keys

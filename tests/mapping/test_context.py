@@ -1,0 +1,184 @@
+"""The neighbourhood of surface voxels: against a slow readable twin, on surfaces known by hand, and inside a map."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from sem_field_ros.mapping.config import MapConfig
+from sem_field_ros.mapping.context import WEIGHT, Neighbourhood
+from sem_field_ros.mapping.semantic_map import SemanticMap
+from sem_field_ros.mapping.surface import Surface, merge_surfaces
+from tests.mapping.scene import LABELS, wall_frame, wall_probabilities
+
+CELL = 0.2
+UP = (0.0, 0.0, 1.0)
+CONFIG = MapConfig(voxel_size_m=0.05, min_weight=1.0, fusion="bayesian")
+
+
+def points(seed: int, count: int, classes: int = 3) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Random surface points within a metre, each voted on."""
+    g = torch.Generator().manual_seed(seed)
+    position = 2 * torch.rand(count, 3, generator=g) - 1
+    normal = torch.nn.functional.normalize(torch.randn(count, 3, generator=g))
+    voted = torch.softmax(3 * torch.randn(count, classes, generator=g), dim=1)
+    return position, normal, voted, 0.5 + 0.5 * torch.rand(count, generator=g)
+
+
+def sheet(normal: tuple[float, float, float], z: float, classes: list[float], side: int = 9):
+    """A square of 5 cm voxels at height z, all of one distribution."""
+    xy = torch.tensor(list(product(range(side), range(side)))) * 0.05
+    position = torch.cat([xy, torch.full((side**2, 1), z)], dim=1)
+    return (
+        position,
+        torch.tensor([normal]).expand(side**2, 3),
+        torch.tensor([classes]).expand(side**2, -1),
+        torch.full((side**2,), 0.875),
+    )
+
+
+def twin(known: tuple[Tensor, ...], position: Tensor, normal: Tensor) -> np.ndarray:
+    """The neighbourhood's mean distribution and support, loop by loop."""
+    pools: dict[tuple, np.ndarray] = {}
+    for p, n, v, s in zip(*(part.double().numpy() for part in known), strict=True):
+        axis = int(np.abs(n).argmax())
+        key = (*np.floor(p / (CELL / 2)).astype(int), axis, n[axis] < 0)
+        pools[key] = pools.get(key, 0) + np.concatenate([v, [s, 1.0], p, n])
+    table: dict[tuple, np.ndarray] = {}
+
+    def stencil(p: np.ndarray, n: np.ndarray):
+        low = np.floor(p / CELL).astype(int)
+        for corner in product((0, 1), repeat=3):
+            near = np.prod(1 - np.abs(p / CELL - low - corner))
+            for axis in range(3):
+                yield (*(low + corner), axis, n[axis] < 0), near * n[axis] ** 2 / (n @ n)
+
+    width = known[2].shape[1] + 2
+    for pool in pools.values():
+        for key, share in stencil(pool[width : width + 3] / pool[width - 1], pool[width + 3 :]):
+            table[key] = table.get(key, 0) + share * pool[:width]
+    out = []
+    for p, n in zip(position.double().numpy(), normal.double().numpy(), strict=True):
+        read = sum((share * table.get(key, np.zeros(width)) for key, share in stencil(p, n)), np.zeros(width))
+        out.append(read[:-1] / max(read[-1], 1e-9))
+    return np.array(out)
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 10_000), count=st.integers(1, 60))
+def test_it_is_what_the_slow_twin_says(seed: int, count: int) -> None:
+    known = points(seed, count)
+    position, normal, _, _ = points(seed + 1, 30)
+    said = twin(known, position, normal)
+    none = torch.zeros(30, 3), torch.zeros(30)
+    probabilities, support = Neighbourhood(*known, CELL).settle(position, normal, *none)
+    total = said[:, :3].sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(probabilities.numpy(), said[:, :3] / np.maximum(total, 1e-9), atol=2e-4)
+    np.testing.assert_allclose(support.numpy(), 0.5 * said[:, 3], atol=2e-4)
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 10_000), count=st.integers(2, 60))
+def test_order_changes_nothing(seed: int, count: int) -> None:
+    known = points(seed, count)
+    turn = torch.randperm(count, generator=torch.Generator().manual_seed(seed))
+    a, _ = Neighbourhood(*known, CELL).settle(*known)
+    b, _ = Neighbourhood(*(part[turn] for part in known), CELL).settle(*known)
+    torch.testing.assert_close(a, b, atol=1e-5, rtol=0)
+
+
+def test_a_surface_of_one_mind_stays_as_it_is() -> None:
+    known = sheet(UP, 0.3, [0.7, 0.2, 0.1])
+    settled, support = Neighbourhood(*known, CELL).settle(*known)
+    torch.testing.assert_close(settled, known[2].contiguous(), atol=1e-6, rtol=0)
+    torch.testing.assert_close(support, known[3])
+
+
+def test_a_speck_is_outvoted_and_an_island_keeps_its_own() -> None:
+    position, normal, voted, support = sheet(UP, 0.3, [0.9, 0.1])
+    voted = voted.clone()
+    voted[40] = torch.tensor([0.1, 0.9])  # the middle
+    settled, _ = Neighbourhood(position, normal, voted, support, CELL).settle(position, normal, voted, support)
+    assert (settled.argmax(dim=1) == 0).all()
+    alone = position[40:41], normal[40:41], voted[40:41], support[40:41]
+    settled, _ = Neighbourhood(*alone, CELL).settle(*alone)
+    torch.testing.assert_close(settled, voted[40:41])
+
+
+@pytest.mark.parametrize("normal", [(0.0, 0.0, -1.0), (1.0, 0.0, 0.0)])
+def test_surfaces_that_face_elsewhere_do_not_matter(normal) -> None:
+    """The two sides of a thin board, and a leg below a table top."""
+    top = sheet(UP, 0.3, [0.9, 0.1])
+    other = sheet(normal, 0.28, [0.1, 0.9])
+    both = tuple(torch.cat(parts) for parts in zip(top, other, strict=True))
+    settled, _ = Neighbourhood(*both, CELL).settle(*both)
+    torch.testing.assert_close(settled, both[2], atol=1e-6, rtol=0)
+
+
+def test_where_no_view_voted_the_neighbours_do_with_half_the_support() -> None:
+    position, normal, voted, support = sheet(UP, 0.3, [0.9, 0.1])
+    known = torch.arange(81) != 40
+    cells = Neighbourhood(position[known], normal[known], voted[known], support[known], CELL)
+    settled, sure = cells.settle(position[40:41], normal[40:41], torch.zeros(1, 2), torch.zeros(1))
+    torch.testing.assert_close(settled, torch.tensor([[0.9, 0.1]]))
+    assert float(sure) == pytest.approx(0.5 * 0.875)
+    far = position[40:41] + 1.0
+    settled, sure = cells.settle(far, normal[40:41], torch.zeros(1, 2), torch.zeros(1))
+    assert not settled.any() and not sure.any(), "nobody near: unlabelled"
+
+
+def test_own_views_weigh_against_the_neighbourhood_as_documented() -> None:
+    position, normal, voted, support = sheet(UP, 0.3, [1.0, 0.0])
+    cells = Neighbourhood(position, normal, voted, support, CELL)
+    settled, _ = cells.settle(position[40:41], normal[40:41], torch.tensor([[0.0, 1.0]]), support[40:41])
+    assert float(settled[0, 1]) == pytest.approx(1 / (1 + WEIGHT))
+
+
+def _walls(context_m: float, upto: int = 3) -> SemanticMap:
+    semantic_map = SemanticMap(replace(CONFIG, context_m=context_m), LABELS)
+    for i, x in enumerate((0.0, 0.3, -0.3)[:upto]):
+        frame = wall_frame(x, stamp_ns=i)
+        semantic_map.integrate(frame)
+        semantic_map.vote(frame, wall_probabilities(frame, 0.8))
+    return semantic_map
+
+
+def test_no_context_means_own_views_alone() -> None:
+    semantic_map = _walls(0.0)
+    semantic_map.surface()
+    votes = semantic_map.votes
+    torch.testing.assert_close(votes.probabilities, votes.voted)
+    torch.testing.assert_close(votes.confidence, votes.voted.amax(dim=1) * votes.support)
+
+
+@pytest.mark.parametrize("context_m", [0.0, 0.1, 0.2, 0.5])
+def test_asking_as_it_grows_gives_what_asking_once_at_the_end_gives(context_m: float) -> None:
+    """Every keyframe touches some blocks; whose answers that changes is neither too few nor stale ones."""
+    grown = SemanticMap(replace(CONFIG, context_m=context_m), LABELS)
+    published = {}
+    for i, x in enumerate((0.0, 0.3, -0.3)):
+        frame = wall_frame(x, stamp_ns=i)
+        grown.integrate(frame)
+        grown.vote(frame, wall_probabilities(frame, 0.8))
+        update = grown.update_surface()
+        published |= update.changed
+        for block in update.removed:
+            published.pop(block, None)
+    at_once = by_place(_walls(context_m).surface())
+    assert len(at_once) > 1000 and (at_once[:, 3] >= 0).all()
+    for surface in (grown.surface(), SemanticMap.from_state(grown.state()).surface()):
+        np.testing.assert_allclose(by_place(surface), at_once, atol=1e-4)
+    np.testing.assert_allclose(by_place(merge_surfaces(list(published.values()))), at_once, atol=1e-4)
+
+
+def by_place(surface: Surface) -> np.ndarray:
+    """Vertices with label and confidence [V, 5], whatever the order of the blocks."""
+    columns = np.column_stack([surface.vertices, surface.labels, surface.confidence])
+    return columns[np.lexsort(columns[:, :3].round(3).T)]
