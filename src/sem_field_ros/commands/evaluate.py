@@ -8,17 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from sem_field_ros.commands import evaluate_picture, evaluate_votes
+from sem_field_ros.commands import evaluate_novel_views, evaluate_picture, evaluate_votes
 from sem_field_ros.commands.argument_types import positive
+from sem_field_ros.commands.progress import counting_progress
 from sem_field_ros.errors import DataError, SegmenterError
 from sem_field_ros.mapping.config import FUSIONS, MapConfig
 from sem_field_ros.settings import add_settings_arguments, settings_from_arguments, settings_of
 
 if TYPE_CHECKING:
     from sem_field_ros.evaluation.results import Row
-    from sem_field_ros.evaluation.sequence_evaluation import Scope
     from sem_field_ros.frame import SequenceReader
     from sem_field_ros.labels import LabelSet
     from sem_field_ros.segmentation.segmenter import Segmenter
@@ -47,6 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     models.add_argument("--benchmark", default="mini", metavar="NAME", help="name in the results (default mini)")
     models.set_defaults(segmenter=None, mesh=None, sequence_label_set=None)
     evaluate_votes.add_arguments(kinds.add_parser("votes", help=evaluate_votes.HELP))
+    evaluate_novel_views.add_arguments(kinds.add_parser("novel-views", help=evaluate_novel_views.HELP))
     evaluate_picture.add_arguments(kinds.add_parser("picture", help=evaluate_picture.HELP))
     for kind in (sequences, bag, models):
         kind.set_defaults(evaluate=_maps)
@@ -136,9 +136,8 @@ def _evaluate(args: argparse.Namespace, name: str, sequences: Sequence[SequenceR
     evaluation = SequenceEvaluation(segmenter, labels, config, fusions)
     scope = Scope(args.every, args.max_frames)
     console = Console(stderr=True)
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=console) as progress:
-        task = progress.add_task(name, total=sum(_count(sequence, scope) for sequence in sequences))
+    with counting_progress(console) as progress:
+        task = progress.add_task(name, total=sum(scope.frames_of(sequence) for sequence in sequences))
         for sequence in sequences:
             progress.update(task, description=f"{name}: {sequence.name}")
             evaluation.add(sequence, scope, lambda: progress.advance(task))
@@ -161,7 +160,3 @@ def _make_segmenter(
         return None, load_label_set(label_set) if label_set else source or load_label_set("scannet20")
     segmenter = make_segmenter(name, label_set, label_width=config.label_width, device=config.device, source=source)
     return segmenter, segmenter.labels
-
-
-def _count(sequence: SequenceReader, scope: Scope) -> int:
-    return min(-(-len(sequence) // scope.every), scope.max_frames or len(sequence))

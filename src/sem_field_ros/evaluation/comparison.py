@@ -63,12 +63,10 @@ def most_different(views: Sequence[ComparedView], count: int) -> list[int]:
 def draw_comparison(views: Sequence[ComparedView], labels: LabelSet) -> np.ndarray:
     """A row a view: image | truth | maps | where the first two differ. Returns [H, W, 3] uint8 RGB."""
     names = ["image", *(["truth"] if any(v.truth is not None for v in views) else []), *views[0].maps, "they differ"]
-    rows = [_bar(names, views[0].color.shape[1])]
+    rows = [name_bar(names, views[0].color.shape[1])]
     rows += [_row(view, labels, "truth" in names) for view in views]
-    shown = sorted({int(c) for view in views for index in view.maps.values() for c in np.unique(index) if c >= 0})
-    legend = [(labels.names[c], tuple(int(v) for v in labels.colors[c])) for c in shown]
-    rows.append(_legend(legend, rows[0].shape[1]))
-    return np.concatenate(rows)
+    shown = [index for view in views for index in view.maps.values()]
+    return np.concatenate([*rows, legend_of(shown, labels, rows[0].shape[1])])
 
 
 def _row(view: ComparedView, labels: LabelSet, with_truth: bool) -> np.ndarray:
@@ -80,16 +78,28 @@ def _row(view: ComparedView, labels: LabelSet, with_truth: bool) -> np.ndarray:
     a, b = list(view.maps.values())[:2]
     differs = ((a != b) & (a >= 0) & (b >= 0))[..., None]
     parts.append(np.where(differs, labels.to_color(b), np.array(_SAME, np.uint8)))
-    gap = np.full((len(view.color), _GAP, 3), 255, np.uint8)
-    row = np.concatenate([piece for part in parts for piece in (part, gap)][:-1], axis=1)
+    return tile_row(parts)
+
+
+def tile_row(tiles: Sequence[np.ndarray]) -> np.ndarray:
+    """Pictures [h, w, 3] of one size beside each other, with a gap between and below them."""
+    gap = np.full((len(tiles[0]), _GAP, 3), 255, np.uint8)
+    row = np.concatenate([piece for tile in tiles for piece in (tile, gap)][:-1], axis=1)
     return np.concatenate([row, np.full((_GAP, row.shape[1], 3), 255, np.uint8)])
 
 
-def _bar(texts: Sequence[str], width: int) -> np.ndarray:
+def name_bar(texts: Sequence[str], width: int) -> np.ndarray:
+    """A line of texts to stand above a tile_row of pictures `width` wide."""
     bar = np.full((_BAR, len(texts) * (width + _GAP) - _GAP, 3), 255, np.uint8)
     for i, text in enumerate(texts):
         _write(bar, text, i * (width + _GAP) + 2, _BAR - 5)
     return bar
+
+
+def legend_of(shown: Sequence[np.ndarray], labels: LabelSet, width: int) -> np.ndarray:
+    """Colours and names of the class indices that are in any of the pictures [h, w], `width` wide."""
+    found = sorted({int(c) for index in shown for c in np.unique(index) if c >= 0})
+    return _legend([(labels.names[c], tuple(int(v) for v in labels.colors[c])) for c in found], width)
 
 
 def _legend(entries: Sequence[tuple[str, tuple[int, ...]]], width: int) -> np.ndarray:

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from sem_field_ros.atomic import write_json
-from sem_field_ros.evaluation.metrics import SegmentationScores
+from sem_field_ros.evaluation.metrics import Confusion, SegmentationScores
 from sem_field_ros.evaluation.sequence_evaluation import SequenceEvaluation
 from sem_field_ros.labels import LabelSet
 
@@ -23,6 +23,8 @@ COLUMNS = {
     "accuracy_2d": ("2-D acc.", ".3f"),
     "mean_accuracy_2d": ("class acc.", ".3f"),
     "miou_covered_2d": ("covered mIoU", ".3f"),
+    "psnr": ("PSNR dB", ".1f"),
+    "psnr_covered": ("covered PSNR", ".1f"),
     "ece_2d": ("ECE", ".3f"),
     "miou_3d": ("3-D mIoU", ".3f"),
     "accuracy_3d": ("3-D acc.", ".3f"),
@@ -53,11 +55,15 @@ def rows_of(evaluation: SequenceEvaluation, benchmark: str, segmenter: str) -> l
     for fusion, tally in evaluation.maps.items():
         for kind, confusion in (("2d", tally.views), ("3d", tally.mesh)):
             if confusion.counts.any():
-                found = _labels(kind, confusion.scores(), evaluation.labels)
-                rows += [Row(named, fusion, metric, value) for metric, value in found]
+                rows += label_rows(named, fusion, kind, confusion, evaluation.labels)
                 rows.append(Row(named, fusion, f"miou_covered_{kind}", confusion.covered().scores().miou))
     surface = f"surface at {evaluation.config.voxel_size_m * 100:g} cm"
     return rows + [Row(benchmark, surface, metric, value) for metric, value in _surface_scores(evaluation)]
+
+
+def label_rows(benchmark: str, method: str, kind: str, confusion: Confusion, labels: LabelSet) -> list[Row]:
+    """What a confusion matrix says, as metrics of `kind` 2d or 3d."""
+    return [Row(benchmark, method, metric, value) for metric, value in _labels(kind, confusion.scores(), labels)]
 
 
 def _image_scores(evaluation: SequenceEvaluation) -> Iterator[tuple[str, float]]:

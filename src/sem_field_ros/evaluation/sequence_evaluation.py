@@ -40,6 +40,10 @@ class Scope:
     every: int = 1
     max_frames: int | None = None
 
+    def frames_of(self, sequence: SequenceReader) -> int:
+        """How many frames of a sequence that are."""
+        return min(-(-len(sequence) // self.every), self.max_frames or len(sequence))
+
 
 class SequenceEvaluation:
     """One segmenter (None: geometry alone) with any number of fusions, scored over the sequences given to `add`.

@@ -1,0 +1,212 @@
+"""Semantic view synthesis (GNeSF, Table 1): what maps, fields and rendered images say about views that were held out.
+
+Of each sequence some frames are held out: no map, field or vote gets to see them. Everything else renders classes into
+their cameras, or colours that the 2-D segmenter then labels, and is scored against their label images; all pooled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from torch.nn.functional import interpolate
+
+from sem_field_ros.errors import DataError, SegmenterError
+from sem_field_ros.evaluation.field_renderer import FieldRenderer
+from sem_field_ros.evaluation.image_metrics import psnr
+from sem_field_ros.evaluation.map_evaluation import true_index
+from sem_field_ros.evaluation.metrics import Confusion
+from sem_field_ros.evaluation.renderers import MapColors, Renderer, Rendering, WarpedImages
+from sem_field_ros.evaluation.results import IMAGES, Row, label_rows
+from sem_field_ros.evaluation.sequence_evaluation import Scope
+from sem_field_ros.evaluation.shared_maps import SharedMaps, with_depth
+from sem_field_ros.frame import PosedFrame, SequenceReader
+from sem_field_ros.mapping.config import MapConfig
+from sem_field_ros.mapping.sequence_mapping import read_frames
+from sem_field_ros.segmentation.segmenter import ClassProbabilities, Segmenter
+
+MAP_COLORS, WARPED = "map colours", "warped images"  # renderers of colour alone
+
+
+@dataclass(frozen=True)
+class HeldOutView:
+    """One held-out view for a picture: its image, true class indices [h, w], and every method's rendering of it."""
+
+    color: np.ndarray
+    truth: np.ndarray
+    renderings: Mapping[str, Rendering]
+
+
+class ViewTally:
+    """What one method got right over any number of held-out views: classes, and colours where it renders them."""
+
+    def __init__(self, classes: int) -> None:
+        self.views, self.covered = Confusion(classes), Confusion(classes)
+        self.psnr: list[float] = []
+        self.covered_psnr: list[float] = []
+
+    def add(self, rendering: Rendering, truth: np.ndarray, color: np.ndarray) -> None:
+        """Score a rendering against class indices [h, w] and the image [h, w, 3] uint8 RGB."""
+        if rendering.labels is not None:
+            self.views.add(truth, rendering.labels)
+            self.covered.add(np.where(rendering.covered, truth, -1), rendering.labels)
+        if rendering.color is not None:
+            self.psnr.append(psnr(rendering.color, color))
+            if rendering.covered.any():
+                self.covered_psnr.append(psnr(rendering.color, color, rendering.covered))
+
+
+class NovelViewEvaluation:
+    """One segmenter, any number of `maps` and `fields` by name, scored in the held-out views of sequences.
+
+    tallies  by method, in the order of the table     pictures  the middle held-out view of each sequence
+    """
+
+    def __init__(
+        self, segmenter: Segmenter, maps: Mapping[str, MapConfig], fields: Mapping[str, FieldRenderer], hold_out: int
+    ) -> None:
+        """Every `hold_out`-th frame is held out; at least 2."""
+        self.segmenter, self.labels = segmenter, segmenter.labels
+        self.hold_out = hold_out
+        self.problems: list[str] = []
+        self.pictures: list[HeldOutView] = []
+        self.views = 0
+        self._configs, self._fields = maps, fields
+        self._tallies: dict[str, ViewTally] = {}
+
+    def add(self, sequence: SequenceReader, scope: Scope, tick: Callable[[], None] = lambda: None) -> None:
+        """Map the sources of a sequence, score its held-out views. Raises DataError where one of the two is missing."""
+        maps = SharedMaps(self._configs, self.labels)
+        renderers: dict[str, Renderer] = {MAP_COLORS: MapColors(maps.first), WARPED: WarpedImages(maps.first)}
+        for field in self._fields.values():
+            field.reset()
+        renderers |= self._fields
+        mapped = 0
+        config = next(iter(self._configs.values()))
+        for frame in with_depth(self._frames(sequence, scope, tick, held_out=False), config):
+            if frame.depth is None or not frame.depth.any():
+                self._note(f"frame {frame.name or frame.stamp_ns} has no valid depth")
+                continue
+            opinion = self._segment(frame)
+            maps.register(frame, opinion)
+            for renderer in renderers.values():
+                renderer.take(frame, opinion)
+            mapped += 1
+        if not mapped:
+            raise DataError(f"sequence {sequence.name}: none of the frames that are not held out could be mapped")
+        self._score(sequence, scope, tick, maps, renderers)
+
+    def tallies(self) -> dict[str, ViewTally]:
+        """By method, in the order of the table: maps, segmented renderings, fields, the segmenter on the true image."""
+        last = [name for name in (IMAGES,) if name in self._tallies]
+        return {name: self._tallies[name] for name in [n for n in self._tallies if n != IMAGES] + last}
+
+    # -- parts ------------------------------------------------------------------------------------------------------
+
+    def _frames(
+        self, sequence: SequenceReader, scope: Scope, tick: Callable[[], None], *, held_out: bool
+    ) -> Iterator[PosedFrame]:
+        for place, frame in enumerate(read_frames(sequence, scope.every, scope.max_frames)):
+            if is_held_out(place, self.hold_out) != held_out:
+                continue
+            tick()
+            if isinstance(frame, PosedFrame):
+                yield frame
+            else:
+                self._note(str(frame))
+
+    def _segment(self, frame: PosedFrame) -> ClassProbabilities | None:
+        try:
+            return self.segmenter.segment(frame)
+        except SegmenterError as error:
+            self._note(str(error))
+            return None
+
+    def _note(self, problem: str) -> None:
+        self.problems.append(problem)
+
+    def _score(
+        self,
+        sequence: SequenceReader,
+        scope: Scope,
+        tick: Callable[[], None],
+        maps: SharedMaps,
+        renderers: Mapping[str, Renderer],
+    ) -> None:
+        views = []
+        for frame in self._frames(sequence, scope, tick, held_out=True):
+            if frame.labels is None or sequence.labels is None:
+                self._note(f"held-out frame {frame.name or frame.stamp_ns} has no label image")
+                continue
+            height, width = frame.labels.shape
+            color = cv2.resize(frame.color, (width, height), interpolation=cv2.INTER_AREA)
+            truth = true_index(frame.labels, sequence.labels, self.labels)
+            view = HeldOutView(color, truth, self._renderings(frame, color, maps, renderers))
+            for method, rendering in view.renderings.items():
+                self._tallies.setdefault(method, ViewTally(len(self.labels))).add(rendering, truth, color)
+            views.append(view)
+        if not views:
+            raise DataError(
+                f"sequence {sequence.name}: with one of {self.hold_out} held out, none of its "
+                f"{scope.frames_of(sequence)} frames is held out and has a label image"
+            )
+        self.views += len(views)
+        self.pictures.append(views[len(views) // 2])
+
+    def _renderings(
+        self, frame: PosedFrame, color: np.ndarray, maps: SharedMaps, renderers: Mapping[str, Renderer]
+    ) -> dict[str, Rendering]:
+        """What every method shows in a held-out camera, at the size of its label image."""
+        size = color.shape[:2]
+        camera = frame.camera.scaled(size[1], size[0])
+        found = {}
+        for name, scene in maps.maps.items():
+            view = scene.render(camera, frame.T_world_camera)
+            found[name] = Rendering(view.labels >= 0, None, view.labels)
+        for name, renderer in renderers.items():
+            rendering = renderer.render(camera, frame.T_world_camera)
+            if rendering.labels is not None:
+                found[name] = rendering
+            assert rendering.color is not None
+            picture = PosedFrame(frame.stamp_ns, rendering.color, camera, frame.T_world_camera, name=frame.name)
+            labels = self._labels_of(picture, size)
+            if labels is not None:
+                found[segmented(name)] = Rendering(rendering.covered, rendering.color, labels)
+        labels = self._labels_of(frame, size)
+        if labels is not None:
+            found[IMAGES] = Rendering(labels >= 0, None, labels)
+        return found
+
+    def _labels_of(self, frame: PosedFrame, size: tuple[int, int]) -> np.ndarray | None:
+        """The segmenter's class indices for an image, at `size`; None where it cannot label it."""
+        opinion = self._segment(frame)
+        if opinion is None:
+            return None
+        values = interpolate(opinion.values[None].cpu(), size=size, mode="bilinear", align_corners=False)[0]
+        return ClassProbabilities(values).label_index().numpy().astype(np.int16)
+
+
+def is_held_out(place: int, hold_out: int) -> bool:
+    """Whether the frame at `place` is held out: the middle one of every `hold_out`, which lies among sources."""
+    return place % hold_out == hold_out // 2
+
+
+def segmented(renderer: str) -> str:
+    """The method that segments what a renderer shows."""
+    return f"segmenter on {renderer}"
+
+
+def novel_view_rows(evaluation: NovelViewEvaluation, benchmark: str, segmenter: str) -> list[Row]:
+    """All numbers of an evaluation, under `BENCHMARK, novel views/SEGMENTER/CLASSES`."""
+    named = f"{benchmark}, novel views/{segmenter}/{evaluation.labels.name}"
+    rows = []
+    for method, tally in evaluation.tallies().items():
+        rows += label_rows(named, method, "2d", tally.views, evaluation.labels)
+        if tally.covered.counts.any():
+            rows.append(Row(named, method, "miou_covered_2d", tally.covered.scores().miou))
+        for metric, values in (("psnr", tally.psnr), ("psnr_covered", tally.covered_psnr)):
+            if values:
+                rows.append(Row(named, method, metric, float(np.mean(values))))
+    return rows

@@ -1,0 +1,125 @@
+"""What shows a mapped scene to a camera that was never there: the map's colours, or source images on its surface.
+
+A Renderer takes the source frames of one scene one by one, then answers for any camera.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import cv2
+import numpy as np
+
+from sem_field_ros.frame import PosedFrame
+from sem_field_ros.geometry.camera import Intrinsics, project, unproject
+from sem_field_ros.geometry.poses import inverse, motion_between, transform_points
+from sem_field_ros.mapping.semantic_map import SemanticMap
+from sem_field_ros.segmentation.segmenter import ClassProbabilities
+
+_STEP_M, _STEP_DEG = 0.1, 15.0  # what a keyframe is worth in each
+_WARPED_VIEWS = 6
+_BLEND_DEG = 2.0  # a source counts 1/e of one that sees the point from the new camera's direction
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """A scene in a camera of h x w pixels.
+
+    covered  [h, w] bool, where anything was rendered     color  [h, w, 3] uint8 RGB, or None
+    labels   [h, w] int16 class index, -1 = none, or None where the renderer knows no classes
+    """
+
+    covered: np.ndarray
+    color: np.ndarray | None = None
+    labels: np.ndarray | None = None
+
+
+class Renderer(Protocol):
+    """See the module."""
+
+    def take(self, frame: PosedFrame, opinion: ClassProbabilities | None) -> None:
+        """Take a source frame, which the map has, and what the segmenter says about it."""
+        ...
+
+    def render(self, camera: Intrinsics, T_world_camera: np.ndarray) -> Rendering:
+        """Answer for a camera."""
+        ...
+
+
+def nearest_views(T_world_camera: np.ndarray, T_world_sources: Sequence[np.ndarray], count: int) -> list[int]:
+    """Indices of the `count` sources nearest to a camera, the nearest first: 10 cm are worth 15 degrees."""
+    steps = []
+    for T in T_world_sources:
+        distance, angle = motion_between(T, T_world_camera)
+        steps.append(distance / _STEP_M + np.degrees(angle) / _STEP_DEG)
+    return [int(i) for i in np.argsort(steps, kind="stable")[:count]]
+
+
+class MapColors:
+    """The colours of the map's vertices: every surface point the mean of what was seen of it."""
+
+    def __init__(self, scene: SemanticMap) -> None:
+        self.scene = scene
+
+    def take(self, frame: PosedFrame, opinion: ClassProbabilities | None) -> None:
+        """See Renderer; the map has its colours already."""
+
+    def render(self, camera: Intrinsics, T_world_camera: np.ndarray) -> Rendering:
+        """See Renderer."""
+        view = self.scene.render(camera, T_world_camera)
+        return Rendering(view.depth > 0, view.colors)
+
+
+class WarpedImages:
+    """Image-based rendering: the source images nearest to the camera, projected onto the map's surface and blended.
+
+    A source sees a surface point where the map, rendered into the source's camera, has nothing before it. The smaller
+    the angle between its ray and the camera's, the more it counts (as in Buehler et al., "Unstructured Lumigraph
+    Rendering", 2001). Points that none of them sees have the map's own colour.
+    """
+
+    def __init__(self, scene: SemanticMap, views: int = _WARPED_VIEWS) -> None:
+        self.scene, self.views = scene, views
+        self._frames: list[PosedFrame] = []
+        self._depths: dict[int, np.ndarray] = {}
+
+    def take(self, frame: PosedFrame, opinion: ClassProbabilities | None) -> None:
+        """See Renderer."""
+        self._frames.append(frame)
+
+    def render(self, camera: Intrinsics, T_world_camera: np.ndarray) -> Rendering:
+        """See Renderer."""
+        view = self.scene.render(camera, T_world_camera)
+        points = transform_points(T_world_camera, unproject(view.depth, camera))
+        total, blended = np.zeros(view.depth.shape), np.zeros(view.colors.shape)
+        for i in nearest_views(T_world_camera, [frame.T_world_camera for frame in self._frames], self.views):
+            color, seen = self._project(i, points)
+            weight = seen * np.exp(-_angle_deg(points, T_world_camera, self._frames[i].T_world_camera) / _BLEND_DEG)
+            total += weight
+            blended += weight[..., None] * color
+        covered = view.depth > 0
+        known = covered & (total > 0)
+        mean = blended / np.where(known, total, 1)[..., None]
+        return Rendering(covered, np.where(known[..., None], mean + 0.5, view.colors).astype(np.uint8))
+
+    def _project(self, i: int, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Colours [h, w, 3] of source `i` at world points [h, w, 3], and which of them it sees [h, w]."""
+        frame = self._frames[i]
+        if i not in self._depths:
+            self._depths[i] = self.scene.render(frame.camera, frame.T_world_camera).depth
+        pixels, z = project(transform_points(inverse(frame.T_world_camera), points), frame.camera)
+        u, v = np.clip(pixels.astype(np.float32), -1e4, 1e5).transpose(2, 0, 1)  # remap wants them finite
+        color = cv2.remap(frame.color, u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        depth = cv2.remap(self._depths[i], u, v, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
+        inside = (u >= 0) & (v >= 0) & (u <= frame.camera.width - 1) & (v <= frame.camera.height - 1)
+        near = np.abs(depth - z) < self.scene.config.vote_tolerance_m
+        return color, inside & near & (z > 0) & (depth > 0)
+
+
+def _angle_deg(points: np.ndarray, T_a: np.ndarray, T_b: np.ndarray) -> np.ndarray:
+    """Angle at points [..., 3] between the directions to two cameras, degrees."""
+    a, b = points - T_a[:3, 3], points - T_b[:3, 3]
+    length = np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1)
+    return np.degrees(np.arccos(np.clip((a * b).sum(axis=-1) / np.maximum(length, 1e-9), -1, 1)))

@@ -1,0 +1,73 @@
+"""`sem-field evaluate novel-views` on a tiny room: rows, picture, one-line mistakes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import cv2
+import pytest
+
+from sem_field_ros import cli
+from sem_field_ros.evaluation.results import IMAGES
+from sem_field_ros.mapping.config import FUSIONS
+from sem_field_ros.mapping.fusions import GNESF_MODEL
+from sem_field_ros.resources import resource_path
+
+SMALL = ["--voxel-size-m", "0.1", "--min-weight", "1"]
+
+
+@pytest.fixture(scope="module")
+def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("rooms") / "tiny"
+    arguments = ["generate", "room", "--out", str(path), "--frames", "24", "--width", "96", "--fast", "--seed", "5"]
+    assert cli.main(arguments) == 0
+    return path
+
+
+def test_rows_and_picture(room: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out, picture, vote = tmp_path / "rows.json", tmp_path / "views.png", tmp_path / "other" / "vote.safetensors"
+    vote.parent.mkdir()
+    shipped = resource_path(GNESF_MODEL)
+    for suffix in (".safetensors", ".json"):
+        shutil.copy(shipped.with_suffix(suffix), vote.with_suffix(suffix))
+    command = [
+        "evaluate",
+        "novel-views",
+        str(room),
+        str(room),
+        "--segmenter",
+        "external",
+        "--max-frames",
+        "8",
+        "--hold-out",
+        "3",
+    ]
+    more = ["--fusion-weights", str(vote), "--out", str(out), "--picture", str(picture)]
+    assert cli.main([*command, *SMALL, *more]) == 0
+    rows = {(r["benchmark"], r["method"], r["metric"]): r["value"] for r in json.loads(out.read_text())}
+    assert {benchmark for benchmark, _, _ in rows} == {"tiny, novel views/external/scannet20"}
+    assert {method for _, method, _ in rows} == {*FUSIONS, "other", IMAGES}
+    values = {key[1:]: value for key, value in rows.items()}
+    assert values["other", "miou_2d"] == values["gnesf", "miou_2d"] > 0.3  # the same weights
+    assert values[IMAGES, "accuracy_2d"] > 0.97 > values["gnesf", "accuracy_2d"]
+    printed = capsys.readouterr()
+    assert "novel views" in printed.out and "covered mIoU" in printed.out and "needs a label image" in printed.err
+    assert cv2.imread(str(picture)).shape[1] == 6 * 204 - 4
+
+
+def test_mistakes_are_told_in_one_line(room: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    weights = str(resource_path(GNESF_MODEL))
+    for arguments, message in (
+        (["--hold-out", "5", "--max-frames", "2"], "none of its 2 frames is held out"),
+        (["--fusion-weights", weights, weights], "could not be told apart"),
+        (["--field", weights], "holds a 'gnesf_map', not a 'gnesf_field'"),
+        (["--picture", str(tmp_path / "x.gif")], "must end in .png or .jpg"),
+    ):
+        assert cli.main(["evaluate", "novel-views", str(room), "--segmenter", "external", *SMALL, *arguments]) == 2
+        lines = capsys.readouterr().err.strip().splitlines()
+        assert message in lines[-1] and lines[-1].startswith("sem-field:")
+    with pytest.raises(SystemExit):
+        cli.main(["evaluate", "novel-views", str(room), "--hold-out", "1"])
+    assert "must be at least 2" in capsys.readouterr().err
