@@ -128,7 +128,7 @@ class FieldRecipe:
     def validate(self, model: nn.Module) -> dict[str, float]:
         """On fixed windows: mIoU and PSNR of rays of target views, and how good the depth of reference views is.
 
-        score  of a density the PSNR of pixels whose surface lies in a source's image, psnr_shown; of an sdf the mean of
+        score  of a density the mean PSNR of pixels whose surface lies in a source's image, psnr_shown; of an sdf the mean of
                mIoU and of the share of pixels with depth predicted within 10 cm
         """
         assert isinstance(model, Gnesf)
@@ -151,10 +151,9 @@ class FieldRecipe:
                 asked += int((wanted > 0).sum())
                 errors.append((depth - wanted)[(wanted > 0) & (depth > 0)].abs())
         miou = confusion.scores().miou
-        square = torch.cat(squared)
-        scores = {"miou": miou, "psnr": _decibel(square)}
+        scores = {"miou": miou, "psnr": _decibel(squared)}
         if self.config.geometry == "density":
-            shown_psnr = _decibel(square[torch.cat(shown)])
+            shown_psnr = _decibel([error[mask] for error, mask in zip(squared, shown, strict=True)])
             return {"score": shown_psnr, "psnr_shown": shown_psnr, **scores}
         error = torch.cat(errors)
         right = float((error < _NEAR_M).sum()) / max(asked, 1)
@@ -254,8 +253,10 @@ def _color_loss(rendered: RenderedRays, rgb: Tensor) -> Tensor:
     return error[met].abs().mean() if met.any() else rendered.rgb.sum() * 0
 
 
-def _decibel(squared: Tensor) -> float:
-    return -10 * float(squared.mean().clamp(min=1e-9).log10())
+def _decibel(squared: Sequence[Tensor]) -> float:
+    """PSNR of squared errors, the mean over the views (those of which anything is counted)."""
+    means = [error.mean().clamp(min=1e-9) for error in squared if len(error)]
+    return -10 * float(torch.stack(means).log10().mean()) if means else 0.0
 
 
 def _shown_to_sources(views: SourceViews, rays: Rays, depth: Tensor) -> Tensor:

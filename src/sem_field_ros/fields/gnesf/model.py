@@ -7,7 +7,7 @@ a camera. The equations are those of Chen et al., "GNeSF: Generalizable Neural S
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -15,9 +15,10 @@ from torch import Tensor, nn
 from sem_field_ros.fields.field import FieldSamples, FieldView
 from sem_field_ros.fields.gnesf.config import GnesfConfig
 from sem_field_ros.fields.gnesf.feature_net import FeatureNet
-from sem_field_ros.fields.gnesf.ray_density import Blending, RayDensity, ViewPooling, look, patches_of, view_cues
+from sem_field_ros.fields.gnesf.ray_density import Blending, Looks, RayDensity, ViewPooling, look, patches_of, view_cues
 from sem_field_ros.fields.gnesf.rays import Rays, camera_rays
-from sem_field_ros.fields.gnesf.rendering import density_weights, render, sample_along_rays, sdf_weights
+from sem_field_ros.fields.gnesf.rendering import density_weights, sample_along_rays, sdf_weights
+from sem_field_ros.fields.gnesf.scene import GnesfScene, RenderedRays, SourceImages, common_center, rendered
 from sem_field_ros.fields.gnesf.views import Projection, SourceViews, project_points, sample_maps
 from sem_field_ros.fields.gnesf.visibility import visible_by_sdf
 from sem_field_ros.fields.gnesf.volume import (
@@ -34,54 +35,6 @@ from sem_field_ros.geometry.camera import Intrinsics
 KIND = "gnesf_field"  # of weights files
 _MIN_WEIGHT = 1e-3  # samples of less weight are not asked for their classes
 _COLORS = 3
-
-
-@dataclass(frozen=True)
-class SourceImages:
-    """What a GNeSF is encoded from: V posed images and what a 2-D segmenter says about them.
-
-    images [V, 3, H, W] RGB 0..1     classes [V, C, h, w] probabilities (or logits, as the configuration says)
-    K [V, 3, 3] of the images        T_camera_world [V, 4, 4]
-    depth [V, H', W'] metres of the same image area, 0 = invalid, or None; only view synthesis looks at it
-    """
-
-    images: Tensor
-    classes: Tensor
-    K: Tensor
-    T_camera_world: Tensor
-    depth: Tensor | None = None
-
-
-@dataclass(frozen=True)
-class GnesfScene:
-    """An encoded window: views to vote, the volume M, and how many views each of its cells projects into.
-
-    patches  [V, P, H/2, W/2] of the images, for view synthesis
-    """
-
-    views: SourceViews
-    images: Tensor
-    volume: Volume
-    seen: Tensor
-    patches: Tensor | None = None
-
-
-@dataclass(frozen=True)
-class RenderedRays:
-    """R rays: classes [R, C] (Eq. 5), rgb [R, 3], depth [R] metres along the ray, opacity [R] = sum of the weights.
-
-    For the losses: sample_depth and weights [R, M]; sdf [R, M] of a distance field; volume_weights [R, M] of a density
-    field that asks the views along the ray: what the volume alone says.
-    """
-
-    classes: Tensor
-    rgb: Tensor
-    depth: Tensor
-    opacity: Tensor
-    sample_depth: Tensor
-    weights: Tensor
-    sdf: Tensor | None = None
-    volume_weights: Tensor | None = None
 
 
 class Gnesf(nn.Module):
@@ -164,7 +117,12 @@ class Gnesf(nn.Module):
     def render(self, scene: GnesfScene, camera: Intrinsics, T_world_camera: Tensor, chunk: int = 4096) -> FieldView:
         """RGB, depth, classes and confidence of a camera's pixels."""
         rays = camera_rays(camera, T_world_camera)
-        parts = [self.render_rays(scene, part) for part in rays.split(chunk)]
+        if self.config.rays and self.config.rays.stride > 1:
+            weights = self._coarse_weights(scene, camera, T_world_camera, chunk)
+            places = torch.arange(len(rays), device=rays.origins.device).split(chunk)
+            parts = [self._shade(scene, rays[i], self._depths(rays[i]), weights[i]) for i in places]
+        else:
+            parts = [self.render_rays(scene, part) for part in rays.split(chunk)]
         shape = camera.height, camera.width
         opacity = torch.cat([p.opacity for p in parts])
         classes = torch.cat([p.classes for p in parts])
@@ -180,13 +138,12 @@ class Gnesf(nn.Module):
     def render_rays(self, scene: GnesfScene, rays: Rays, generator: torch.Generator | None = None) -> RenderedRays:
         """Volume rendering (Eq. 5); samples at random places of their parts with a generator (training)."""
         config = self.config
-        ends = torch.full((len(rays),), config.near_m, device=rays.origins.device, dtype=rays.origins.dtype)
-        far = torch.full_like(ends, config.far_m)
-        depth = sample_along_rays(ends, far, config.samples, generator, log=config.spacing == "log")
-        points = (rays.origins[:, None] + depth[..., None] * rays.directions[:, None]).reshape(-1, 3)
-        encoded, inside = scene.volume.sample(points)
+        depth = self._depths(rays, generator)
         if config.rays:
-            return self._render_views(scene, rays, depth, points, encoded, inside)
+            weights, volume_weights = self._ray_weights(scene, rays, depth)
+            return replace(self._shade(scene, rays, depth, weights), volume_weights=volume_weights)
+        points = rays.at(depth)
+        encoded, inside = scene.volume.sample(points)
         value = self._geometry_at(scene, points, encoded, inside).reshape(depth.shape)
         if config.geometry == "sdf":
             weights = sdf_weights(value, depth, config.band * config.volume.truncation_m)
@@ -200,35 +157,13 @@ class Gnesf(nn.Module):
         classes[used], _ = self._classes_at(scene, points[used], encoded[used], *sight)
         colors[used] = self._colors_at(scene, points[used], encoded[used], *sight)
         sdf = value if config.geometry == "sdf" else None
-        return _rendered(weights, depth, classes, colors, scene.images, sdf=sdf)
+        return rendered(weights, depth, classes, colors, scene.images, sdf=sdf)
 
-    def _render_views(
-        self, scene: GnesfScene, rays: Rays, depth: Tensor, points: Tensor, encoded: Tensor, inside: Tensor
-    ) -> RenderedRays:
-        """The same, where the views are asked at every sample (ray_density.py)."""
-        assert scene.patches is not None
-        views, spacing = scene.views, self._spacing(depth)
-        looks = look(views, scene.images, scene.patches, project_points(points, views))
-        pooled = self.pooling(looks)
-        from_volume = self._geometry_at(scene, points, encoded, inside).reshape(depth.shape)
-        encoded = encoded * inside[:, None]
-        log = (from_volume * spacing).clamp(min=1e-4).log().reshape(1, -1)
-        density = self.ray_density(pooled, torch.cat([encoded.T, inside[None], log]), spacing)
-        density = density * looks.seen.any(dim=0).reshape(depth.shape)  # what no view sees, nobody can draw
-        weights = density_weights(density, spacing)
-        used = (weights > _MIN_WEIGHT).flatten()
-        classes = points.new_zeros(len(points), self.config.classes)
-        colors = points.new_zeros(len(points), _COLORS)
-        seen = looks.seen[:, used]
-        classes[used], _ = self._classes_at(
-            scene, points[used], encoded[used], project_points(points[used], views), seen.T
-        )
-        directions = rays.directions[:, None].expand(-1, depth.shape[1], -1).reshape(-1, 3)[used]
-        cues = view_cues(points[used], directions, views.origins)
-        share = self.blending(pooled.per_view[:, :, used], cues, looks.agreement[:, used], seen)
-        colors[used] = (share[:, None] * looks.colors[:, :, used]).sum(dim=0).T
-        volume_weights = density_weights(from_volume, spacing)
-        return _rendered(weights, depth, classes, colors, scene.images, volume_weights=volume_weights)
+    def _depths(self, rays: Rays, generator: torch.Generator | None = None) -> Tensor:
+        config = self.config
+        near = torch.full((len(rays),), config.near_m, device=rays.origins.device, dtype=rays.origins.dtype)
+        far = torch.full_like(near, config.far_m)
+        return sample_along_rays(near, far, config.samples, generator, log=config.spacing == "log")
 
     def _spacing(self, depth: Tensor) -> Tensor:
         """Distance between the samples [R, M] metres."""
@@ -236,6 +171,52 @@ class Gnesf(nn.Module):
         if self.config.spacing == "log":
             return depth * (math.log(far / near) / count)
         return torch.full_like(depth, (far - near) / count)
+
+    # -- view synthesis: the views are asked at every sample (ray_density.py) ----------------------------------------
+
+    def _ray_weights(self, scene: GnesfScene, rays: Rays, depth: Tensor) -> tuple[Tensor, Tensor]:
+        """Weights [R, M] of the samples (Eq. 7), and what the volume alone would make of them."""
+        points, spacing = rays.at(depth), self._spacing(depth)
+        encoded, inside = scene.volume.sample(points)
+        looks = self._look(scene, project_points(points, scene.views))
+        from_volume = self._geometry_at(scene, points, encoded, inside).reshape(depth.shape)
+        log = (from_volume * spacing).clamp(min=1e-4).log().reshape(1, -1)
+        volume = torch.cat([(encoded * inside[:, None]).T, inside[None], log])
+        density = self.ray_density(self.pooling(looks), volume, spacing)
+        density = density * looks.seen.any(dim=0).reshape(depth.shape)  # what no view sees, nobody can draw
+        return density_weights(density, spacing), density_weights(from_volume, spacing)
+
+    def _coarse_weights(self, scene: GnesfScene, camera: Intrinsics, T_world_camera: Tensor, chunk: int) -> Tensor:
+        """Weights [h * w, M] of a camera's rays from those of fewer rays: depth is smoother than colour."""
+        assert self.config.rays
+        stride = self.config.rays.stride
+        small = camera.scaled(math.ceil(camera.width / stride), math.ceil(camera.height / stride))
+        rays = camera_rays(small, T_world_camera)
+        parts = [self._ray_weights(scene, part, self._depths(part))[0] for part in rays.split(chunk)]
+        image = torch.cat(parts).T.reshape(1, -1, small.height, small.width)
+        size = camera.height, camera.width
+        return torch.nn.functional.interpolate(image, size, mode="bilinear", align_corners=False)[0].flatten(1).T
+
+    def _shade(self, scene: GnesfScene, rays: Rays, depth: Tensor, weights: Tensor) -> RenderedRays:
+        """Classes by soft voting, colours by blending, of the samples that have weight."""
+        points, used = rays.at(depth), (weights > _MIN_WEIGHT).flatten()
+        classes = points.new_zeros(len(points), self.config.classes)
+        colors = points.new_zeros(len(points), _COLORS)
+        near = points[used]
+        encoded, inside = scene.volume.sample(near)
+        projection = project_points(near, scene.views)
+        looks = self._look(scene, projection)
+        classes[used], _ = self._classes_at(scene, near, encoded * inside[:, None], projection, projection.inside)
+        directions = rays.directions[:, None].expand(-1, depth.shape[1], -1).reshape(-1, 3)[used]
+        cues = view_cues(near, directions, scene.views.origins)
+        share = self.blending(self.pooling(looks).per_view, cues, looks.agreement, looks.seen)
+        colors[used] = (share[:, None] * looks.colors).sum(dim=0).T
+        return rendered(weights, depth, classes, colors, scene.images)
+
+    def _look(self, scene: GnesfScene, projection: Projection) -> Looks:
+        assert scene.patches is not None and self.config.rays
+        views = scene.views if self.config.rays.depth else replace(scene.views, depth=None)
+        return look(views, scene.images, scene.patches, projection)
 
     # -- parts ------------------------------------------------------------------------------------------------------
 
@@ -288,26 +269,3 @@ class Gnesf(nn.Module):
     def _visible(self, scene: GnesfScene, points: Tensor, projection: Projection) -> Tensor:
         step = self.config.volume.truncation_m
         return visible_by_sdf(lambda p: self.sdf(scene, p), scene.views.origins, points, step)
-
-
-def _rendered(
-    weights: Tensor, depth: Tensor, classes: Tensor, colors: Tensor, images: Tensor, **more: Tensor | None
-) -> RenderedRays:
-    """Eq. 5 of what the samples [R * M, ...] say, before a background of the images' mean colour."""
-    shape = (*depth.shape, -1)
-    opacity = weights.sum(dim=1)
-    return RenderedRays(
-        classes=render(weights, classes.reshape(shape)),
-        rgb=render(weights, colors.reshape(shape)) + (1 - opacity[:, None]) * images.mean(dim=(0, 2, 3)),
-        depth=(weights * depth).sum(dim=1) / opacity.clamp(min=1e-6),
-        opacity=opacity,
-        sample_depth=depth,
-        weights=weights,
-        **more,
-    )
-
-
-def common_center(views: SourceViews, reach_m: float) -> Tensor:
-    """A point [3] before the cameras, in the middle of what they see at `reach_m` metres."""
-    forward = views.T_camera_world[:, 2, :3]
-    return (views.origins + reach_m * forward).mean(dim=0)

@@ -30,6 +30,7 @@ class RayConfig:
 
     patch, order, noise  of the normalised patches whose correlation says whether views agree (stereo/sweep.py)
     depth                whether the views' depth images, where they have any, are a cue: samples before, at or behind
+    stride               weights are computed for every stride-th pixel of a rendered image and interpolated
     """
 
     hidden: int = 16
@@ -40,6 +41,7 @@ class RayConfig:
     order: int = 4
     noise: float = 0.01
     depth: bool = True
+    stride: int = 2
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,10 @@ class Rays:
     def __getitem__(self, index: Tensor) -> Rays:
         return Rays(self.origins[index], self.directions[index], self.scale[index])
 
+    def at(self, distance: Tensor) -> Tensor:
+        """Points [R * M, 3] at distances [R, M] along the rays."""
+        return (self.origins[:, None] + distance[..., None] * self.directions[:, None]).reshape(-1, 3)
+
     def split(self, size: int) -> Iterator[Rays]:
         """Parts of at most `size` rays, in order."""
         for part in torch.arange(len(self), device=self.origins.device).split(size):
