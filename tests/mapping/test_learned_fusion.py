@@ -15,6 +15,7 @@ from sem_field_ros.mapping.config import MapConfig
 from sem_field_ros.mapping.learned_fusion import KIND, LearnedFusion, load_fusion
 from sem_field_ros.mapping.map_state import fill_votes
 from sem_field_ros.mapping.semantic_map import SemanticMap
+from sem_field_ros.mapping.votes import VoteTable
 from sem_field_ros.segmentation.segmenter import ClassProbabilities
 from sem_field_ros.weights import WeightsCard, save_weights
 from tests.mapping.scene import LABELS, wall_frame, wall_probabilities
@@ -139,3 +140,26 @@ def test_weights_bound_to_other_classes_are_refused_before_anything_is_mapped(tm
         else:
             with pytest.raises(WeightsError, match=r"direct\.safetensors only votes on 20 classes, .* has 2: choose"):
                 SemanticMap(config, LABELS)
+
+
+@pytest.mark.parametrize("count", [1, 1300])
+def test_chunks_and_threads_change_no_vote(count: int) -> None:
+    """Rows in any order with any number of views, some with none, against all of them at once."""
+    g = torch.Generator().manual_seed(0)
+    table = VoteTable(4, 3, 2, torch.device("cpu"), 4)
+    rows, _ = table.place(torch.arange(count), torch.zeros(count, 3), torch.zeros(count, 3))
+    table.scores[rows] = torch.rand(count, 3, generator=g) * (torch.rand(count, 3, generator=g) > 0.4)
+    said = torch.softmax(torch.randn(count, 3, 2, generator=g), dim=2) * (table.scores[rows] > 0)[..., None]
+    table.samples[rows] = (said * 255).to(torch.uint8)
+    table.features[rows] = torch.randint(-127, 128, (count, 3, 4), generator=g, dtype=torch.int8)
+    fusion = LearnedFusion(voter())
+    wanted = fusion.fuse(table.views_of(rows))
+    support = 1 - 0.5 ** (table.scores[rows] > 0).sum(dim=1)
+    before = torch.get_num_threads()
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        table.voted.fill_(torch.nan)
+        table.fuse(rows[torch.randperm(count, generator=g)], fusion)
+        torch.testing.assert_close(table.voted[rows], wanted, atol=1e-6, rtol=1e-5)
+        torch.testing.assert_close(table.support[rows], support)
+    torch.set_num_threads(before)

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from sem_field_ros.geometry.tsdf import VOXELS
 from sem_field_ros.mapping.fusion import CUES, Fusion, Votes
+from sem_field_ros.mapping.parallel import for_each
 from sem_field_ros.mapping.view_samples import ViewSamples
 
 _COLUMNS = (
@@ -30,6 +31,7 @@ _COLUMNS = (
     "confidence",
 )
 _FEATURE_STEPS = 127.0  # features in -1..1 are kept in 8 bits
+_CPU_CHUNK, _CHUNK = 512, 1 << 16  # rows fused at once: they stay in the processor's cache, and bound the memory
 
 
 class VoteTable:
@@ -159,12 +161,18 @@ class VoteTable:
         features = self.features.index_select(0, rows).float().div_(_FEATURE_STEPS)
         return replace(votes, features=features, cues=self.cues.index_select(0, rows).float())
 
-    def fuse(self, rows: Tensor, fusion: Fusion, chunk: int = 1024) -> None:
+    def fuse(self, rows: Tensor, fusion: Fusion) -> None:
         """Fuse the views of rows [n] into `voted` and `support`."""
-        for part in rows.split(chunk):  # chunks stay in the processor's cache and bound the memory
+        views = (self.scores.index_select(0, rows) > 0).sum(dim=1)
+        chunk = _CPU_CHUNK if self.device.type == "cpu" else _CHUNK
+        parts = rows[views.argsort()].split(chunk)  # about as many views each: few slots stay empty
+
+        def fuse(part: Tensor) -> None:
             votes = self.views_of(part)
             self.voted[part] = fusion.fuse(votes)
             self.support[part] = 1 - 0.5 ** (votes.scores > 0).sum(dim=1)
+
+        for_each(parts, fuse)
 
     def labels(self, rows: Tensor) -> Tensor:
         """Class index of rows [n] (row -1 = no row), int16, -1 = unlabelled."""

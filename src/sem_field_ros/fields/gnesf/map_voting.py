@@ -22,8 +22,8 @@ from sem_field_ros.fields.gnesf.voting import SoftVoting, VotingConfig, masked_m
 MAP_CUES = 5  # displacement (3, metres), depth residual (metres), cosine to the normal: mapping.fusion.CUES
 OWN_CUES = 3  # top probability, entropy, agreement with the mean of the views
 POOLINGS = ("linear", "log", "logits", "direct")
-_RESIDUAL_SCALE_M = 0.05
-_DISTANCE_SCALE_M = 2.0
+RESIDUAL_SCALE_M = 0.05
+DISTANCE_SCALE_M = 2.0
 FLOOR = 1.0 / 510.0  # of a probability: samples are kept in 8 bits
 ONE = math.log(math.e - 1)  # softplus of this is 1
 
@@ -133,7 +133,7 @@ def scaled_cues(cues: Tensor) -> Tensor:
     """Map cues [..., MAP_CUES] to values of about one, the distance beside the displacement: [..., MAP_CUES + 1]."""
     displacement, residual, cosine = cues[..., :3], cues[..., 3:4], cues[..., 4:5]
     distance = displacement.norm(dim=-1, keepdim=True)
-    parts = [displacement / _DISTANCE_SCALE_M, distance / _DISTANCE_SCALE_M, residual / _RESIDUAL_SCALE_M, cosine]
+    parts = [displacement / DISTANCE_SCALE_M, distance / DISTANCE_SCALE_M, residual / RESIDUAL_SCALE_M, cosine]
     return torch.cat(parts, dim=-1)
 
 

@@ -1,0 +1,55 @@
+"""Work in parts over threads, each with one thread of torch, for which many small tensor operations are made.
+
+torch hands every single operation to its threads and waits for all of them. For matrices as small as a chunk of votes
+that costs what it brings, and far more where other programs want the processor. A whole part a thread waits for nobody,
+and torch lets go of Python's lock inside its operations.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import torch
+
+Part = TypeVar("Part")
+_lock = threading.Lock()
+_pools: dict[int, ThreadPoolExecutor] = {}  # by their number of threads
+os.register_at_fork(after_in_child=_pools.clear)  # threads do not outlive a fork
+
+
+def for_each(parts: Sequence[Part], work: Callable[[Part], object]) -> None:
+    """Call `work` on every part, on as many threads as torch may use here. Raises what it raises."""
+    threads = min(torch.get_num_threads(), len(parts))
+    if threads < 2:
+        for part in parts:
+            work(part)
+        return
+    for _ in _pool(torch.get_num_threads()).map(work, parts):
+        pass
+
+
+def _pool(threads: int) -> ThreadPoolExecutor:
+    with _lock:
+        if threads not in _pools:
+            _pools[threads] = _made(threads)
+        return _pools[threads]
+
+
+def _made(threads: int) -> ThreadPoolExecutor:
+    started = threading.Barrier(threads + 1)
+
+    def one_thread_each() -> None:
+        torch.get_num_threads()  # a thread asks once how many the others have; what is set before that is lost
+        torch.set_num_threads(1)
+        started.wait()
+
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="part", initializer=one_thread_each)
+    for _ in range(threads):
+        pool.submit(lambda: None)
+    started.wait()
+    torch.set_num_threads(threads)  # what the last of them set holds for threads to come, not for these
+    return pool

@@ -1,0 +1,56 @@
+"""Parts of work over threads: each done once, with one thread of torch each, errors come through."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+from sem_field_ros.mapping.parallel import for_each
+
+
+@pytest.fixture(params=[1, 3])
+def threads(request: pytest.FixtureRequest) -> Iterator[int]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield request.param
+    torch.set_num_threads(before)
+
+
+def test_every_part_is_done_once(threads: int) -> None:
+    done: list[int] = []
+    for_each(range(20), done.append)
+    assert sorted(done) == list(range(20))
+    for_each([], done.append)
+    assert len(done) == 20
+
+
+def test_as_many_threads_as_torch_has_each_with_one_of_its_own(threads: int) -> None:
+    together = threading.Barrier(threads)
+    seen: list[tuple[int, int]] = []
+
+    def work(_: int) -> None:
+        together.wait(timeout=10)  # as many parts are under way at the same time
+        seen.append((threading.get_ident(), torch.get_num_threads()))
+
+    for_each(range(threads), work)
+    assert len({ident for ident, _ in seen}) == threads
+    assert {count for _, count in seen} == {1}
+    assert torch.get_num_threads() == threads
+    other: list[int] = []
+    thread = threading.Thread(target=lambda: other.append(torch.get_num_threads()))
+    thread.start()
+    thread.join()
+    assert other == [threads], "threads of others are as they were"
+
+
+def test_errors_come_through_and_the_next_work_is_done(threads: int) -> None:
+    def work(part: int) -> None:
+        if part == 2:
+            raise ValueError("part 2")
+
+    with pytest.raises(ValueError, match="part 2"):
+        for_each(range(4), work)
+    test_every_part_is_done_once(threads)
