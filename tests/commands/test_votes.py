@@ -77,5 +77,11 @@ def test_maps_by_two_fusions_in_one_picture(room: Path, tmp_path: Path, capsys: 
     command = ["evaluate", "picture", str(room), "--voxel-size-m", "0.1", "--min-weight", "1", "--out", str(out)]
     assert cli.main([*command, "--rows", "2", "--width", "64", "--fusions", "bayesian", "last_wins"]) == 0
     assert out.read_bytes()[:4] == b"\x89PNG"
-    assert cli.main([*command, "--fusions", "bayesian"]) == 2
-    assert "at least two" in capsys.readouterr().err
+    assert cli.main([*command, "--rows", "1", "--width", "64", "--fusions", "bayesian:0", "bayesian"]) == 0
+    for fusions, problem in (
+        (["bayesian"], "at least two"),
+        (["bayes", "gnesf"], "fusion"),
+        (["gnesf:x", "gnesf"], "'x'"),
+    ):
+        assert cli.main([*command, "--fusions", *fusions]) == 2
+        assert problem in capsys.readouterr().err

@@ -234,6 +234,7 @@ def test_query_of_no_points(mapper: Harness) -> None:
 
 def test_save_reset_load(mapper: Harness) -> None:
     mapper.map_frames(2)
+    mapper.settle()  # a frame still on its way would be in the map again after the reset
     saved = mapper.call(SaveMap, "save_map", SaveMap.Request(path="wall", overwrite=True))
     assert saved.success and Path(saved.path).is_file(), saved.message
     assert Path(saved.path).parent == mapper.maps
