@@ -128,8 +128,8 @@ class FieldRecipe:
     def validate(self, model: nn.Module) -> dict[str, float]:
         """On fixed windows: mIoU and PSNR of rays of target views, and how good the depth of reference views is.
 
-        score  of a density the mean PSNR of pixels whose surface lies in a source's image, psnr_shown; of an sdf the mean of
-               mIoU and of the share of pixels with depth predicted within 10 cm
+        score  of a density psnr_shown, the mean PSNR of pixels whose surface lies in a source's image; of an sdf the
+               mean of mIoU and of the share of pixels with depth predicted within 10 cm
         """
         assert isinstance(model, Gnesf)
         device = next(model.parameters()).device

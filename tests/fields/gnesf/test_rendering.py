@@ -98,3 +98,8 @@ def test_samples_are_in_order_and_in_their_parts() -> None:
     jittered = sample_along_rays(near, far, 4, torch.Generator().manual_seed(0))
     assert (jittered.diff(dim=1) > 0).all()
     assert ((jittered[0] - middles[0]).abs() <= 0.25).all() and not torch.equal(jittered, middles)
+
+
+def test_samples_in_proportion_to_the_distance() -> None:
+    depth = sample_along_rays(torch.tensor([0.5]), torch.tensor([8.0]), 4, log=True)  # 16 = 2^4: each part doubles
+    torch.testing.assert_close(depth, torch.tensor([[0.5, 1.0, 2.0, 4.0]]) * math.sqrt(2))

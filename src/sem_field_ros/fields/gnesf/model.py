@@ -211,7 +211,8 @@ class Gnesf(nn.Module):
         cues = view_cues(near, directions, scene.views.origins)
         share = self.blending(self.pooling(looks).per_view, cues, looks.agreement, looks.seen)
         colors[used] = (share[:, None] * looks.colors).sum(dim=0).T
-        return rendered(weights, depth, classes, colors, scene.images)
+        kept = _only(weights, used, projection.inside.any(dim=1))
+        return rendered(kept, depth, classes, colors, scene.images)
 
     def _look(self, scene: GnesfScene, projection: Projection) -> Looks:
         assert scene.patches is not None and self.config.rays
@@ -269,3 +270,14 @@ class Gnesf(nn.Module):
     def _visible(self, scene: GnesfScene, points: Tensor, projection: Projection) -> Tensor:
         step = self.config.volume.truncation_m
         return visible_by_sdf(lambda p: self.sdf(scene, p), scene.views.origins, points, step)
+
+
+def _only(weights: Tensor, used: Tensor, seen: Tensor) -> Tensor:
+    """Weights [R, M] of the samples that were asked (`used` [R * M]) and are `seen`, a mask of these; zero elsewhere.
+
+    They keep a ray's sum: what is left out must not darken it.
+    """
+    mask = torch.zeros_like(used)
+    mask[used] = seen
+    kept = weights * mask.reshape(weights.shape)
+    return kept * (weights.sum(dim=1, keepdim=True) / kept.sum(dim=1, keepdim=True).clamp(min=_MIN_WEIGHT))

@@ -1,0 +1,150 @@
+"""A density that asks the views: it draws a wall before any training, and nothing where no view looks."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from sem_field_ros.errors import WeightsError
+from sem_field_ros.fields.gnesf.config import compact, config_from_dict, for_views, paper, tiny
+from sem_field_ros.fields.gnesf.model import Gnesf, SourceImages
+from sem_field_ros.fields.gnesf.rays import Rays, camera_rays
+from sem_field_ros.geometry.camera import Intrinsics
+from sem_field_ros.weights import load_card
+
+CAMERA = Intrinsics(40.0, 40.0, 31.5, 23.5, 64, 48)
+WALL_Z = 2.0
+CENTER = torch.tensor([0.0, 0.0, 1.5])
+MODELS = Path(__file__).resolve().parents[3] / "models"
+
+
+def pattern(x: Tensor, y: Tensor) -> Tensor:
+    """Colours [3, ...] of the wall at metres x, y: waves that no shift of a few centimetres brings onto themselves."""
+    a = torch.sin(3 * x + 2 * torch.sin(2 * y)) + torch.sin(7 * y + 1.3 * x)
+    b = torch.cos(5 * x - 3 * y) + torch.sin(4 * y * x)
+    return torch.stack([0.5 + 0.2 * a, 0.5 + 0.2 * b, 0.5 + 0.1 * (a - b)])
+
+
+def wall_image(cx: float, cy: float) -> Tensor:
+    """What a camera at (cx, cy, 0) that looks along z sees."""
+    v, u = torch.meshgrid(torch.arange(CAMERA.height), torch.arange(CAMERA.width), indexing="ij")
+    return pattern(cx + (u - CAMERA.cx) / CAMERA.fx * WALL_Z, cy + (v - CAMERA.cy) / CAMERA.fy * WALL_Z)
+
+
+def pose(cx: float, cy: float) -> Tensor:
+    T = torch.eye(4)
+    T[:2, 3] = torch.tensor([cx, cy])
+    return T
+
+
+def wall(places: tuple[tuple[float, float], ...] = ((-0.4, 0), (0.4, 0.1), (0, -0.4), (0.1, 0.4))) -> SourceImages:
+    images = torch.stack([wall_image(*place) for place in places])
+    classes = torch.zeros(len(places), 3, 12, 16)
+    classes[:, 1] = 1
+    K = torch.tensor(CAMERA.matrix, dtype=torch.float32).expand(len(places), 3, 3)
+    T = torch.linalg.inv(torch.stack([pose(*place) for place in places]))
+    return SourceImages(images, classes, K, T)
+
+
+def make(seed: int = 0, **rays: object) -> Gnesf:
+    torch.manual_seed(seed)
+    config = for_views(tiny(3))
+    assert config.rays
+    return Gnesf(replace(config, samples=48, rays=replace(config.rays, **rays))).eval()
+
+
+def decibel(image: Tensor, truth: Tensor) -> float:
+    return -10 * math.log10(float((image - truth).square().mean()))
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_views_that_agree_show_the_wall_before_any_training(stride: int) -> None:
+    truth = wall_image(0, 0).permute(1, 2, 0)
+    model = make(stride=stride)
+    with torch.inference_mode():
+        view = model.render(model.encode(wall(), CENTER), CAMERA, torch.eye(4))
+    inner = slice(8, 40), slice(8, 56)  # seen by all four
+    assert decibel(view.rgb[inner], truth[inner]) > 22
+    assert decibel(truth[inner].mean(dim=(0, 1)).expand_as(truth[inner]), truth[inner]) < 18
+    assert float((view.depth[inner] - WALL_Z).abs().median()) < 0.3
+    assert view.classes[inner].argmax(dim=-1).unique().tolist() == [1]
+    assert view.classes.sum(dim=-1).max() <= 1 + 1e-4
+
+
+def test_nothing_is_drawn_where_no_view_looks() -> None:
+    model = make()
+    images = wall()
+    with torch.inference_mode():
+        scene = model.encode(images, CENTER)
+        away = Rays(torch.zeros(2, 3), torch.tensor([[0.0, 0, -1], [0, -1, 0]]), torch.ones(2))
+        rendered = model.render_rays(scene, away)
+    assert float(rendered.opacity.max()) == 0 and float(rendered.classes.max()) == 0
+    torch.testing.assert_close(rendered.rgb, images.images.mean(dim=(0, 2, 3)).expand(2, 3))
+
+
+def test_colours_are_between_those_of_the_views() -> None:
+    model = make(seed=3)
+    images = replace(wall(), images=torch.full((4, 3, 48, 64), 0.3))
+    with torch.inference_mode():
+        view = model.render(model.encode(images, CENTER), CAMERA, torch.eye(4))
+    torch.testing.assert_close(view.rgb, torch.full_like(view.rgb, 0.3))
+
+
+def test_the_order_of_the_views_changes_nothing() -> None:
+    model = make()
+    images = wall()
+    order = [2, 0, 3, 1]
+    other = SourceImages(*(getattr(images, n)[order] for n in ("images", "classes", "K", "T_camera_world")))
+    with torch.inference_mode():
+        a, b = (model.render(model.encode(x, CENTER), CAMERA, torch.eye(4)) for x in (images, other))
+    torch.testing.assert_close(a.rgb, b.rgb, atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize("heeds", [True, False])
+def test_depth_images_are_heeded_only_where_the_configuration_says_so(heeds: bool) -> None:
+    images = wall()
+    model = make(depth=heeds)
+    torch.nn.init.normal_(model.ray_density.out.weight)
+    with torch.inference_mode():
+        without, given = (
+            model.render(model.encode(x, CENTER), CAMERA, torch.eye(4)).rgb
+            for x in (images, replace(images, depth=torch.full((4, 24, 32), 1.0)))
+        )
+    assert torch.equal(without, given) != heeds
+
+
+def test_every_parameter_gets_a_gradient() -> None:
+    model = make().train()
+    torch.nn.init.normal_(model.ray_density.out.weight)
+    images = replace(wall(), depth=torch.full((4, 24, 32), WALL_Z), classes=torch.rand(4, 3, 12, 16))
+    rays = camera_rays(CAMERA, torch.eye(4))[torch.arange(0, 3072, 17)]
+    out = model.render_rays(model.encode(images, CENTER), rays, torch.Generator().manual_seed(0))
+    (out.classes.square().sum() + out.rgb.square().sum() + out.volume_weights.square().sum()).backward()
+    without = [n for n, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
+    ignored = ("head.4.bias", "score.bias", "blending.net.4.bias")  # what all views have in common
+    assert [n for n in without if not n.endswith(ignored)] == []
+
+
+@pytest.mark.parametrize("size", [tiny, compact, paper])
+def test_configurations_go_to_json_and_back(size) -> None:  # noqa: ANN001
+    config = for_views(size(20))
+    assert config_from_dict(config.as_dict()) == config
+    old = {k: v for k, v in size(20).as_dict().items() if k not in ("spacing", "rays")}  # a card of before
+    assert config_from_dict(old) == size(20)
+
+
+def test_the_shipped_distance_field_is_what_it_was() -> None:
+    config = config_from_dict(load_card(MODELS / "gnesf_field_homes" / "gnesf_field_homes.safetensors").architecture)
+    assert config.rays is None and config.spacing == "linear" and config.geometry == "sdf"
+
+
+def test_bad_configurations_are_refused_in_one_line() -> None:
+    with pytest.raises(WeightsError, match="linear, log"):
+        replace(tiny(3), spacing="cubic")
+    with pytest.raises(WeightsError, match="density only"):
+        replace(for_views(tiny(3)), geometry="sdf")
