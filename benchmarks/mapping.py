@@ -8,7 +8,7 @@ Rows: stage, fusion, voxel_size_m, ours_ms, peer, peer_ms, ratio (to one frame o
 its calls, those of stage_times.py and
 
     segment   the image network              voting   find + sample + insert + vote of a keyframe
-    keyframe  integrate + voting             mesh     surfaces to publish
+    keyframe  integrate + voting             mesh     surfaces to publish, without the context
     message   the whole cloud as PointCloud2
     total     a frame without image networks: integration of every frame, and the keyframes' share of all the rest
 
@@ -42,8 +42,8 @@ from sem_field_ros.mapping.semantic_map import SemanticMap
 from sem_field_ros.segmentation.registry import make_segmenter
 from sem_field_ros.segmentation.segmenter import ClassProbabilities, Segmenter
 
-_STAGES = ("integrate", "surface", "reduce", *VOTING, "voting", "keyframe", "mesh", "message")
-_KEYFRAME_SHARE = ("surface", "voting", "mesh")  # what a frame costs besides integration, on keyframes
+_STAGES = ("integrate", "surface", "reduce", *VOTING, "voting", "keyframe", "context", "mesh", "message")
+_KEYFRAME_SHARE = ("surface", "voting", "context", "mesh")  # what a frame costs besides integration, on keyframes
 
 
 class Replayed:
@@ -80,10 +80,12 @@ class Measured:
         if keyframe:
             spent["voting"] = sum(spent.get(stage, 0.0) for stage in VOTING)
             spent["keyframe"] = spent["integrate"] + spent["voting"]
-            spent["mesh"] = _ms(self.mapper.map.update_surface)
-            self._stages.take()
+            published = _ms(self.mapper.map.update_surface)
+            spent["context"] = self._stages.take()["context"]
+            spent["mesh"] = published - spent["context"]
             if self._to_message is not None:
                 spent["message"] = _ms(self._to_message)
+                self._stages.take()  # not the next frame's
         for stage, ms in spent.items():
             self.times[stage].append(ms)
 

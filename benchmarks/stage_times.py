@@ -19,7 +19,7 @@ class StageTimes:
     integrate  depth and colour into the voxels            surface  triangles of the changed blocks, their voxels' rows
     reduce     image features to the fusion's few          find     rows that the keyframe may see, bookkeeping
     sample     project rows, sample probabilities          insert   keep the best views
-    vote       fuse the views of rows that changed
+    vote       fuse the views of rows that changed          context  what the neighbourhood says, before labels are read
     """
 
     def __init__(self, semantic_map: SemanticMap) -> None:
@@ -33,6 +33,7 @@ class StageTimes:
             ("reduce", semantic_map.fusion, "reduce"),
             ("insert", semantic_map.votes, "insert"),
             ("vote", semantic_map.votes, "fuse"),
+            ("context", semantic_map._context, "settle"),
         ):
             setattr(owner, name, self.timed(stage, getattr(owner, name)))
 
