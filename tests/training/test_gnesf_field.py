@@ -10,10 +10,20 @@ import pytest
 import torch
 
 from sem_field_ros.cli import main
+from sem_field_ros.fields.gnesf.rays import Rays
+from sem_field_ros.fields.gnesf.scene import RenderedRays
+from sem_field_ros.fields.gnesf.views import SourceViews
 from sem_field_ros.fields.gnesf.window import camera_from_window, level_frame
 from sem_field_ros.labels import load_label_set
 from sem_field_ros.training.config import LoopConfig
-from sem_field_ros.training.gnesf import FieldRecipe, sdf_loss
+from sem_field_ros.training.gnesf import (
+    FieldRecipe,
+    _color_loss,
+    _decibel,
+    _shown_to_sources,
+    _weights_loss,
+    sdf_loss,
+)
 from sem_field_ros.training.gnesf_settings import FieldTraining
 from sem_field_ros.training.gnesf_windows import PosedScene, fused_distance, pick_views, read_scenes
 from sem_field_ros.training.loop import train
@@ -88,13 +98,68 @@ def test_points_nobody_knows_do_not_count() -> None:
     assert predicted.grad is not None and predicted.grad[2] == 0
 
 
-@pytest.mark.parametrize("geometry", ["sdf", "density"])
-def test_the_loss_falls(geometry: str, scenes: list[PosedScene], tmp_path: Path) -> None:
-    recipe = FieldRecipe(FieldTraining(geometry=geometry, **SIZES), LABELS, scenes, scenes, {})
+@pytest.mark.parametrize(("geometry", "ask_views"), [("sdf", True), ("density", False), ("density", True)])
+def test_the_loss_falls(geometry: str, ask_views: bool, scenes: list[PosedScene], tmp_path: Path) -> None:
+    recipe = FieldRecipe(FieldTraining(geometry=geometry, ask_views=ask_views, **SIZES), LABELS, scenes, scenes, {})
     result = train(recipe, loop(60), tmp_path)
     found = losses(tmp_path, "geometry")
     assert np.mean(found[-10:]) < 0.9 * np.mean(found[:5])
     assert result.best is not None
+
+
+def rendered_rays(weights: list[float]) -> RenderedRays:
+    """One ray with samples at 1, 2, 4, 8, 16 m, the same weights along the ray and in the volume; grey."""
+    w = torch.tensor([weights])
+    depth = torch.tensor([[1.0, 2.0, 4.0, 8.0, 16.0]])
+    one = torch.ones(1)
+    return RenderedRays(one[:, None], torch.full((1, 3), 0.5), one, w.sum(dim=1), depth, w, volume_weights=w)
+
+
+def test_weight_counts_where_the_depth_is() -> None:
+    # two samples are a factor of 2 ** (2 * 4 / 5) = 3.03 here: those at 2, 4 and 8 m are near 4 m
+    found = _weights_loss(rendered_rays([0.5, 0.1, 0.2, 0.1, 0.1]), torch.tensor([4.0]))
+    assert float(found) == pytest.approx(-np.log(0.41), abs=1e-4)
+    assert float(_weights_loss(rendered_rays([0.2] * 5), torch.tensor([0.0]))) == 0
+
+
+def test_colours_by_hand() -> None:
+    assert float(_color_loss(rendered_rays([0.2] * 5), torch.full((1, 3), 0.7))) == pytest.approx(0.2 + 5 * 0.04)
+
+
+def test_psnr_is_the_mean_over_the_views() -> None:
+    assert _decibel([torch.full((4,), 0.01), torch.full((9,), 0.0001), torch.zeros(0)]) == pytest.approx(30)
+
+
+def test_surfaces_that_are_shown() -> None:
+    K = torch.tensor([[10.0, 0, 4.5], [0, 10, 4.5], [0, 0, 1]])[None]
+    views = SourceViews(torch.zeros(1, 1, 5, 5), torch.zeros(1, 1, 5, 5), K, torch.eye(4)[None], (10, 10))
+    rays = Rays(torch.zeros(3, 3), torch.tensor([[0.0, 0, 1], [0, 0, 1], [0.6, 0, 0.8]]), torch.tensor([1, 1, 1.25]))
+    assert _shown_to_sources(views, rays, torch.tensor([2.0, 0.0, 2.0])).tolist() == [True, False, False]
+
+
+def test_a_field_begins_with_the_parts_of_another(scenes: list[PosedScene], tmp_path: Path) -> None:
+    first = FieldRecipe(FieldTraining(**SIZES), LABELS, scenes, scenes, {})
+    torch.manual_seed(1)
+    other = first.build_model()
+    facts = {"validation": {}, "git_revision": "", "step": 1}
+    first.save(other, tmp_path / "sdf.safetensors", facts)
+    torch.manual_seed(2)
+    recipe = FieldRecipe(
+        FieldTraining(geometry="density", **SIZES), LABELS, scenes, scenes, {}, tmp_path / "sdf.safetensors"
+    )
+    model = recipe.build_model()
+    for name, value in model.state_dict().items():
+        same = name in other.state_dict() and torch.equal(value, other.state_dict()[name])
+        if name.startswith(("image_net.", "volume_net.", "voting.")):
+            assert same, name
+        elif name.endswith("weight") and "ray_density.out" not in name:
+            assert not same, name
+
+
+def test_a_share_of_the_windows_has_depth(scenes: list[PosedScene]) -> None:
+    recipe = FieldRecipe(FieldTraining(geometry="density", depth_share=0.5, **SIZES), LABELS, scenes, scenes, {})
+    given = [bool((recipe[n]["source_depth"] > 0).any()) for n in range(20)]
+    assert 3 <= sum(given) <= 17
 
 
 def test_the_command_trains_resumes_and_exports(data: Path, tmp_path: Path) -> None:
