@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from sem_field_ros.mapping import context
 from sem_field_ros.mapping.config import MapConfig
 from sem_field_ros.mapping.context import WEIGHT, Neighbourhood
 from sem_field_ros.mapping.semantic_map import SemanticMap
@@ -92,6 +93,14 @@ def test_order_changes_nothing(seed: int, count: int) -> None:
     a, _ = Neighbourhood(*known, CELL).settle(*known)
     b, _ = Neighbourhood(*(part[turn] for part in known), CELL).settle(*known)
     torch.testing.assert_close(a, b, atol=1e-5, rtol=0)
+
+
+def test_many_points_are_asked_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = points(3, 50)
+    at_once = Neighbourhood(*known, CELL).settle(*known)
+    monkeypatch.setattr(context, "_CHUNK", 7)
+    for part, whole in zip(Neighbourhood(*known, CELL).settle(*known), at_once, strict=True):
+        torch.testing.assert_close(part, whole)
 
 
 def test_a_surface_of_one_mind_stays_as_it_is() -> None:

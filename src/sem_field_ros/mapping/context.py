@@ -17,6 +17,7 @@ from sem_field_ros.mapping.votes import VoteTable
 
 WEIGHT = 4.0  # of the neighbourhood beside a voxel's own views; chosen on validation homes
 _NO_VIEW = 0.5  # what the neighbours' support counts where a voxel has no view of its own
+_CHUNK = 65_536  # points at once: bounds the memory when a whole map is asked
 _FACES = 6  # +x, +y, +z, -x, -y, -z
 _CORNERS = torch.tensor([[c & 1, c >> 1 & 1, c >> 2 & 1] for c in range(8)], dtype=torch.int32)
 
@@ -45,7 +46,7 @@ class Context:
         slots, votes = self._volume.find(keys), self._votes
         rows = votes.rows_in(slots)
         voted, support = votes.voted[rows], votes.support[rows]
-        if self._cell_m:
+        if self._cell_m and len(rows):
             near = votes.rows_in(self._volume.find(self._existing(_around(keys, self._reach))))
             near = near[votes.support[near] > 0]
             known = votes.position[near], votes.normal[near], votes.voted[near], votes.support[near]
@@ -74,35 +75,45 @@ class Neighbourhood:
         pools, pool = unique_keys(half)
         columns = torch.cat([voted, support[:, None], torch.ones_like(support)[:, None], position, normal], dim=1)
         sums = columns.new_zeros(len(pools), columns.shape[1]).index_add_(0, pool, columns)
-        self._sums, position, normal = sums.split([voted.shape[1] + 2, 3, 3], dim=1)
-        self._position, self._normal = position / self._sums[:, -1:], normalize(normal)
+        sums, position, normal = sums.split([voted.shape[1] + 2, 3, 3], dim=1)
+        self._spread(position / sums[:, -1:], normalize(normal), sums)
+
+    def _spread(self, position: Tensor, normal: Tensor, sums: Tensor) -> None:
+        """Spread pools [P] over the cells around them. The table's last rows are a cell without any."""
+        corners = (position / self._cell_m).floor().int()[:, None] + _CORNERS.to(position.device)
+        self._cells, cell = unique_keys(corners.reshape(-1, 3))
+        self._table = sums.new_zeros((len(self._cells) + 1) * _FACES, sums.shape[1])
+        at, weight = self._stencil(cell.reshape(-1, 8), position, normal)
+        for index, share in zip(at.unbind(1), weight.unbind(1), strict=True):
+            self._table.index_add_(0, index, sums * share[:, None])
 
     def settle(self, position: Tensor, normal: Tensor, voted: Tensor, support: Tensor) -> tuple[Tensor, Tensor]:
         """Points [N], as above or with a `voted` and `support` of 0 -> their distributions [N, C] and support [N].
 
         voted + WEIGHT * neighbourhood, made to sum to 1; 0 where neither has anything to say.
         """
-        mean, near_support = self._read(position, normal)
+        parts = [self._read(p, n) for p, n in zip(position.split(_CHUNK), normal.split(_CHUNK), strict=True)]
+        mean, near_support = (torch.cat(column) for column in zip(*parts, strict=True))
         together = voted + WEIGHT * mean
         together /= together.sum(dim=1, keepdim=True).clamp(min=1e-9)
         return together, torch.where(support > 0, support, _NO_VIEW * near_support)
 
     def _read(self, position: Tensor, normal: Tensor) -> tuple[Tensor, Tensor]:
         """Mean distribution [N, C] and support [N] of the pools around points, trilinear from cell corners."""
-        low = (position / self._cell_m).floor()
-        bases, base = unique_keys(low)
-        written = (self._position / self._cell_m).floor().int()
-        wanted = torch.cat([written.cpu(), bases])[:, None] + _CORNERS
-        cells, cell = unique_keys(wanted.reshape(-1, 3))
-        cell = cell.to(position.device).reshape(-1, 8)
-        table = self._sums.new_zeros(len(cells) * _FACES, self._sums.shape[1])
-        at, weight = self._stencil(cell[: len(written)], self._position, self._normal)
-        for index, share in zip(at.unbind(1), weight.unbind(1), strict=True):
-            table.index_add_(0, index, self._sums * share[:, None])
-        at, weight = self._stencil(cell[len(written) :][base.to(position.device)], position, normal)
-        read = embedding_bag(at, table, per_sample_weights=weight, mode="sum")
+        low, base = unique_keys((position / self._cell_m).floor())
+        cell = self._numbers((low[:, None] + _CORNERS.to(low.device)).reshape(-1, 3)).reshape(-1, 8)
+        at, weight = self._stencil(cell[base], position, normal)
+        read = embedding_bag(at, self._table, per_sample_weights=weight, mode="sum")
         read /= read[:, -1:].clamp(min=1e-9)
         return read[:, :-2], read[:, -2]
+
+    def _numbers(self, cells: Tensor) -> Tensor:
+        """Which of `_cells` each of cells [n, 3] is, [n]; their count where none is known there."""
+        known = len(self._cells)
+        unique, back = unique_keys(torch.cat([self._cells, cells]))
+        number = torch.full((len(unique),), known, device=cells.device)
+        number[back[:known]] = torch.arange(known, device=cells.device)
+        return number[back[known:]]
 
     def _stencil(self, cell: Tensor, position: Tensor, normal: Tensor) -> tuple[Tensor, Tensor]:
         """Rows of the table [N, 24] and their weights: the 8 corners `cell` [N, 8] around points, by 3 faces each."""

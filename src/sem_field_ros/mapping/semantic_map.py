@@ -19,6 +19,7 @@ from sem_field_ros.geometry.raycast import MeshRaycaster
 from sem_field_ros.geometry.tsdf import BLOCK, TsdfConfig, unique_keys
 from sem_field_ros.geometry.tsdf_backends import make_tsdf
 from sem_field_ros.labels import LabelSet
+from sem_field_ros.mapping.block_ages import BlockAges, BlockKey
 from sem_field_ros.mapping.block_meshes import (
     BlockGeometry,
     extract_blocks,
@@ -82,12 +83,12 @@ class SemanticMap:
         self.keyframes = 0
         self.frames = 0
         self.evicted_blocks = 0
-        self._last_seen: dict[tuple[int, int, int], int] = {}  # block key -> number of the frame that saw it last
-        self._id_of: dict[tuple[int, int, int], int] = {}  # block key -> stable id, given at the first surface
+        self._ages = BlockAges(c.voxel_size_m * BLOCK)
+        self._id_of: dict[BlockKey, int] = {}  # block key -> stable id, given at the first surface
         self._next_id = 0
-        self._blocks: dict[tuple[int, int, int], BlockGeometry] = {}
-        self._stale: set[tuple[int, int, int]] = set()  # geometry changed since it was meshed
-        self._unpublished: set[tuple[int, int, int]] = set()  # mesh or labels changed since update_surface
+        self._blocks: dict[BlockKey, BlockGeometry] = {}
+        self._stale: set[BlockKey] = set()  # geometry changed since it was meshed
+        self._unpublished: set[BlockKey] = set()  # mesh or labels changed since update_surface
         self._removed_ids: list[int] = []
         self._late: deque[_View] = deque(maxlen=_LATE_VIEWS)
         self._whole: Surface | None = None
@@ -110,7 +111,7 @@ class SemanticMap:
         self.volume.activate(keys)
         self.volume.integrate(keys, frame.depth, frame.color, frame.depth_camera, frame.camera, frame.T_world_camera)
         names = list(map(tuple, keys.tolist()))
-        self._last_seen.update(dict.fromkeys(names, self.frames))
+        self._ages.see(names, self.frames)
         self._stale.update(names)
         if self.frames % 16 == 0:
             self.volume.weight.clamp_(max=self.config.max_weight)
@@ -124,7 +125,7 @@ class SemanticMap:
             self.votes.remap(old, moved, self.volume.capacity)
         slots = self.volume.activate(keys).slots.to(self.volume.tsdf.device)
         names = list(map(tuple, keys.tolist()))
-        self._last_seen.update(dict.fromkeys(names, self.frames))
+        self._ages.see(names, self.frames)
         self._stale.update(names)
         return slots
 
@@ -132,13 +133,11 @@ class SemanticMap:
         """Evict what left the radius or the budget, then grow the volume if the new blocks need it."""
         new = int((self.volume.find(keys) < 0).sum())
         if self.config.map_radius_m > 0 and self.frames % 16 == 0:
-            self._evict_outside(center)
+            self._evict(self._ages.outside(center, self.config.map_radius_m))
         excess = len(self.volume) + new - self.config.max_blocks
         if excess > 0:
-            seen_now = set(map(tuple, keys.tolist()))
-            by_age = sorted((age, key) for key, age in self._last_seen.items() if key not in seen_now)
             # a tenth at once: eviction then happens rarely
-            self._evict([key for _, key in by_age[: max(excess, self.config.max_blocks // 10)]])
+            self._evict(self._ages.oldest(max(excess, self.config.max_blocks // 10), set(map(tuple, keys.tolist()))))
         # Open3D makes room as if every key were new, even when all are there; being first keeps the slots in place
         needed = len(self.volume) + new + len(keys)
         if needed > self.volume.capacity:
@@ -146,13 +145,7 @@ class SemanticMap:
             self.votes.remap(old, moved, self.volume.capacity)
             self._stale.update(self._blocks)  # their meshes name voxels by slots that moved
 
-    def _evict_outside(self, center: np.ndarray) -> None:
-        side = self.config.voxel_size_m * BLOCK
-        keys = np.array(list(self._last_seen))
-        far = np.linalg.norm((keys + 0.5) * side - center, axis=1) > self.config.map_radius_m
-        self._evict([tuple(k) for k in keys[far].tolist()])
-
-    def _evict(self, keys: list[tuple[int, int, int]]) -> None:
+    def _evict(self, keys: list[BlockKey]) -> None:
         if not keys:
             return
         tensor = torch.tensor(keys, dtype=torch.int32)
@@ -161,14 +154,14 @@ class SemanticMap:
         self._context.touch(tensor)
         neighbours = with_lower_neighbours(self.volume, tensor)
         self.volume.erase(tensor)
+        self._ages.forget(keys)
         for key in keys:
-            del self._last_seen[key]
             self._drop_mesh(key)
             self._stale.discard(key)
-        self._stale.update(k for k in map(tuple, neighbours.tolist()) if k in self._last_seen)
+        self._stale.update(k for k in map(tuple, neighbours.tolist()) if k in self._ages)
         self.evicted_blocks += len(keys)
 
-    def _drop_mesh(self, key: tuple[int, int, int]) -> None:
+    def _drop_mesh(self, key: BlockKey) -> None:
         self._blocks.pop(key, None)
         self._unpublished.discard(key)
         if key in self._id_of:
