@@ -15,7 +15,7 @@ from torch.nn.functional import interpolate
 
 from sem_field_ros.errors import DataError, SegmenterError
 from sem_field_ros.evaluation.field_renderer import FieldRenderer
-from sem_field_ros.evaluation.image_metrics import psnr
+from sem_field_ros.evaluation.image_metrics import psnr, ssim
 from sem_field_ros.evaluation.map_evaluation import true_index
 from sem_field_ros.evaluation.metrics import Confusion
 from sem_field_ros.evaluation.renderers import MapColors, Renderer, Rendering, WarpedImages
@@ -27,6 +27,7 @@ from sem_field_ros.mapping.config import MapConfig
 from sem_field_ros.mapping.sequence_mapping import read_frames
 from sem_field_ros.segmentation.segmenter import ClassProbabilities, Segmenter
 
+_SSIM_SIDE = 11  # pixels: smaller images have none
 MAP_COLORS, WARPED = "map colours", "warped images"  # renderers of colour alone
 
 
@@ -45,6 +46,7 @@ class ViewTally:
     def __init__(self, classes: int) -> None:
         self.views, self.covered = Confusion(classes), Confusion(classes)
         self.psnr: list[float] = []
+        self.ssim: list[float] = []
         self.covered_psnr: list[float] = []
 
     def add(self, rendering: Rendering, truth: np.ndarray, color: np.ndarray) -> None:
@@ -54,6 +56,8 @@ class ViewTally:
             self.covered.add(np.where(rendering.covered, truth, -1), rendering.labels)
         if rendering.color is not None:
             self.psnr.append(psnr(rendering.color, color))
+            if min(color.shape[:2]) >= _SSIM_SIDE:
+                self.ssim.append(ssim(rendering.color, color))
             if rendering.covered.any():
                 self.covered_psnr.append(psnr(rendering.color, color, rendering.covered))
 
@@ -206,7 +210,7 @@ def novel_view_rows(evaluation: NovelViewEvaluation, benchmark: str, segmenter: 
         rows += label_rows(named, method, "2d", tally.views, evaluation.labels)
         if tally.covered.counts.any():
             rows.append(Row(named, method, "miou_covered_2d", tally.covered.scores().miou))
-        for metric, values in (("psnr", tally.psnr), ("psnr_covered", tally.covered_psnr)):
+        for metric, values in (("psnr", tally.psnr), ("psnr_covered", tally.covered_psnr), ("ssim", tally.ssim)):
             if values:
                 rows.append(Row(named, method, metric, float(np.mean(values))))
     return rows

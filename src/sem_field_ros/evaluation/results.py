@@ -25,6 +25,7 @@ COLUMNS = {
     "miou_covered_2d": ("covered mIoU", ".3f"),
     "psnr": ("PSNR dB", ".1f"),
     "psnr_covered": ("covered PSNR", ".1f"),
+    "ssim": ("SSIM", ".3f"),
     "ece_2d": ("ECE", ".3f"),
     "miou_3d": ("3-D mIoU", ".3f"),
     "accuracy_3d": ("3-D acc.", ".3f"),

@@ -34,6 +34,8 @@ from sem_field_ros.geometry.camera import Intrinsics
 
 KIND = "gnesf_field"  # of weights files
 _MIN_WEIGHT = 1e-3  # samples of less weight are not asked for their classes
+_MIN_SHADED = 1e-2  # the same where the others take their weight over
+_FEW_RAYS, _MANY_RAYS = 512, 4096  # at once: views asked at every sample should fit a processor's cache
 _COLORS = 3
 
 
@@ -114,8 +116,9 @@ class Gnesf(nn.Module):
         value = self._geometry_at(scene, points, encoded, inside)
         return torch.where(inside & (self._views_at(scene, points) > 0), value, torch.nan)
 
-    def render(self, scene: GnesfScene, camera: Intrinsics, T_world_camera: Tensor, chunk: int = 4096) -> FieldView:
-        """RGB, depth, classes and confidence of a camera's pixels."""
+    def render(self, scene: GnesfScene, camera: Intrinsics, T_world_camera: Tensor, chunk: int = 0) -> FieldView:
+        """RGB, depth, classes and confidence of a camera's pixels, `chunk` rays at once (0: what is fast)."""
+        chunk = chunk or (_FEW_RAYS if self.config.rays else _MANY_RAYS)
         rays = camera_rays(camera, T_world_camera)
         if self.config.rays and self.config.rays.stride > 1:
             weights = self._coarse_weights(scene, camera, T_world_camera, chunk)
@@ -199,7 +202,7 @@ class Gnesf(nn.Module):
 
     def _shade(self, scene: GnesfScene, rays: Rays, depth: Tensor, weights: Tensor) -> RenderedRays:
         """Classes by soft voting, colours by blending, of the samples that have weight."""
-        points, used = rays.at(depth), (weights > _MIN_WEIGHT).flatten()
+        points, used = rays.at(depth), (weights > _MIN_SHADED).flatten()
         classes = points.new_zeros(len(points), self.config.classes)
         colors = points.new_zeros(len(points), _COLORS)
         near = points[used]
