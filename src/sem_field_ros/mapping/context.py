@@ -10,7 +10,7 @@ import math
 
 import torch
 from torch import Tensor
-from torch.nn.functional import embedding_bag, normalize
+from torch.nn.functional import embedding_bag, max_pool3d, normalize
 
 from sem_field_ros.geometry.tsdf import BLOCK, VOXELS, TsdfVolume, unique_keys
 from sem_field_ros.mapping.votes import VoteTable
@@ -19,6 +19,7 @@ WEIGHT = 4.0  # of the neighbourhood beside a voxel's own views; chosen on valid
 _NO_VIEW = 0.5  # what the neighbours' support counts where a voxel has no view of its own
 _CHUNK = 65_536  # points at once: bounds the memory when a whole map is asked
 _FACES = 6  # +x, +y, +z, -x, -y, -z
+_MOST_CELLS = 1 << 23  # of a grid of blocks
 _CORNERS = torch.tensor([[c & 1, c >> 1 & 1, c >> 2 & 1] for c in range(8)], dtype=torch.int32)
 
 
@@ -118,8 +119,9 @@ class Neighbourhood:
     def _stencil(self, cell: Tensor, position: Tensor, normal: Tensor) -> tuple[Tensor, Tensor]:
         """Rows of the table [N, 24] and their weights: the 8 corners `cell` [N, 8] around points, by 3 faces each."""
         t = position / self._cell_m
-        t = (t - t.floor())[:, None]
-        corner = torch.where(_CORNERS.to(t.device).bool(), t, 1 - t).prod(dim=2)
+        t -= t.floor()
+        x, y, z = torch.stack([1 - t, t], dim=1).unbind(2)  # [N, 2]: of the low corners and of the high ones
+        corner = (z[:, :, None, None] * y[:, None, :, None] * x[:, None, None, :]).flatten(1)  # as in _CORNERS
         face, share = _faces(normal)
         at = cell[:, :, None] * _FACES + face[:, None]
         return at.flatten(1), (corner[:, :, None] * share[:, None]).flatten(1)
@@ -133,7 +135,24 @@ def _faces(normal: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _around(keys: Tensor, reach: int) -> Tensor:
-    """Keys [n, 3] and all within `reach` blocks of them along every axis, each once."""
+    """Keys [n, 3] and all within `reach` blocks of them along every axis, each once, sorted."""
+    if not len(keys):
+        return keys
+    low = keys.amin(dim=0) - reach
+    size = keys.amax(dim=0) + reach + 1 - low
+    if int(size.long().prod()) > _MOST_CELLS:
+        return _around_sparsely(keys, reach)
+    near = torch.zeros(*size.tolist())
+    near[(keys - low).long().unbind(1)] = 1
+    width = 2 * reach + 1
+    for axis in range(3):
+        window, padding = ([n if a == axis else k for a in range(3)] for n, k in ((width, 1), (reach, 0)))
+        near = max_pool3d(near[None], window, stride=1, padding=padding)[0]
+    return near.nonzero().to(keys.dtype) + low
+
+
+def _around_sparsely(keys: Tensor, reach: int) -> Tensor:
+    """As _around, for keys so far apart that a grid around all of them is too large."""
     step = torch.arange(-reach, reach + 1, dtype=keys.dtype)
     for axis in range(3):
         offset = torch.zeros(len(step), 3, dtype=keys.dtype)
