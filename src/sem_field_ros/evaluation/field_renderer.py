@@ -132,6 +132,6 @@ def _enlarged(view: FieldView, size: tuple[int, int]) -> Rendering:
     met = classes.sum(dim=0) > _MIN_OPACITY
     return Rendering(
         met.numpy(),
-        (torch.where(met, rgb, 0).permute(1, 2, 0) * 255 + 0.5).to(torch.uint8).numpy(),
+        (rgb.permute(1, 2, 0).clamp(0, 1) * 255 + 0.5).to(torch.uint8).numpy(),
         torch.where(met, classes.argmax(dim=0), -1).to(torch.int16).numpy(),
     )
