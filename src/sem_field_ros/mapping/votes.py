@@ -49,6 +49,7 @@ class VoteTable:
     ) -> None:
         self.views, self.classes, self.device, self.feature_count = views, classes, device, feature_count
         self.row_of_voxel = torch.full((capacity_blocks * VOXELS,), -1, dtype=torch.int32, device=device)
+        self._slot_numbers = torch.arange(1, views + 1, device=device)
         self._free = torch.zeros(0, dtype=torch.int64, device=device)
         self._set_columns(0)
 
@@ -152,25 +153,30 @@ class VoteTable:
             self.features[rows, slot] = steps
         return rows
 
-    def views_of(self, rows: Tensor) -> Votes:
-        """What the views say about rows [n], as a fusion takes it."""
-        samples, scores, order = (column.index_select(0, rows) for column in (self.samples, self.scores, self.order))
-        votes = Votes(samples.float().div_(255), scores, order)
+    def views_of(self, rows: Tensor, slots: int | None = None) -> Votes:
+        """What the views say about rows [n], as a fusion takes it; `slots`: of the first ones only."""
+
+        def column(values: Tensor) -> Tensor:
+            return values.index_select(0, rows)[:, :slots]
+
+        votes = Votes(column(self.samples).float().div_(255), column(self.scores), column(self.order))
         if not self.feature_count:
             return votes
-        features = self.features.index_select(0, rows).float().div_(_FEATURE_STEPS)
-        return replace(votes, features=features, cues=self.cues.index_select(0, rows).float())
+        features = column(self.features).float().div_(_FEATURE_STEPS)
+        return replace(votes, features=features, cues=column(self.cues).float())
 
     def fuse(self, rows: Tensor, fusion: Fusion) -> None:
         """Fuse the views of rows [n] into `voted` and `support`."""
-        views = (self.scores.index_select(0, rows) > 0).sum(dim=1)
+        seen = self.scores.index_select(0, rows) > 0
+        last = torch.where(seen, self._slot_numbers, 0).amax(dim=1)
+        order = last.argsort(descending=True)  # rows with about as many views each: few slots stay empty
         chunk = _CPU_CHUNK if self.device.type == "cpu" else _CHUNK
-        parts = rows[views.argsort()].split(chunk)  # about as many views each: few slots stay empty
+        parts = [(rows[part], max(1, int(last[part[0]]))) for part in order.split(chunk) if len(part)]
 
-        def fuse(part: Tensor) -> None:
-            votes = self.views_of(part)
-            self.voted[part] = fusion.fuse(votes)
-            self.support[part] = 1 - 0.5 ** (votes.scores > 0).sum(dim=1)
+        def fuse(part: tuple[Tensor, int]) -> None:
+            votes = self.views_of(*part)
+            self.voted[part[0]] = fusion.fuse(votes)
+            self.support[part[0]] = 1 - 0.5 ** (votes.scores > 0).sum(dim=1)
 
         for_each(parts, fuse)
 

@@ -43,9 +43,12 @@ class FastMapVoter:
     @torch.inference_mode()
     def __call__(self, samples: Tensor, features: Tensor, cues: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
         """As MapVoter.forward: class probabilities [N, C] and weights [N, K]."""
-        empty = seen.shape[1] - _used(seen)
-        samples, features, cues = (_voxels_last(x, seen.shape[1] - empty) for x in (samples, features, cues))
-        seen = seen.T[: seen.shape[1] - empty].contiguous()  # [K, N], as everything from here on
+        slots = _used(seen)
+        empty = seen.shape[1] - slots
+        if slots == 1 and self.pooling == "linear":  # one view has all the weight, whatever the network says
+            return samples[:, 0] * seen[:, :1], seen.float()
+        samples, features, cues = (_voxels_last(x, slots) for x in (samples, features, cues))
+        seen = seen.T[:slots].contiguous()  # [K, N], as everything from here on
         there = seen.float()
         share = there / there.sum(dim=0).clamp(min=1)
         logs = samples.clamp(min=1e-6).log_()
