@@ -175,6 +175,7 @@ def test_rows_and_picture(frames) -> None:
     assert values["bayesian", "samples_2d"] == values[IMAGES, "samples_2d"] == samples
     assert values["bayesian", "miou_covered_2d"] >= values["bayesian", "miou_2d"]
     assert ("bayesian", "psnr") not in values and values[segmented(WARPED), "psnr_covered"] > 20
+    assert 1 > values[segmented(WARPED), "ssim"] > values[segmented(MAP_COLORS), "ssim"] > 0
     picture = draw_novel_views(evaluation.pictures, SCANNET, width=40, columns=3)
     assert len(evaluation.pictures) == 2 and picture.shape[1] == 3 * 44 - 4
     tiles = 2 * 3  # blocks of 9 tiles: image, truth, 2 maps, 2 renderings with labels, image by image
