@@ -26,16 +26,18 @@ def run(room: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("voter") / "run"
     loop = ["--steps", "3", "--batch", "2", "--rows", "64", "--warmup", "1", "--device", "cpu"]
     command = ["train", "gnesf", "--training", str(room), "--validation", str(room), "--out", str(out)]
-    assert cli.main([*command, *SMALL, *loop]) == 0
+    assert cli.main([*command, "--copies", "1", *SMALL, *loop]) == 0
     return out
 
 
 def test_a_voter_is_trained_and_knows_whose_votes_it_reads(run: Path, room: Path) -> None:
     fusion, card = load_fusion(run / "best.safetensors")
     assert card.output["segmenter"] == "homes" and fusion.encoder == card.output["encoder"] != ""
-    assert card.data["training"] == {"scenes": ["tiny"], "voxels": 150}
+    assert card.data["training"] == {"scenes": ["tiny", "tiny.copy0"], "voxels": 300}
+    assert card.data["validation"] == {"scenes": ["tiny"], "voxels": 150}
     assert {"miou", "bayesian", "majority", "last_wins", "confidence"} <= card.scores["validation"].keys()
-    assert (run / "votes" / "tiny.depth.safetensors").is_file()
+    plain, copy = ((run / "votes" / f"tiny{kind}.depth.safetensors").read_bytes() for kind in ("", ".copy0"))
+    assert plain != copy
 
 
 def test_weights_and_hand_made_fusions_side_by_side(

@@ -27,6 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="RUN", help="folder of the run")
     parser.add_argument("--resume", action="store_true", help="go on with the run in RUN")
     vote_collection.add_arguments(parser, "RUN/votes")
+    parser.add_argument("--copies", type=int, default=4, metavar="N", help="learn from each training sequence N times "
+                        "more, in other light and by another camera (default 4)")  # fmt: skip
     parser.add_argument("--threads", type=int, default=0, metavar="N", help="threads of torch (default: all cores)")
     add_settings_arguments(parser, MapVoterTraining)
     add_settings_arguments(parser, LoopConfig, skip=("seed",))
@@ -48,8 +50,8 @@ def train_gnesf(args: argparse.Namespace) -> TrainingResult:
     segmenter = make_segmenter(args.segmenter, args.label_set)
     folder = args.votes or args.out / "votes"
     votes = {
-        split: vote_collection.collected(args, segmenter, getattr(args, split), folder, f"votes for {split}")
-        for split in ("training", "validation")
+        split: vote_collection.collected(args, segmenter, getattr(args, split), folder, f"votes for {split}", copies)
+        for split, copies in (("training", max(0, args.copies)), ("validation", 0))
     }
     data = {
         split: {"scenes": [v.name for v in scenes], "voxels": sum(map(len, scenes))} for split, scenes in votes.items()

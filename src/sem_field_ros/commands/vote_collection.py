@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,15 +37,24 @@ def source_of(args: argparse.Namespace, segmenter: Segmenter) -> dict[str, Any]:
 
 
 def collected(
-    args: argparse.Namespace, segmenter: Segmenter, paths: Sequence[Path], folder: Path | None, what: str
+    args: argparse.Namespace,
+    segmenter: Segmenter,
+    paths: Sequence[Path],
+    folder: Path | None,
+    what: str,
+    copies: int = 0,
 ) -> list[SceneVotes]:
-    """The votes of every sequence: from the files of an earlier collection in `folder`, or collected now."""
+    """The votes of every sequence: from the files of an earlier collection in `folder`, or collected now.
+
+    copies  how often each is collected once more, from images in other light and of another camera
+    """
     from rich.console import Console
     from rich.progress import Progress
 
     from sem_field_ros.data.open_sequence import open_sequence
     from sem_field_ros.mapping.config import MapConfig
     from sem_field_ros.training.map_votes import collect_votes
+    from sem_field_ros.training.retouched import RetouchedSegmenter
     from sem_field_ros.training.vote_files import load_votes, save_votes
 
     # the few frames of a generated home see much of it once only: that counts as well
@@ -53,14 +63,17 @@ def collected(
     made_from = {**source_of(args, segmenter), "label_set": args.label_set, **asdict(config), **how}
     scenes = []
     with Progress(console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(what, total=len(paths))
-        for path in paths:
-            name = path.resolve().name
-            origin = {key: str(value) for key, value in made_from.items()} | {"sequence": str(path.resolve())}
+        task = progress.add_task(what, total=len(paths) * (1 + copies))
+        for number, copy in product(range(len(paths)), range(-1, copies)):
+            path = paths[number].resolve()
+            name = path.name if copy < 0 else f"{path.name}.copy{copy}"
+            origin = {key: str(value) for key, value in made_from.items()} | {"sequence": str(path)}
+            origin |= {} if copy < 0 else {"copy": f"{copy} of number {number}"}
             file = folder / f"{name}.{args.visibility}.safetensors" if folder else None
             votes = load_votes(file, origin) if file else None
             if votes is None:
-                votes = collect_votes(open_sequence(path), segmenter, config, **how)
+                teller = segmenter if copy < 0 else RetouchedSegmenter(segmenter, number, copy)
+                votes = collect_votes(open_sequence(path), teller, config, **how)
                 if file:
                     save_votes(file, votes, origin)
             scenes.append(replace(votes, name=name))

@@ -26,7 +26,7 @@ from sem_field_ros.geometry.camera import Intrinsics
 from sem_field_ros.labels import LabelSet, label_set_to_dict
 from sem_field_ros.training.gnesf_settings import FieldTraining
 from sem_field_ros.training.gnesf_windows import PosedScene, WindowConfig, draw_window
-from sem_field_ros.training.labelled_frames import VALIDATION
+from sem_field_ros.training.model_card import trained
 from sem_field_ros.training.recipe import ParameterGroup, decayed, random_for
 from sem_field_ros.weights import WeightsCard, load_into, load_weights, save_weights
 
@@ -179,17 +179,9 @@ class FieldRecipe:
 
     def save(self, model: nn.Module, path: Path, facts: dict[str, Any]) -> None:
         assert isinstance(model, Gnesf)
-        card = WeightsCard(
-            kind=KIND,
-            architecture=model.config.as_dict(),
-            label_set=label_set_to_dict(self.labels),
-            output={"image_width": self.config.image_width, "views": self.config.views},
-            data=self.data,
-            training={k: v for k, v in facts.items() if k != "validation"} | {KIND: dataclasses.asdict(self.config)},
-            scores={VALIDATION: facts["validation"]},
-            git_revision=facts["git_revision"],
-        )
-        save_weights(path, model.state_dict(), card)
+        output = {"image_width": self.config.image_width, "views": self.config.views}
+        card = WeightsCard(KIND, model.config.as_dict(), label_set_to_dict(self.labels), output, self.data)
+        save_weights(path, model.state_dict(), trained(card, self.config, facts))
 
 
 def _take_over(model: Gnesf, state: dict[str, Tensor]) -> None:

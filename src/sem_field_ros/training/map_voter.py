@@ -16,9 +16,10 @@ from sem_field_ros.fields.gnesf.map_voting import MapVoter, MapVoterConfig
 from sem_field_ros.labels import LabelSet, label_set_to_dict
 from sem_field_ros.mapping.fusion import HAND_MADE
 from sem_field_ros.mapping.learned_fusion import KIND
-from sem_field_ros.training.labelled_frames import VALIDATION, loss_weights
+from sem_field_ros.training.labelled_frames import loss_weights
 from sem_field_ros.training.map_voter_settings import MapVoterTraining
 from sem_field_ros.training.map_votes import SceneVotes, best_slots, random_slots
+from sem_field_ros.training.model_card import trained
 from sem_field_ros.training.recipe import ParameterGroup, decayed, random_for
 from sem_field_ros.training.vote_noise import spoil_views
 from sem_field_ros.training.vote_scores import learned, score_fusions
@@ -122,19 +123,8 @@ class MapVoterRecipe:
     def save(self, model: nn.Module, path: Path, facts: dict[str, Any]) -> None:
         """Write the weights with the validation's scores."""
         assert isinstance(model, MapVoter)
-        found = dict(facts["validation"])
-        iou = {name.removeprefix("iou/"): found.pop(name) for name in list(found) if name.startswith("iou/")}
-        card = WeightsCard(
-            kind=KIND,
-            architecture=model.config.as_dict(),
-            label_set=label_set_to_dict(self.labels),
-            output=self.source,
-            data=self.data,
-            training={k: v for k, v in facts.items() if k != "validation"} | {KIND: dataclasses.asdict(self.config)},
-            scores={VALIDATION: {**found, "iou": iou}},
-            git_revision=facts["git_revision"],
-        )
-        save_weights(path, model.state_dict(), card)
+        card = WeightsCard(KIND, model.config.as_dict(), label_set_to_dict(self.labels), self.source, self.data)
+        save_weights(path, model.state_dict(), trained(card, self.config, facts))
 
 
 def _padded(values: Tensor, slots: int) -> Tensor:
