@@ -138,6 +138,15 @@ def test_a_speck_is_outvoted_and_an_island_keeps_its_own() -> None:
     torch.testing.assert_close(settled, voted[40:41])
 
 
+def test_far_from_the_origin_it_is_the_same() -> None:
+    position, normal, voted, support = points(7, 200)
+    position = (position * 64).round() / 64  # exact there as well
+    here = Neighbourhood(position, normal, voted, support, 0.25).settle(position, normal, voted, support)
+    far = position + torch.tensor([32768.0, 0.0, 0.0])
+    there = Neighbourhood(far, normal, voted, support, 0.25).settle(far, normal, voted, support)
+    torch.testing.assert_close(there[0], here[0], atol=0.02, rtol=0)
+
+
 @pytest.mark.parametrize("normal", [(0.0, 0.0, -1.0), (1.0, 0.0, 0.0)])
 def test_surfaces_that_face_elsewhere_do_not_matter(normal) -> None:
     """The two sides of a thin board, and a leg below a table top."""

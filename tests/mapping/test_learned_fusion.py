@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,8 +14,10 @@ import torch
 from sem_field_ros.errors import WeightsError
 from sem_field_ros.fields.gnesf.map_voting import MapVoter, MapVoterConfig
 from sem_field_ros.mapping.config import MapConfig
+from sem_field_ros.mapping.fusion import Votes
 from sem_field_ros.mapping.learned_fusion import KIND, LearnedFusion, load_fusion
 from sem_field_ros.mapping.map_state import fill_votes
+from sem_field_ros.mapping.parallel import for_each
 from sem_field_ros.mapping.semantic_map import SemanticMap
 from sem_field_ros.mapping.votes import VoteTable
 from sem_field_ros.segmentation.segmenter import ClassProbabilities
@@ -82,6 +86,36 @@ def test_the_voter_goes_where_the_features_are() -> None:
     said = ClassProbabilities(torch.zeros(2, 3, 4), torch.zeros(5, 3, 4, device="meta"))
     reduced = fusion.reduce(said)
     assert reduced is not None and reduced.device.type == "meta" and reduced.shape == (4, 3, 4)
+
+
+def test_threads_that_find_the_voter_elsewhere_wait_until_it_has_moved(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when a large map is loaded onto a GPU: nothing was reduced there before."""
+    fusion = LearnedFusion(voter())
+    fusion.voter.to("meta")
+    there = voter().state_dict()
+    arriving = threading.Event()
+
+    def to(device: torch.device) -> None:
+        fusion.voter.to_empty(device=device)  # its first parameter arrives before the others
+        arriving.set()
+        time.sleep(0.2)
+        fusion.voter.load_state_dict(there)
+
+    monkeypatch.setattr(fusion.voter, "to", to)
+    fusion._vote = None  # type: ignore[assignment]  # of the wrong device: whoever asks it fails
+    n = 4
+    votes = Votes(torch.ones(n, 3, 2) / 2, torch.ones(n, 3), torch.ones(n, 3).int())
+
+    def ask(part: int) -> None:
+        assert part == 0 or arriving.wait(10)  # the second asks while the first one moves it
+        fusion.fuse(votes)
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        for_each(range(2), ask)
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_a_saved_map_goes_on_voting_with_its_features() -> None:

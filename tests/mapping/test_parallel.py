@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -44,6 +45,28 @@ def test_as_many_threads_as_torch_has_each_with_one_of_its_own(threads: int) -> 
     thread.start()
     thread.join()
     assert other == [threads], "threads of others are as they were"
+
+
+def test_nothing_is_under_way_when_an_error_comes_through(threads: int) -> None:
+    under_way: list[int] = []
+
+    def work(part: int) -> None:
+        if part == 0:
+            raise ValueError("part 0")
+        under_way.append(part)
+        time.sleep(0.2)
+        under_way.remove(part)
+
+    with pytest.raises(ValueError, match="part 0"):
+        for_each(range(3), work)
+    assert not under_way
+
+
+def test_parts_are_in_the_callers_inference_mode(threads: int) -> None:
+    with torch.inference_mode():
+        sums = torch.zeros(4)
+        for_each(range(4), lambda part: sums[part].add_(1))
+    assert sums.is_inference() and sums.tolist() == [1.0] * 4
 
 
 def test_errors_come_through_and_the_next_work_is_done(threads: int) -> None:

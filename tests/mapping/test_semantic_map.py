@@ -106,6 +106,20 @@ def test_never_seen_is_unlabelled_not_a_class():
     assert np.isfinite(answers.sdf[0]) and np.isnan(answers.sdf[1:]).all()
 
 
+def test_what_was_carried_away_is_no_label_any_more():
+    semantic_map = _wall_map()
+    place = np.array([[0.2, 0.0, WALL_Z]])
+    assert semantic_map.query(place).labels[0] == 1
+    before = len(semantic_map.votes)
+    for i in range(60):
+        semantic_map.integrate(wall_frame((i % 3 - 1) * 0.1, wall_z=3.0, stamp_ns=i))
+    answer = semantic_map.query(place)
+    assert answer.sdf[0] > 0.1 and answer.labels[0] == -1 and answer.confidence[0] == 0
+    near = (semantic_map.votes.position[:, :2].abs() < 0.3).all(dim=1) & (semantic_map.votes.position[:, 2] < 2.0)
+    assert not (near & (semantic_map.votes.voxel >= 0)).any(), "nor does it lend its label to what comes there next"
+    assert before and len(semantic_map.surface())
+
+
 def test_views_behind_an_occluder_do_not_vote():
     semantic_map = _wall_map(views=(0.0,))
     blocked = wall_frame(0.0, wall_z=0.7)  # something stands 0.8 m in front of the wall
@@ -113,6 +127,19 @@ def test_views_behind_an_occluder_do_not_vote():
     semantic_map.vote(blocked, wall_probabilities(wall_frame(0.0), swapped=True))
     on_wall = semantic_map.votes.position[:, 2] > 1.4
     assert torch.equal(semantic_map.votes.scores[on_wall], before[on_wall])
+
+
+def test_a_keyframe_without_depth_does_not_vote_on_surface_that_comes_later():
+    semantic_map = SemanticMap(CONFIG, LABELS)
+    blind = replace(wall_frame(), depth=None)
+    semantic_map.integrate(blind)
+    semantic_map.vote(blind, wall_probabilities(blind, swapped=True))
+    frame = wall_frame(0.1)
+    semantic_map.integrate(frame)
+    semantic_map.vote(frame, wall_probabilities(frame))
+    surface = semantic_map.surface()
+    clear = np.abs(surface.vertices[:, 0]) > 0.1
+    assert (surface.labels[clear] == (surface.vertices[clear, 0] > 0)).mean() > 0.99
 
 
 def test_surface_that_appears_after_a_keyframe_still_gets_its_votes():

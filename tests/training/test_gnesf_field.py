@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -128,6 +129,15 @@ def test_colours_by_hand() -> None:
 
 def test_psnr_is_the_mean_over_the_views() -> None:
     assert _decibel([torch.full((4,), 0.01), torch.full((9,), 0.0001), torch.zeros(0)]) == pytest.approx(30)
+
+
+def test_fields_without_depth_are_told_apart(scenes: list[PosedScene]) -> None:
+    """Else the first weights that were validated would stay the best."""
+    blind = [dataclasses.replace(scene, depth=torch.zeros_like(scene.depth)) for scene in scenes]
+    recipe = FieldRecipe(FieldTraining(geometry="density", **SIZES), LABELS, blind, blind, {})
+    with torch.inference_mode():
+        found = recipe.validate(recipe.build_model().eval())
+    assert found["score"] == found["psnr"] > 0
 
 
 def test_surfaces_that_are_shown() -> None:

@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--max-frames", type=positive, metavar="N", help="at most N frames of each (default: all)")
     add("--benchmark", metavar="NAME", help="name in the results (default: of the first sequence)")
     add("--out", type=Path, metavar="FILE", help="also write the rows as JSON")
-    add("--picture", type=Path, metavar="FILE", help="also draw a held-out view of every sequence (PNG or JPEG)")
+    add("--picture", type=Path, metavar="FILE", help="also draw held-out views of at most six sequences (.png, .jpg)")
     add_settings_arguments(parser, MapConfig, skip=("fusion", "fusion_weights"))
     parser.set_defaults(evaluate=run)
 

@@ -46,6 +46,10 @@ def run(args: argparse.Namespace) -> int:
         raise SettingError("--weights of one folder's name: their results could not be told apart")
     fusions = {name: load_fusion(path)[0] for name, path in files.items()}
     fusions = fusions or {"gnesf": load_fusion(resource_path(GNESF_MODEL))[0]}
+    for name, fusion in fusions.items():
+        bound = fusion.voter.config.classes
+        if bound and bound != len(segmenter.labels):
+            raise SettingError(f"{name} only votes on {bound} classes, the segmenter has {len(segmenter.labels)}")
     voters = {name: learned(f.voter, encoder != "" and f.encoder == encoder) for name, f in fusions.items()}
     scenes = vote_collection.collected(args, segmenter, args.sequences, args.votes, "votes")
     rows = []

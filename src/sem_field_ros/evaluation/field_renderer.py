@@ -16,7 +16,13 @@ from sem_field_ros.evaluation.renderers import Rendering, nearest_views
 from sem_field_ros.fields.field import FieldView
 from sem_field_ros.fields.gnesf.config import GnesfConfig, config_from_dict
 from sem_field_ros.fields.gnesf.model import KIND, Gnesf, SourceImages
-from sem_field_ros.fields.gnesf.window import camera_from_window, image_of_width, level_frame, volume_center
+from sem_field_ros.fields.gnesf.window import (
+    camera_from_window,
+    image_of_width,
+    level_frame,
+    nearest_pixels,
+    volume_center,
+)
 from sem_field_ros.frame import PosedFrame
 from sem_field_ros.geometry.camera import Intrinsics
 from sem_field_ros.labels import LabelSet
@@ -35,6 +41,11 @@ class _Source:
     T_world_camera: np.ndarray
     classes: Tensor
     depth: np.ndarray
+
+    @property
+    def sizes(self) -> tuple[tuple[int, ...], ...]:
+        """Shapes of image and classes: a window's are all the same."""
+        return self.image.shape, tuple(self.classes.shape)
 
 
 class FieldRenderer:
@@ -70,7 +81,8 @@ class FieldRenderer:
             image = image_of_width(frame.color, self._image_width)
             camera = frame.camera.scaled(image.shape[1], image.shape[0])
             classes = (opinion.values * 255 + 0.5).to(torch.uint8).cpu()
-            depth = _nearest(frame.depth, (image.shape[0] // 2, image.shape[1] // 2))
+            size = image.shape[0] // 2, image.shape[1] // 2
+            depth = np.zeros(size, np.float32) if frame.depth is None else nearest_pixels(frame.depth, size)
             self._sources.append(_Source(image, camera, frame.T_world_camera, classes, depth))
 
     @torch.inference_mode()
@@ -92,7 +104,7 @@ class FieldRenderer:
         """The nearest sources, the nearest of all, which is the reference, first; all with images of its size."""
         order = nearest_views(T_world_camera, [s.T_world_camera for s in self._sources], len(self._sources))
         sources = [self._sources[i] for i in order]
-        return [source for source in sources if source.image.shape == sources[0].image.shape][: self._views]
+        return [source for source in sources if source.sizes == sources[0].sizes][: self._views]
 
     def _observations(self, window: list[_Source], T_world_window: np.ndarray) -> SourceImages:
         images = torch.from_numpy(np.stack([source.image for source in window])).permute(0, 3, 1, 2)
@@ -112,15 +124,6 @@ def _for_labels(config: GnesfConfig, card: WeightsCard, labels: LabelSet, path: 
     if own != labels.name:
         raise WeightsError(f"{path} predicts classes of {own} directly; the segmenter's are {labels.name}")
     return config
-
-
-def _nearest(depth: np.ndarray | None, size: tuple[int, int]) -> np.ndarray:
-    """Depth at another size [h, w], never mixed; zeros where there is none."""
-    if depth is None:
-        return np.zeros(size, np.float32)
-    rows = ((np.arange(size[0]) + 0.5) * depth.shape[0] / size[0]).astype(np.int64)
-    columns = ((np.arange(size[1]) + 0.5) * depth.shape[1] / size[1]).astype(np.int64)
-    return depth[rows[:, None], columns]
 
 
 def _enlarged(view: FieldView, size: tuple[int, int]) -> Rendering:

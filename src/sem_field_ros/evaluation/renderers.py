@@ -6,7 +6,7 @@ A Renderer takes the source frames of one scene one by one, then answers for any
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import cv2
@@ -20,6 +20,7 @@ from sem_field_ros.segmentation.segmenter import ClassProbabilities
 
 _STEP_M, _STEP_DEG = 0.1, 15.0  # what a keyframe is worth in each
 _WARPED_VIEWS = 6
+_KEPT_DEPTHS = 48  # held-out views come in order: neighbours have the same sources
 _BLEND_DEG = 2.0  # a source counts 1/e of one that sees the point from the new camera's direction
 
 
@@ -87,7 +88,7 @@ class WarpedImages:
 
     def take(self, frame: PosedFrame, opinion: ClassProbabilities | None) -> None:
         """See Renderer."""
-        self._frames.append(frame)
+        self._frames.append(replace(frame, depth=None, labels=None, extra={}))  # long sequences would fill the memory
 
     def render(self, camera: Intrinsics, T_world_camera: np.ndarray) -> Rendering:
         """See Renderer."""
@@ -108,6 +109,8 @@ class WarpedImages:
         """Colours [h, w, 3] of source `i` at world points [h, w, 3], and which of them it sees [h, w]."""
         frame = self._frames[i]
         if i not in self._depths:
+            if len(self._depths) >= _KEPT_DEPTHS:
+                self._depths.pop(next(iter(self._depths)))
             self._depths[i] = self.scene.render(frame.camera, frame.T_world_camera).depth
         pixels, z = project(transform_points(inverse(frame.T_world_camera), points), frame.camera)
         u, v = np.clip(pixels.astype(np.float32), -1e4, 1e5).transpose(2, 0, 1)  # remap wants them finite

@@ -72,7 +72,8 @@ class Neighbourhood:
         self._cell_m = cell_m
         face = _faces(normal)[0].gather(1, normal.abs().argmax(dim=1, keepdim=True))
         half = (position / (0.5 * cell_m)).floor().int()
-        half[:, :1] = half[:, :1] * _FACES + face  # pools of one half cell: one for every face
+        # pools of one half cell: one for every face; counted from the first, for keys have an end (see unique_keys)
+        half[:, :1] = (half[:, :1] - half[:1, :1]) * _FACES + face
         pools, pool = unique_keys(half)
         columns = torch.cat([voted, support[:, None], torch.ones_like(support)[:, None], position, normal], dim=1)
         sums = columns.new_zeros(len(pools), columns.shape[1]).index_add_(0, pool, columns)

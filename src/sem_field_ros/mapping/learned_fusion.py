@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from threading import Lock
 
 import torch
 from torch import Tensor
@@ -25,16 +26,18 @@ class LearnedFusion:
         """`encoder` of the features that the voter was trained with, see ClassProbabilities; `identity`: see Fusion."""
         self.voter, self.encoder, self.identity = voter.eval(), encoder, identity
         self.features = voter.config.features
+        self._moving = Lock()
         self._lay_out()
 
     def _lay_out(self) -> None:
         self._vote = self.voter if self.voter.config.pooling == "direct" else FastMapVoter(self.voter)
 
     def _follow(self, tensor: Tensor) -> None:
-        """Be on the device of what is asked about."""
-        if tensor.device != self.voter.projection.weight.device:
-            self.voter.to(tensor.device)
-            self._lay_out()
+        """Be on the device of what is asked about; parts of a vote ask from several threads."""
+        with self._moving:
+            if tensor.device != self.voter.projection.weight.device:
+                self.voter.to(tensor.device)
+                self._lay_out()
 
     @torch.inference_mode()
     def fuse(self, votes: Votes) -> Tensor:

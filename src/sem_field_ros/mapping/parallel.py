@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TypeVar
 
 import torch
@@ -18,18 +18,43 @@ import torch
 Part = TypeVar("Part")
 _lock = threading.Lock()
 _pools: dict[int, ThreadPoolExecutor] = {}  # by their number of threads
-os.register_at_fork(after_in_child=_pools.clear)  # threads do not outlive a fork
+
+
+def _forked() -> None:
+    """Threads do not outlive a fork, nor does who held the lock."""
+    global _lock
+    _lock = threading.Lock()
+    _pools.clear()
+
+
+os.register_at_fork(after_in_child=_forked)
 
 
 def for_each(parts: Sequence[Part], work: Callable[[Part], object]) -> None:
-    """Call `work` on every part, on as many threads as torch may use here. Raises what it raises."""
+    """Call `work` on every part, on as many threads as torch may use here, under the caller's inference mode.
+
+    Raises what the first part raises that fails, when none is under way any more; parts not begun are left out.
+    """
     threads = min(torch.get_num_threads(), len(parts))
     if threads < 2:
         for part in parts:
             work(part)
         return
-    for _ in _pool(torch.get_num_threads()).map(work, parts):
-        pass
+    inference = torch.is_inference_mode_enabled()  # of this thread: others do not have it
+
+    def as_here(part: Part) -> None:
+        with torch.inference_mode(inference):
+            work(part)
+
+    pool = _pool(torch.get_num_threads())
+    futures = [pool.submit(as_here, part) for part in parts]
+    try:
+        for future in futures:
+            future.result()
+    finally:
+        for future in futures:
+            future.cancel()
+        wait(futures)
 
 
 def _pool(threads: int) -> ThreadPoolExecutor:

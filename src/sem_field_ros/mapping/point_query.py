@@ -1,4 +1,4 @@
-"""Answers at 3-D points: trilinear signed distance, and the label of the nearest surface voxel within reach."""
+"""Answers at 3-D points: trilinear signed distance, the label of the nearest surface voxel within reach, what is gone."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from sem_field_ros.mapping.surface import PointSamples
 from sem_field_ros.mapping.votes import VoteTable
 
 _REACH = 2  # voxels: farther from the surface a point has no label
+_GONE = 2.0  # voxels before any surface: what was there has been carried away; a surface that only shifts is nearer
 _CHUNK = 4096
 
 
@@ -24,6 +25,14 @@ def signed_distance(volume: TsdfVolume, points: Tensor) -> Tensor:
     """Trilinear signed distance [N] metres at points [N, 3] float32 (world, metres), NaN where unobserved."""
     parts = [_signed_distance(volume, part / volume.config.voxel_size_m) for part in points.split(_CHUNK)]
     return torch.cat(parts) if parts else points.new_zeros(0)
+
+
+def rows_in_free_space(volume: TsdfVolume, votes: VoteTable, keys: Tensor) -> Tensor:
+    """Rows [n] of the blocks `keys` [m, 3] that had been surface and lie well before any by now."""
+    slots = volume.find(keys)
+    rows = votes.rows_in(slots[slots >= 0])
+    truncation = volume.config.truncation_voxels
+    return rows[volume.tsdf.reshape(-1)[votes.voxel[rows]] * truncation >= min(_GONE, 0.75 * truncation)]
 
 
 def _query_chunk(volume: TsdfVolume, votes: VoteTable, points: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:

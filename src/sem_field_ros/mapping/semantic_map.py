@@ -32,7 +32,7 @@ from sem_field_ros.mapping.fusion import Fusion, view_scores
 from sem_field_ros.mapping.fusions import make_fusion
 from sem_field_ros.mapping.map_file import MapState
 from sem_field_ros.mapping.map_state import MapHeader, block_keys, fill_blocks, fill_votes, pack_map, read_header
-from sem_field_ros.mapping.point_query import query_points
+from sem_field_ros.mapping.point_query import query_points, rows_in_free_space
 from sem_field_ros.mapping.seen_blocks import SeenBlocks
 from sem_field_ros.mapping.surface import (
     PointSamples,
@@ -174,10 +174,12 @@ class SemanticMap:
         assert probabilities.values.shape[0] == len(self.labels), "segmenter and map differ in their label sets"
         self._mesh_stale()
         self.keyframes += 1
+        if frame.depth is None:
+            return  # nothing says what it sees
         features = self.fusion.reduce(probabilities) if self.fusion.features else None
         view = _View(frame, replace(probabilities, features=features), self.keyframes)
         self._late.append(view)
-        if frame.depth is None or len(self.votes) == 0:
+        if len(self.votes) == 0:
             return
         keys = self._seen.surface(frame)
         slots = self.volume.find(keys)
@@ -197,9 +199,9 @@ class SemanticMap:
         """Re-extract the blocks whose voxels changed; new surface voxels get the votes of the last keyframes."""
         if not self._stale:
             return
-        keys = torch.tensor(sorted(self._stale), dtype=torch.int32)
+        stale = torch.tensor(sorted(self._stale), dtype=torch.int32)
         self._stale.clear()
-        keys = with_lower_neighbours(self.volume, keys)
+        keys = with_lower_neighbours(self.volume, stale)
         geometries, hosts = extract_blocks(self.volume, keys, self.config.min_weight)
         for key, geometry in zip(map(tuple, keys.tolist()), geometries, strict=True):
             if geometry is None:
@@ -211,6 +213,7 @@ class SemanticMap:
             self._blocks[key] = geometry
             self._unpublished.add(key)
         self._context.touch(with_upper_neighbours(keys))
+        self.votes.drop(rows_in_free_space(self.volume, self.votes, stale))
         rows, is_new = self.votes.place(hosts.voxel, hosts.position, hosts.normal)
         if is_new.any() and self._late:
             changed = torch.cat([self._offer(view, rows[is_new]) for view in self._late])

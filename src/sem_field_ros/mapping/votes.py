@@ -110,12 +110,11 @@ class VoteTable:
 
     def release(self, slots: Tensor) -> None:
         """Free every row of the given blocks (they leave the map)."""
-        if len(slots) == 0:
-            return
-        voxels = (slots.to(self.device)[:, None] * VOXELS + torch.arange(VOXELS, device=self.device)).flatten()
-        rows = self.row_of_voxel[voxels].long()
-        self.row_of_voxel[voxels] = -1
-        rows = rows[rows >= 0]
+        self.drop(self.rows_in(slots))
+
+    def drop(self, rows: Tensor) -> None:
+        """Free rows [n]: their voxels are surface no more."""
+        self.row_of_voxel[self.voxel[rows]] = -1
         self.voxel[rows] = -1
         self._free = torch.cat([self._free, rows])
 

@@ -1,7 +1,8 @@
 """Training recipe of a whole GNeSF: windows of posed views in, weights of the field out (Sec. 4.3 of the paper).
 
-Losses: cross-entropy of rendered class probabilities (Eq. 6), absolute error of rendered colours, and, where depth
-images exist, the signed distance at points near surfaces and in free space (`sdf`) or of rendered depth (`density`).
+Losses: cross-entropy of rendered class probabilities (Eq. 6), error of rendered colours, and, where depth images exist,
+the signed distance at points near surfaces and in free space (`sdf`), the rendered depth (`density`), or, where the
+views are asked along the rays, the share of their weight that lies near the depth.
 """
 
 from __future__ import annotations
@@ -128,7 +129,8 @@ class FieldRecipe:
     def validate(self, model: nn.Module) -> dict[str, float]:
         """On fixed windows: mIoU and PSNR of rays of target views, and how good the depth of reference views is.
 
-        score  of a density psnr_shown, the mean PSNR of pixels whose surface lies in a source's image; of an sdf the
+        score  of a density psnr_shown, the mean PSNR of pixels whose surface lies in a source's image (of all pixels
+               where no depth says which these are); of an sdf the
                mean of mIoU and of the share of pixels with depth predicted within 10 cm
         """
         assert isinstance(model, Gnesf)
@@ -153,7 +155,8 @@ class FieldRecipe:
         miou = confusion.scores().miou
         scores = {"miou": miou, "psnr": _decibel(squared)}
         if self.config.geometry == "density":
-            shown_psnr = _decibel([error[mask] for error, mask in zip(squared, shown, strict=True)])
+            counted = [error[mask] for error, mask in zip(squared, shown, strict=True)]
+            shown_psnr = _decibel(counted if any(map(len, counted)) else squared)
             return {"score": shown_psnr, "psnr_shown": shown_psnr, **scores}
         error = torch.cat(errors)
         right = float((error < _NEAR_M).sum()) / max(asked, 1)

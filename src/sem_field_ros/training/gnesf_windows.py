@@ -18,7 +18,13 @@ from torch import Tensor
 from sem_field_ros.data.folder import FolderSequence
 from sem_field_ros.errors import DataError, SegmenterError
 from sem_field_ros.fields.gnesf.views import sample_depth
-from sem_field_ros.fields.gnesf.window import camera_from_window, image_of_width, level_frame, volume_center
+from sem_field_ros.fields.gnesf.window import (
+    camera_from_window,
+    image_of_width,
+    level_frame,
+    nearest_pixels,
+    volume_center,
+)
 from sem_field_ros.frame import PosedFrame, SequenceReader
 from sem_field_ros.labels import LabelSet
 from sem_field_ros.mapping.sequence_mapping import read_frames
@@ -32,7 +38,7 @@ class PosedScene:
     """One sequence of F frames in memory.
 
     images [F, 3, H, W] uint8 RGB      classes [F, C, h, w] uint8 probabilities (255 = 1), zeros without a segmenter
-    depth [F, H/2, W/2] float32 metres, 0 = invalid      labels [F, H/2, W/2] int8 class index, -1 = unlabelled
+    depth [F, H/2, W/2] float32 metres, 0 = invalid      labels [F, H/2, W/2] int16 class index, -1 = unlabelled
     K [F, 3, 3] of the images          T_world_camera [F, 4, 4] float64
     """
 
@@ -86,14 +92,14 @@ def _scene(
     images = np.stack([image_of_width(frame.color, image_width) for frame in frames])
     height, width = images.shape[1:3]
     small = height // _SMALL, width // _SMALL
-    regroup = None if sequence.labels is None else np.append(sequence.labels.regroup(labels), -1).astype(np.int8)
-    index = np.full((len(frames), *small), -1, np.int8)
+    regroup = None if sequence.labels is None else np.append(sequence.labels.regroup(labels), -1).astype(np.int16)
+    index = np.full((len(frames), *small), -1, np.int16)
     depth = np.zeros((len(frames), *small), np.float32)
     for i, frame in enumerate(frames):
         if frame.labels is not None and sequence.labels is not None and regroup is not None:
-            index[i] = _nearest(regroup[sequence.labels.to_index(frame.labels)], small)
+            index[i] = nearest_pixels(regroup[sequence.labels.to_index(frame.labels)], small)
         if frame.depth is not None:
-            depth[i] = _nearest(frame.depth, small)
+            depth[i] = nearest_pixels(frame.depth, small)
     return PosedScene(
         name,
         torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(),
@@ -113,13 +119,6 @@ def _classes_of(frame: PosedFrame, segmenter: Segmenter | None, classes: int) ->
     except SegmenterError as error:
         raise DataError(f"frame {frame.name}: {error}") from error
     return (torch.nn.functional.avg_pool2d(values[None], 2, ceil_mode=True)[0] * 255 + 0.5).to(torch.uint8)
-
-
-def _nearest(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """The pixels [h, w] nearest to the centres of an image of another size: neither depth nor labels may be mixed."""
-    rows = ((np.arange(size[0]) + 0.5) * image.shape[0] / size[0]).astype(np.int64)
-    columns = ((np.arange(size[1]) + 0.5) * image.shape[1] / size[1]).astype(np.int64)
-    return image[rows[:, None], columns]
 
 
 def read_scenes(
@@ -175,7 +174,7 @@ def draw_window(
         "center": center,
         "target_K": K[-1],
         "T_window_target": torch.linalg.inv(poses[-1]),
-        "pixels": pixel.float() * _SMALL + 1,  # where `_nearest` has taken depth and label from
+        "pixels": pixel.float() * _SMALL + 1,  # where `nearest_pixels` has taken depth and label from
         "rgb": images[-1][:, v * _SMALL + 1, u * _SMALL + 1].T,
         "label": scene.labels[target, v, u].long(),
         "depth": scene.depth[target, v, u],

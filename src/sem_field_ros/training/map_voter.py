@@ -43,6 +43,7 @@ class MapVoterRecipe:
         data: dict[str, Any],
         source: dict[str, Any],
     ) -> None:
+        training, validation = ([scene for scene in scenes if len(scene)] for scenes in (training, validation))
         if not training or not validation:
             raise TrainingError("a map voter needs votes of at least one training and one validation scene")
         self.config, self.labels, self.data, self.source = config, labels, data, source

@@ -137,12 +137,9 @@ def scaled_cues(cues: Tensor) -> Tensor:
     return torch.cat(parts, dim=-1)
 
 
-def own_cues(samples: Tensor, seen: Tensor, logs: Tensor | None = None) -> Tensor:
-    """What probabilities say about themselves [N, K, OWN_CUES]: top, entropy (0..1), agreement with the mean.
-
-    `logs`: the samples' logarithm (at least 1e-6), where the caller has it
-    """
-    logs = samples.clamp(min=1e-6).log() if logs is None else logs
+def own_cues(samples: Tensor, seen: Tensor) -> Tensor:
+    """What probabilities say about themselves [N, K, OWN_CUES]: top, entropy (0..1), agreement with the mean."""
+    logs = samples.clamp(min=1e-6).log()
     top = samples.amax(dim=-1)
     entropy = -(samples * logs).sum(dim=-1) / math.log(max(2, samples.shape[-1]))
     mean = samples.sum(dim=1) / seen.sum(dim=1, keepdim=True).clamp(min=1)

@@ -34,6 +34,7 @@ from sem_field_ros.geometry.camera import Intrinsics
 
 KIND = "gnesf_field"  # of weights files
 _MIN_WEIGHT = 1e-3  # samples of less weight are not asked for their classes
+_FLOOR = 1 / 510  # of a probability whose logarithm votes: half a step of the 8 bits that views are kept in
 _MIN_SHADED = 1e-2  # the same where the others take their weight over
 _FEW_RAYS, _MANY_RAYS = 512, 4096  # at once: views asked at every sample should fit a processor's cache
 _COLORS = 3
@@ -248,6 +249,8 @@ class Gnesf(nn.Module):
             classes = torch.softmax(self.direct(statistics), dim=-1) * seen.any(dim=1, keepdim=True)
             return classes, seen.to(points.dtype)
         samples = sample_maps(views.classes, projection.pixels, views.size)
+        if self.config.semantics == "logits":
+            samples = samples.clamp(min=_FLOOR).log()
         voted, weights = self.voting(features, samples, points[:, None] - views.origins, seen, encoded)
         if self.config.semantics == "logits":
             voted = torch.softmax(voted, dim=-1) * seen.any(dim=1, keepdim=True)

@@ -10,7 +10,7 @@ import math
 
 import torch
 from torch import Tensor
-from torch.nn.functional import avg_pool2d, conv2d, pad
+from torch.nn.functional import adaptive_avg_pool2d, conv2d, pad
 
 _LUMA = (0.299, 0.587, 0.114)
 
@@ -21,7 +21,9 @@ def normalised_patches(images: Tensor, patch: int, order: int, noise: float) -> 
     order  cosine coefficients (u, v) are kept while u + v <= order and both <= order - 1
     noise  contrast (standard deviation of grey values) below which a patch counts as flat and matches nothing
     """
-    grey = avg_pool2d((images * images.new_tensor(_LUMA)[:, None, None]).sum(dim=1, keepdim=True), 2)
+    grey = (images * images.new_tensor(_LUMA)[:, None, None]).sum(dim=1, keepdim=True)
+    size = max(1, grey.shape[2] // 2), max(1, grey.shape[3] // 2)
+    grey = adaptive_avg_pool2d(grey, size)  # of an odd side too the whole, as sample_maps takes it
     kernels = cosine_kernels(patch, order).to(images)
     coefficients = conv2d(pad(grey, (patch // 2,) * 4, mode="replicate"), kernels[:, None])
     return coefficients / (coefficients.square().sum(dim=1, keepdim=True) + (patch * noise) ** 2).sqrt()

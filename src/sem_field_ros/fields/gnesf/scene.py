@@ -15,7 +15,7 @@ from sem_field_ros.fields.gnesf.volume import Volume
 class SourceImages:
     """What a GNeSF is encoded from: V posed images and what a 2-D segmenter says about them.
 
-    images [V, 3, H, W] RGB 0..1     classes [V, C, h, w] probabilities (or logits, as the configuration says)
+    images [V, 3, H, W] RGB 0..1     classes [V, C, h, w] probabilities
     K [V, 3, 3] of the images        T_camera_world [V, 4, 4]
     depth [V, H', W'] metres of the same image area, 0 = invalid, or None; only view synthesis looks at it
     """

@@ -20,7 +20,7 @@ class SourceViews:
     """V posed views with the maps a point can sample. Every map may have its own size.
 
     features  [V, D, h, w]        image features F_i
-    classes   [V, C, h', w']      class probabilities S_i (or logits, for the ablation)
+    classes   [V, C, h', w']      class probabilities S_i
     K         [V, 3, 3]           intrinsics of images of `size` = (width, height) pixels
     T_camera_world [V, 4, 4]      world (metres) to optical camera frames
     depth     [V, H, W]           metres along z, 0 = invalid; None where the cameras have no depth

@@ -47,3 +47,10 @@ def image_of_width(color: np.ndarray, width: int) -> np.ndarray:
     size = width, max(8, round(color.shape[0] * width / color.shape[1]))
     shrinks = width < color.shape[1]
     return cv2.resize(color, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+
+
+def nearest_pixels(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """The pixels [h, w] nearest to the centres of an image of another size: neither depth nor labels may be mixed."""
+    rows = ((np.arange(size[0]) + 0.5) * image.shape[0] / size[0]).astype(np.int64)
+    columns = ((np.arange(size[1]) + 0.5) * image.shape[1] / size[1]).astype(np.int64)
+    return image[rows[:, None], columns]
