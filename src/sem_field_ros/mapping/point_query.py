@@ -1,4 +1,4 @@
-"""Answers at 3-D points: trilinear signed distance, the label of the nearest surface voxel within reach, what is gone."""
+"""Answers at 3-D points: trilinear signed distance, the label of the nearest surface voxel in reach; what is gone."""
 
 from __future__ import annotations
 
