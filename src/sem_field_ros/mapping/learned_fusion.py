@@ -30,7 +30,7 @@ class LearnedFusion:
         self._lay_out()
 
     def _lay_out(self) -> None:
-        self._vote = self.voter if self.voter.config.pooling == "direct" else FastMapVoter(self.voter)
+        self._vote = FastMapVoter(self.voter) if FastMapVoter.can_do(self.voter) else self.voter
 
     def _follow(self, tensor: Tensor) -> None:
         """Be on the device of what is asked about; parts of a vote ask from several threads."""

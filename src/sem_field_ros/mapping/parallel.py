@@ -1,22 +1,24 @@
-"""Work in parts over threads, each with one thread of torch, for which many small tensor operations are made.
+"""One thread of torch for many small tensor operations, and work in parts over threads that have one each.
 
-torch hands every single operation to its threads and waits for all of them. For matrices as small as a chunk of votes
-that costs what it brings, and far more where other programs want the processor. A whole part a thread waits for nobody,
-and torch lets go of Python's lock inside its operations.
+torch hands every single operation to its threads and waits for all of them. For a map's tensors that costs more than it
+brings (on two idle cores meshes, labels and messages took twice the time), and far more where other programs want the
+processor. A whole part a thread waits for nobody, and torch lets go of Python's lock inside its operations.
 """
 
 from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from typing import TypeVar
 
 import torch
 
 Part = TypeVar("Part")
 _lock = threading.Lock()
+_allowed = threading.local()  # .threads that the parts may have where operations have one
 _pools: dict[int, ThreadPoolExecutor] = {}  # by their number of threads
 
 
@@ -30,13 +32,28 @@ def _forked() -> None:
 os.register_at_fork(after_in_child=_forked)
 
 
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """torch's operations of this thread run on it alone, here (or `@one_thread()`); parts may still use the others."""
+    if getattr(_allowed, "threads", 0):
+        yield
+        return
+    _allowed.threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(_allowed.threads)
+        _allowed.threads = 0
+
+
 def for_each(parts: Sequence[Part], work: Callable[[Part], object]) -> None:
     """Call `work` on every part, on as many threads as torch may use here, under the caller's inference mode.
 
     Raises what the first part raises that fails, when none is under way any more; parts not begun are left out.
     """
-    threads = min(torch.get_num_threads(), len(parts))
-    if threads < 2:
+    allowed = getattr(_allowed, "threads", 0) or torch.get_num_threads()
+    if min(allowed, len(parts)) < 2:
         for part in parts:
             work(part)
         return
@@ -46,7 +63,7 @@ def for_each(parts: Sequence[Part], work: Callable[[Part], object]) -> None:
         with torch.inference_mode(inference):
             work(part)
 
-    pool = _pool(torch.get_num_threads())
+    pool = _pool(allowed)
     futures = [pool.submit(as_here, part) for part in parts]
     try:
         for future in futures:
@@ -65,6 +82,7 @@ def _pool(threads: int) -> ThreadPoolExecutor:
 
 
 def _made(threads: int) -> ThreadPoolExecutor:
+    here = torch.get_num_threads()
     started = threading.Barrier(threads + 1)
 
     def one_thread_each() -> None:
@@ -76,5 +94,5 @@ def _made(threads: int) -> ThreadPoolExecutor:
     for _ in range(threads):
         pool.submit(lambda: None)
     started.wait()
-    torch.set_num_threads(threads)  # what the last of them set holds for threads to come, not for these
+    torch.set_num_threads(here)  # what the last of them set holds for threads to come, not for these
     return pool

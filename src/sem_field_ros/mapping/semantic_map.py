@@ -32,6 +32,7 @@ from sem_field_ros.mapping.fusion import Fusion, view_scores
 from sem_field_ros.mapping.fusions import make_fusion
 from sem_field_ros.mapping.map_file import MapState
 from sem_field_ros.mapping.map_state import MapHeader, block_keys, fill_blocks, fill_votes, pack_map, read_header
+from sem_field_ros.mapping.parallel import one_thread
 from sem_field_ros.mapping.point_query import query_points, rows_in_free_space
 from sem_field_ros.mapping.seen_blocks import SeenBlocks
 from sem_field_ros.mapping.surface import (
@@ -96,6 +97,7 @@ class SemanticMap:
 
     # -- geometry ---------------------------------------------------------------------------------------------------
 
+    @one_thread()
     def integrate(self, frame: PosedFrame) -> None:
         """Fuse depth and colour of one frame. A frame without usable depth changes nothing."""
         if frame.depth is None:
@@ -169,6 +171,7 @@ class SemanticMap:
 
     # -- labels -----------------------------------------------------------------------------------------------------
 
+    @one_thread()
     def vote(self, frame: PosedFrame, probabilities: ClassProbabilities) -> None:
         """Make `frame` a keyframe: every surface voxel it sees takes its class probabilities as one more view."""
         assert probabilities.values.shape[0] == len(self.labels), "segmenter and map differ in their label sets"
@@ -231,6 +234,7 @@ class SemanticMap:
 
     # -- answers ----------------------------------------------------------------------------------------------------
 
+    @one_thread()
     def update_surface(self) -> SurfaceUpdate:
         """Return the block surfaces that changed since the last call, and the ids of blocks that vanished."""
         self._settle()
@@ -239,6 +243,7 @@ class SemanticMap:
         self._unpublished, self._removed_ids = set(), []
         return update
 
+    @one_thread()
     def surface(self) -> Surface:
         """Return the whole labelled surface; vertices on block borders appear once per block."""
         self._settle()
@@ -252,11 +257,13 @@ class SemanticMap:
         confidence = torch.where(rows >= 0, self.votes.confidence[rows], 0.0).cpu().numpy()
         return Surface(block.vertices, block.normals, block.colors, labels, confidence, block.faces, block.owned)
 
+    @one_thread()
     def query(self, points: np.ndarray) -> PointSamples:
         """Signed distance, label, confidence and class probabilities at `points` [N, 3] (world frame, metres)."""
         self._settle()
         return query_points(self.volume, self.votes, torch.from_numpy(np.asarray(points, dtype=np.float32)))
 
+    @one_thread()
     def render(self, camera: Intrinsics, T_world_camera: np.ndarray) -> RenderedView:
         """Ray cast the labelled surface into a camera."""
         surface = self.surface()
@@ -264,12 +271,14 @@ class SemanticMap:
             self._raycaster = MeshRaycaster(surface.vertices, surface.faces)
         return render_surface(surface, self._raycaster, camera, T_world_camera)
 
+    @one_thread()
     def state(self) -> MapState:
         """Return the map as plain arrays, for save_map."""
         header = MapHeader(self.config, self.labels, self.keyframes, self.frames, self.fusion.identity)
         return pack_map(header, self.volume, self.votes)
 
     @classmethod
+    @one_thread()
     def from_state(cls, state: MapState, config: MapConfig | None = None) -> SemanticMap:
         """Rebuild a map from load_map's answer; `config` steers all but what its voxels depend on.
 

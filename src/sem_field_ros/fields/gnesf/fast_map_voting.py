@@ -3,8 +3,7 @@
 Same weights, same answer (tests hold the two together), less work: the moments of the features are the same for all
 views of a voxel, so their part of the first layer is multiplied once a voxel; slots behind the last one in use never
 reach the network; one logarithm of the samples serves entropy and product. Voxels are the last dimension of
-everything: then every sum runs over whole rows and every layer is one product a view. And ELU costs a power of two,
-which processors do in a third of its time, see _after_elu.
+everything: then every sum runs over whole rows and every layer is one product a view.
 """
 
 from __future__ import annotations
@@ -17,28 +16,27 @@ from torch.nn.functional import pad, softplus
 
 from sem_field_ros.fields.gnesf.map_voting import DISTANCE_SCALE_M, FLOOR, ONE, RESIDUAL_SCALE_M, MapVoter
 
-_LOG2_E, _LN_2 = math.log2(math.e), math.log(2)
-
 
 class FastMapVoter:
-    """A MapVoter's weights, laid out for `__call__`. Every pooling of POOLINGS but `direct`, which has no vote."""
+    """A MapVoter's weights, laid out for `__call__`. What it `can_do`: every pooling but `direct`, with relu."""
 
     def __init__(self, voter: MapVoter) -> None:
-        assert voter.config.pooling != "direct"
+        assert self.can_do(voter)
         self.pooling = voter.config.pooling
         first, second = _linear(voter.voting.base)
         third, fourth, last = _linear(voter.voting.head)
-        weights, bias = first.weight.detach() * _LOG2_E, first.bias.detach()[:, None] * _LOG2_E
-        views, moments = weights.split([voter.config.features, 2 * voter.config.features], dim=1)
-        self._views, self._moments, self._moments_bias = views, moments, bias
-        self._base_width = second.out_features
-        self._second = _after_elu(second, second.in_features)
-        self._third = _after_elu(third, self._base_width)
-        cues = self._third[0][:, self._base_width :]  # as scaled_cues scales them
+        weight, bias = _parts(first)
+        self._views, self._moments = weight.split([voter.config.features, 2 * voter.config.features], dim=1)
+        self._moments_bias = bias
+        self._second, self._third, self._fourth, self._last = map(_parts, (second, third, fourth, last))
+        cues = self._third[0][:, second.out_features :]  # as scaled_cues scales them
         cues[:, :4] /= DISTANCE_SCALE_M
         cues[:, 4] /= RESIDUAL_SCALE_M
-        self._fourth = _after_elu(fourth, fourth.in_features)
-        self._last = _after_elu(last, last.in_features)
+
+    @staticmethod
+    def can_do(voter: MapVoter) -> bool:
+        """Whether this form is for such a voter."""
+        return voter.config.pooling != "direct" and voter.config.activation == "relu"
 
     @torch.inference_mode()
     def __call__(self, samples: Tensor, features: Tensor, cues: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
@@ -54,22 +52,23 @@ class FastMapVoter:
         logs = samples.clamp(min=1e-6).log_()
         hidden = self._base(features, share)
         every = torch.cat([hidden, _cues(cues), _own_cues(samples, logs, share) * there[:, None]], dim=1)
-        scores = _layer(_elu(_layer(_elu(_layer(every, self._third)), self._fourth)), self._last)[:, 0]
+        hidden = _layer(every, self._third).relu_()
+        scores = _layer(_layer(hidden, self._fourth).relu_(), self._last)[:, 0]
         if self.pooling == "linear":
             weights = _softmax(scores, seen)
             return (samples * weights[:, None]).sum(dim=0).T, pad(weights.T, (0, empty))
-        powers = _softmax(scores, seen) if self.pooling == "logits" else softplus(scores * _LN_2 + ONE) * there
+        powers = _softmax(scores, seen) if self.pooling == "logits" else softplus(scores + ONE) * there
         logs.clamp_(min=math.log(FLOOR)).mul_(powers[:, None])
         fused = torch.softmax(logs.sum(dim=0), dim=0) * seen.any(dim=0)
         return fused.T, pad((powers / powers.sum(dim=0).clamp(min=1e-6)).T, (0, empty))
 
     def _base(self, features: Tensor, share: Tensor) -> Tensor:
-        """What SoftVoting's base makes of features [K, D, N], plus 1: [K, base, N]."""
+        """What SoftVoting's base makes of features [K, D, N]: [K, base, N]."""
         shares = features * share[:, None]
         mean = shares.sum(dim=0)
         variance = (shares.mul_(features).sum(dim=0) - mean.square()).clamp_(min=0)
         shared = torch.addmm(self._moments_bias, self._moments, torch.cat([mean, variance]))
-        return _elu(_layer(_elu(_layer(features, (self._views, shared))), self._second))
+        return _layer(_layer(features, (self._views, shared)).relu_(), self._second).relu_()
 
 
 def _used(seen: Tensor) -> int:
@@ -98,9 +97,9 @@ def _own_cues(samples: Tensor, logs: Tensor, share: Tensor) -> Tensor:
 
 
 def _softmax(scores: Tensor, seen: Tensor) -> Tensor:
-    """masked_softmax over the views of scores [K, N] that come times log2 e; 0 where there is no view."""
+    """masked_softmax over the views of scores [K, N]; 0 where there is no view."""
     top = scores.masked_fill(~seen, -torch.inf).amax(dim=0).clamp_(min=torch.finfo(scores.dtype).min)
-    powers = (scores - top).clamp_(max=0).exp2_().mul_(seen)
+    powers = (scores - top).clamp_(max=0).exp_().mul_(seen)
     return powers.div_(powers.sum(dim=0).clamp_(min=torch.finfo(scores.dtype).tiny))
 
 
@@ -110,19 +109,9 @@ def _layer(x: Tensor, layer: tuple[Tensor, Tensor]) -> Tensor:
     return torch.baddbmm(bias.expand(k, len(weight), n), weight.expand(k, *weight.shape), x)
 
 
-def _after_elu(layer: nn.Linear, inputs: int) -> tuple[Tensor, Tensor]:
-    """Weight and bias [O, 1] of a layer the first of whose inputs come from `_elu`, that is plus 1; times log2 e.
-
-    With the factor elu(x) + 1 is 2^min(y, 0) + ln 2 max(y, 0), y being what this layer gives.
-    """
-    weight = layer.weight.detach()
-    return weight * _LOG2_E, (layer.bias.detach() - weight[:, :inputs].sum(dim=1))[:, None] * _LOG2_E
-
-
-def _elu(x: Tensor) -> Tensor:
-    """elu(x ln 2) + 1, in the place of x."""
-    below = torch.clamp(x, max=0).exp2_()
-    return torch.add(below, x.clamp_(min=0), alpha=_LN_2, out=x)
+def _parts(layer: nn.Linear) -> tuple[Tensor, Tensor]:
+    """Weight [O, I] and bias [O, 1], copies."""
+    return layer.weight.detach().clone(), layer.bias.detach()[:, None].clone()
 
 
 def _linear(layers: nn.Sequential) -> list[nn.Linear]:

@@ -17,7 +17,13 @@ from torch import Tensor, nn
 from torch.nn.functional import linear, softplus
 
 from sem_field_ros.errors import WeightsError
-from sem_field_ros.fields.gnesf.voting import SoftVoting, VotingConfig, masked_moments, masked_softmax
+from sem_field_ros.fields.gnesf.voting import (
+    ACTIVATIONS,
+    SoftVoting,
+    VotingConfig,
+    masked_moments,
+    masked_softmax,
+)
 
 MAP_CUES = 5  # displacement (3, metres), depth residual (metres), cosine to the normal: mapping.fusion.CUES
 OWN_CUES = 3  # top probability, entropy, agreement with the mean of the views
@@ -38,18 +44,22 @@ class MapVoterConfig:
              logits  the weighted mean of their logits (ablation, Table 4)
              direct  no vote: classes from the mean and variance of the features and probabilities (ablation, Table 4)
     classes  how many there are; only `direct` is bound to a number
+    base, head, activation  of SoftVoting
     """
 
     encoder: int = 96
     features: int = 16
-    base: tuple[int, int] = (64, 32)
+    base: tuple[int, int] = (48, 24)
     head: tuple[int, int] = (16, 8)
     pooling: str = "linear"
     classes: int = 0
+    activation: str = "relu"
 
     def __post_init__(self) -> None:
         if self.pooling not in POOLINGS:
             raise WeightsError(f"pooling '{self.pooling}' is unknown: choose one of {', '.join(POOLINGS)}")
+        if self.activation not in ACTIVATIONS:
+            raise WeightsError(f"activation '{self.activation}' is unknown: choose one of {', '.join(ACTIVATIONS)}")
         if (self.pooling == "direct") != (self.classes > 0):
             raise WeightsError(
                 f"pooling '{self.pooling}' with {self.classes} classes: direct needs them, no other does"
@@ -65,7 +75,8 @@ def config_from_dict(content: Mapping[str, Any]) -> MapVoterConfig:
     try:
         base, head = (tuple(int(v) for v in content[name]) for name in ("base", "head"))
         sizes = int(content["encoder"]), int(content["features"]), (base[0], base[1]), (head[0], head[1])
-        return MapVoterConfig(*sizes, str(content["pooling"]), int(content.get("classes", 0)))
+        more = int(content.get("classes", 0)), str(content.get("activation", "elu"))  # what the first ones did not say
+        return MapVoterConfig(*sizes, str(content["pooling"]), *more)
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise WeightsError(f"not the architecture of a map voter: {error!r}") from error
 
@@ -77,9 +88,9 @@ class MapVoter(nn.Module):
         super().__init__()
         self.config = config
         self.projection = nn.Conv2d(config.encoder, config.features, 1)
-        self.voting = SoftVoting(
-            VotingConfig(config.features, cues=MAP_CUES + 1 + OWN_CUES, base=config.base, head=config.head)
-        )
+        cues = MAP_CUES + 1 + OWN_CUES
+        sizes = VotingConfig(config.features, cues, 0, config.base, config.head, config.activation)
+        self.voting = SoftVoting(sizes)
         if config.pooling == "direct":
             width = 2 * (config.features + config.classes)
             self.direct = nn.Sequential(nn.Linear(width, 64), nn.ELU(), nn.Linear(64, config.classes))
@@ -91,7 +102,10 @@ class MapVoter(nn.Module):
 
     def reduce(self, features: Tensor) -> Tensor:
         """Feature maps [B, encoder, h, w] -> [B, features, h, w] in -1..1, to be sampled and kept in 8 bits."""
-        return torch.tanh(self.projection(features))
+        weight, bias = self.projection.weight[:, :, 0, 0], self.projection.bias
+        assert bias is not None
+        reduced = torch.matmul(weight, features.flatten(2)) + bias[:, None]  # a fifth of what the convolution takes
+        return torch.tanh(reduced).unflatten(2, features.shape[2:])
 
     def reduce_samples(self, features: Tensor) -> Tensor:
         """`reduce` for features [..., encoder] that were sampled first (training): [..., features]; NaN becomes 0."""
