@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from sem_field_ros.mapping.parallel import for_each
+from sem_field_ros.mapping.parallel import for_each, one_thread
 
 
 @pytest.fixture(params=[1, 3])
@@ -45,6 +45,29 @@ def test_as_many_threads_as_torch_has_each_with_one_of_its_own(threads: int) -> 
     thread.start()
     thread.join()
     assert other == [threads], "threads of others are as they were"
+
+
+def test_operations_on_one_thread_parts_on_all(threads: int) -> None:
+    together = threading.Barrier(threads)
+    seen: list[int] = []
+
+    def work(_: int) -> None:
+        together.wait(timeout=10)
+        seen.append(threading.get_ident())
+
+    @one_thread()
+    def inner() -> None:
+        assert torch.get_num_threads() == 1
+        for_each(range(threads), work)
+        assert torch.get_num_threads() == 1
+
+    with one_thread():
+        inner()
+        assert torch.get_num_threads() == 1, "the inner one leaves the outer one as it is"
+    assert len(set(seen)) == threads and torch.get_num_threads() == threads
+    with pytest.raises(ValueError, match="as before"), one_thread():
+        raise ValueError("as before")
+    assert torch.get_num_threads() == threads
 
 
 def test_nothing_is_under_way_when_an_error_comes_through(threads: int) -> None:

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from sem_field_ros.fields.gnesf.fast_map_voting import FastMapVoter
 from sem_field_ros.fields.gnesf.map_voting import MAP_CUES, MapVoter, MapVoterConfig
+from sem_field_ros.mapping.fusion import Votes
+from sem_field_ros.mapping.learned_fusion import LearnedFusion
 
 
 def random_voter(pooling: str, g: torch.Generator, config: MapVoterConfig | None = None) -> MapVoter:
@@ -49,6 +51,20 @@ def test_at_the_size_it_ships_in() -> None:
     torch.testing.assert_close(fused, expected[0], atol=5e-5, rtol=1e-4)  # of 8-bit samples
     torch.testing.assert_close(weights, expected[1], atol=1e-5, rtol=1e-5)
     assert float(weights.std()) > 0.05, "weights that do not differ would prove nothing"
+
+
+def test_what_it_is_not_for_is_voted_on_by_the_twin() -> None:
+    for config in (
+        MapVoterConfig(5, 4, (8, 6), (5, 4), activation="elu"),
+        MapVoterConfig(5, 4, (8, 6), (5, 4), "direct", 3),
+    ):
+        voter = MapVoter(config).eval()
+        assert not FastMapVoter.can_do(voter)
+        votes = random_votes(20, 3, 3, 4, torch.Generator().manual_seed(1))
+        fused = LearnedFusion(voter).fuse(Votes(votes[0], votes[3].float(), votes[3].int(), votes[1], votes[2]))
+        with torch.no_grad():
+            expected = voter(*votes)[0]
+        torch.testing.assert_close(fused, expected, atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("pooling", ["linear", "log", "logits"])
