@@ -7,7 +7,7 @@ All see every frame, one after the other, in one process with the same number of
 Rows: stage, fusion, voxel_size_m, ours_ms, peer, peer_ms, ratio (to one frame of the peer). A stage is the median over
 its calls, those of stage_times.py and
 
-    segment   the image network              voting   find + sample + insert + vote of a keyframe
+    segment   the image network              voting   find + offer + vote of a keyframe
     keyframe  integrate + voting             mesh     surfaces to publish, without the context
     message   the whole cloud as PointCloud2
     total     a frame without image networks: integration of every frame, and the keyframes' share of all the rest
@@ -74,8 +74,7 @@ class Measured:
         self._to_message = _cloud_message(self.mapper)
 
     def register(self, frame: PosedFrame) -> None:
-        with self._stages:
-            keyframe = self.mapper.register_frame(frame).keyframe
+        keyframe = self.mapper.register_frame(frame).keyframe
         spent = self._stages.take()
         if keyframe:
             spent["voting"] = sum(spent.get(stage, 0.0) for stage in VOTING)

@@ -7,10 +7,9 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
-from sem_field_ros.mapping import semantic_map as map_module
 from sem_field_ros.mapping.semantic_map import SemanticMap
 
-VOTING = ("find", "sample", "insert", "vote")  # what turns a segmented keyframe into labels
+VOTING = ("find", "offer", "vote")  # what turns a segmented keyframe into labels
 
 
 class StageTimes:
@@ -18,20 +17,19 @@ class StageTimes:
 
     integrate  depth and colour into the voxels            surface  triangles of the changed blocks, their voxels' rows
     reduce     image features to the fusion's few          find     rows that the keyframe may see, bookkeeping
-    sample     project rows, sample probabilities          insert   keep the best views
+    offer      project rows, sample probabilities, keep the best views
     vote       fuse the views of rows that changed          context  what the neighbourhood says, before labels are read
     """
 
     def __init__(self, semantic_map: SemanticMap) -> None:
         self._spent: dict[str, float] = defaultdict(float)
         self._inner = [0.0]  # time of the stages inside the one that runs
-        self._sample = self.timed("sample", map_module.sample_view)
         for stage, owner, name in (
             ("integrate", semantic_map, "integrate"),
             ("find", semantic_map, "vote"),
             ("surface", semantic_map, "_mesh_stale"),
             ("reduce", semantic_map.fusion, "reduce"),
-            ("insert", semantic_map.votes, "insert"),
+            ("offer", semantic_map, "_offer"),
             ("vote", semantic_map.votes, "fuse"),
             ("context", semantic_map._context, "settle"),
         ):
@@ -51,13 +49,6 @@ class StageTimes:
                 self._inner[-1] += spent
 
         return measured
-
-    def __enter__(self) -> StageTimes:
-        self._original, map_module.sample_view = map_module.sample_view, self._sample
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        map_module.sample_view = self._original
 
     def take(self) -> dict[str, float]:
         """Milliseconds per stage, and start anew."""

@@ -36,6 +36,7 @@ class Open3dTsdf:
         self._table = self._grid.hashmap()
         # Depth travels as uint16: the finest unit in which depth_max still fits, at most 0.1 mm.
         self._depth_scale = min(10_000.0, 65_000.0 / config.depth_max_m)
+        self._asked: tuple[np.ndarray, np.ndarray] | tuple[None, None] = None, None  # see _depth_units
 
     @property
     def tsdf(self) -> Tensor:
@@ -56,17 +57,25 @@ class Open3dTsdf:
     def __len__(self) -> int:
         return int(self._table.size())
 
-    def _depth_image(self, depth: np.ndarray) -> o3d.t.geometry.Image:
-        usable = (depth >= self.config.depth_min_m) & (depth <= self.config.depth_max_m)
-        units = np.where(usable, depth * self._depth_scale + 0.5, 0).astype(np.uint16)
-        return o3d.t.geometry.Image(_tensor(units))
+    def _depth_units(self, depth: np.ndarray) -> np.ndarray:
+        """Depth in Open3D's units [H, W] uint16, 0 where it is out of range; metres once asked for are not asked twice.
+
+        A frame's blocks are looked for, then it is integrated: the second one takes what the first one made.
+        """
+        (asked, units), self._asked = self._asked, (None, None)
+        if units is None or asked is not depth:
+            usable = (depth >= self.config.depth_min_m) & (depth <= self.config.depth_max_m)
+            units = np.where(usable, depth * self._depth_scale + 0.5, 0).astype(np.uint16)
+        return units
 
     def visible_block_keys(self, depth: np.ndarray, camera: Intrinsics, T_world_camera: np.ndarray) -> Tensor:
-        if not ((depth >= self.config.depth_min_m) & (depth <= self.config.depth_max_m)).any():
+        units = self._depth_units(depth)
+        if not units.any():
             return torch.zeros((0, 3), dtype=torch.int32)  # Open3D throws on an image without depth
+        self._asked = depth, units
         try:
             keys = self._grid.compute_unique_block_coordinates(
-                self._depth_image(depth),
+                o3d.t.geometry.Image(_tensor(units)),
                 _tensor(camera.matrix),
                 _tensor(inverse(T_world_camera)),
                 self._depth_scale,
@@ -104,7 +113,7 @@ class Open3dTsdf:
             return
         self._grid.integrate(
             _tensor(keys.numpy()),
-            self._depth_image(depth),
+            o3d.t.geometry.Image(_tensor(self._depth_units(depth))),
             o3d.t.geometry.Image(_tensor(np.ascontiguousarray(color))),
             _truncating(depth_camera),
             _truncating(color_camera),

@@ -47,12 +47,26 @@ def one_thread() -> Iterator[None]:
         _allowed.threads = 0
 
 
+def threads() -> int:
+    """How many threads parts of work may have here."""
+    return getattr(_allowed, "threads", 0) or torch.get_num_threads()
+
+
+def part_size(count: int, most: int, least: int) -> int:
+    """How many of `count` rows a part has, so that all threads have as many parts of at most `most` rows.
+
+    least  rows that are worth a thread
+    """
+    rounds = max(1, -(-count // (most * threads())))
+    return max(least, -(-count // (rounds * threads())))
+
+
 def for_each(parts: Sequence[Part], work: Callable[[Part], object]) -> None:
     """Call `work` on every part, on as many threads as torch may use here, under the caller's inference mode.
 
     Raises what the first part raises that fails, when none is under way any more; parts not begun are left out.
     """
-    allowed = getattr(_allowed, "threads", 0) or torch.get_num_threads()
+    allowed = threads()
     if min(allowed, len(parts)) < 2:
         for part in parts:
             work(part)

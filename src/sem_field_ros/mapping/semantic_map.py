@@ -191,10 +191,8 @@ class SemanticMap:
 
     def _offer(self, view: _View, rows: Tensor) -> Tensor:
         """Offer a view to rows [n]; returns those that took it, which are to be fused again."""
-        tolerance_m = self.config.vote_tolerance_m
-        samples = sample_view(
-            self.votes.position[rows], self.votes.normal[rows], view.frame, view.probabilities, tolerance_m
-        )
+        positions, normals = self.votes.position.index_select(0, rows), self.votes.normal.index_select(0, rows)
+        samples = sample_view(positions, normals, view.frame, view.probabilities, self.config.vote_tolerance_m)
         scores = view_scores(samples.distance, samples.cosine)
         return self.votes.insert(rows[samples.seen], samples, scores, view.order, self.fusion.prefers_new)
 

@@ -65,17 +65,21 @@ def sample_view(
     sampled = _sample(probabilities.values.to(device), grid)
     total = sampled.sum(dim=1)
     opinion = total > 0.5  # near pixels without an opinion the sum falls below 1
-    seen[index[~opinion]] = False
-    index = index[opinion]
-    displacement = positions[index] - torch.from_numpy(frame.T_world_camera[:3, 3].astype(np.float32)).to(device)
+    if not opinion.all():
+        seen[index[~opinion]] = False
+        at = opinion.nonzero()[:, 0]
+        index, grid, sampled, total = (values.index_select(0, at) for values in (index, grid, sampled, total))
+    displacement = positions.index_select(0, index) - torch.from_numpy(
+        frame.T_world_camera[:3, 3].astype(np.float32)
+    ).to(device)
     features = probabilities.features
     return ViewSamples(
         seen,
-        sampled[opinion] / total[opinion, None],
+        sampled / total[:, None],
         distance[index],
         cosine[index],
         torch.cat([displacement, (measured - z)[index, None], cosine[index, None]], dim=1),
-        None if features is None else _sample(features.to(device), grid[opinion]),
+        None if features is None else _sample(features.to(device), grid),
     )
 
 
@@ -88,4 +92,5 @@ def _image_grid(x: Tensor, y: Tensor, camera: Intrinsics) -> Tensor:
 
 def _sample(image: Tensor, grid: Tensor) -> Tensor:
     """Sample [C, h, w] at [n, 2] bilinearly -> [n, C]."""
-    return grid_sample(image[None], grid[None, None], align_corners=False, padding_mode="border")[0, :, 0].T
+    sampled = grid_sample(image[None], grid[None, None], align_corners=False, padding_mode="border")[0, :, 0]
+    return sampled.T.contiguous()

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from sem_field_ros.geometry.tsdf import VOXELS
 from sem_field_ros.mapping.fusion import CUES, Fusion, Votes
-from sem_field_ros.mapping.parallel import for_each
+from sem_field_ros.mapping.parallel import for_each, part_size
 from sem_field_ros.mapping.view_samples import ViewSamples
 
 _COLUMNS = (
@@ -31,7 +31,8 @@ _COLUMNS = (
     "confidence",
 )
 _FEATURE_STEPS = 127.0  # features in -1..1 are kept in 8 bits
-_CPU_CHUNK, _CHUNK = 1024, 1 << 16  # rows fused at once: they stay in the processor's cache, and bound the memory
+_CPU_CHUNK, _CHUNK = 1024, 1 << 16  # most rows fused at once: they stay in the processor's cache, and bound the memory
+_LEAST_CHUNK = 256  # rows that are worth a thread
 
 
 class VoteTable:
@@ -139,17 +140,26 @@ class VoteTable:
         It takes an empty slot, or the worst one if it is better. A view without the features that the fusion wants
         votes with zeros.
         """
-        rank = torch.where(self.scores[rows] > 0, self.order[rows].float() + 1, 0) if prefers_new else self.scores[rows]
+        scored = self.scores.index_select(0, rows)
+        rank = torch.where(scored > 0, self.order.index_select(0, rows).float() + 1, 0) if prefers_new else scored
         worst, slot = rank.min(dim=1)
-        better = (scores > worst) if not prefers_new else torch.ones_like(scores, dtype=torch.bool)
-        rows, slot = rows[better], slot[better]
-        self.samples[rows, slot] = (view.samples[better] * 255 + 0.5).to(torch.uint8)
-        self.scores[rows, slot] = scores[better]
-        self.order[rows, slot] = order
+        better = (scores > worst if not prefers_new else torch.ones_like(scores, dtype=torch.bool)).nonzero()[:, 0]
+        rows = rows.index_select(0, better)
+        place = rows * self.views + slot.index_select(0, better)
+
+        def put(column: Tensor, values: Tensor) -> None:
+            column.view(-1, *column.shape[2:]).index_copy_(0, place, values)
+
+        put(self.samples, (view.samples.index_select(0, better) * 255 + 0.5).to(torch.uint8))
+        put(self.scores, scores.index_select(0, better))
+        put(self.order, torch.full_like(rows, order, dtype=torch.int32))
         if self.feature_count:
-            self.cues[rows, slot] = view.cues[better].half()
-            steps = 0 if view.features is None else (view.features[better] * _FEATURE_STEPS).round().to(torch.int8)
-            self.features[rows, slot] = steps
+            put(self.cues, view.cues.index_select(0, better).half())
+            if view.features is None:
+                self.features.view(-1, self.feature_count)[place] = 0
+            else:
+                steps = view.features.index_select(0, better) * _FEATURE_STEPS
+                put(self.features, steps.round_().to(torch.int8))
         return rows
 
     def views_of(self, rows: Tensor, slots: int | None = None) -> Votes:
@@ -169,8 +179,8 @@ class VoteTable:
         seen = self.scores.index_select(0, rows) > 0
         last = torch.where(seen, self._slot_numbers, 0).amax(dim=1)
         order = last.argsort(descending=True)  # rows with about as many views each: few slots stay empty
-        chunk = _CPU_CHUNK if self.device.type == "cpu" else _CHUNK
-        parts = [(rows[part], max(1, int(last[part[0]]))) for part in order.split(chunk) if len(part)]
+        size = part_size(len(rows), _CPU_CHUNK, _LEAST_CHUNK) if self.device.type == "cpu" else _CHUNK
+        parts = [(rows[part], max(1, int(last[part[0]]))) for part in order.split(size) if len(part)]
 
         def fuse(part: tuple[Tensor, int]) -> None:
             votes = self.views_of(*part)
