@@ -54,7 +54,7 @@ class MapConfig:
         "labels also heed the surface around that faces the same way, averaged in cells of this size; 0 = every voxel "
         "alone",
         minimum=0.0,
-        maximum=10.0,
+        maximum=1.0,
     )
     views_per_voxel: int = setting(8, "the K best views that vote on a voxel", minimum=1, maximum=64)
     min_weight: float = setting(

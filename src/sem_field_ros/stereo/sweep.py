@@ -1,8 +1,6 @@
 """Plane sweep: how well a view's surroundings match those of other views, at each of a number of depths.
 
-A pixel's surroundings are a patch of grey values less their mean, divided by their norm: the product of two such
-patches is their zero-mean normalised cross-correlation, whatever exposure and contrast (Collins 1996; Gallup 2007).
-Patches are kept as their lowest cosine coefficients, without the constant one, which is half the work.
+A pixel's surroundings are a normalised patch (geometry/patches.py): the product of two is their correlation.
 """
 
 from __future__ import annotations
@@ -12,9 +10,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn.functional import avg_pool2d, conv2d, grid_sample, pad
+from torch.nn.functional import avg_pool2d, grid_sample
 
-_LUMA = (0.299, 0.587, 0.114)
+from sem_field_ros.geometry.patches import normalised_patches
 
 
 @dataclass(frozen=True)
@@ -38,20 +36,8 @@ class SweepConfig:
 
 
 def patches(images: Tensor, config: SweepConfig) -> Tensor:
-    """Normalised patches [V, P, H/2, W/2] of images [V, 3, H, W] RGB 0..1 (even H, W)."""
-    grey = avg_pool2d((images * images.new_tensor(_LUMA)[:, None, None]).sum(dim=1, keepdim=True), 2)
-    kernels = cosine_kernels(config.patch, config.order).to(images)
-    coefficients = conv2d(pad(grey, (config.patch // 2,) * 4, mode="replicate"), kernels[:, None])
-    return coefficients / (coefficients.square().sum(dim=1, keepdim=True) + (config.patch * config.noise) ** 2).sqrt()
-
-
-def cosine_kernels(size: int, order: int) -> Tensor:
-    """Orthonormal cosine patterns [P, size, size] (the DCT-II's) of the lowest frequencies but the constant one."""
-    place = torch.arange(size) + 0.5
-    waves = torch.stack([torch.cos(math.pi * k * place / size) for k in range(min(order, size))])
-    waves = waves / waves.norm(dim=1, keepdim=True)
-    kept = [(u, v) for u in range(len(waves)) for v in range(len(waves)) if 0 < u + v <= order]
-    return torch.stack([waves[u][:, None] * waves[v] for u, v in kept])
+    """Normalised patches [V, P, H/2, W/2] of images [V, 3, H, W] RGB 0..1."""
+    return normalised_patches(images, config.patch, config.order, config.noise)
 
 
 def match_scores(

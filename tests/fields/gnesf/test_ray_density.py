@@ -9,7 +9,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from sem_field_ros.fields.gnesf.patches import normalised_patches
 from sem_field_ros.fields.gnesf.ray_density import (
     Blending,
     Channels,
@@ -25,6 +24,7 @@ from sem_field_ros.fields.gnesf.ray_density import (
     view_cues,
 )
 from sem_field_ros.fields.gnesf.views import SourceViews, project_points
+from sem_field_ros.geometry.patches import normalised_patches
 
 CONFIG = RayConfig(hidden=4, channels=6, layers=2, reach=3)
 

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
-from sem_field_ros.fields.gnesf.patches import normalised_patches
 from sem_field_ros.fields.gnesf.views import Projection, SourceViews, sample_depth, sample_maps
+from sem_field_ros.geometry.patches import normalised_patches
 
 _POOLED = 6  # scalars of Pooled.scalars
 _DEPTH_CUES = 2
@@ -28,7 +28,7 @@ _MAX_LOG = 10.0  # of density
 class RayConfig:
     """Sizes: `hidden` channels a view, `channels` along the ray in `layers` convolutions of `reach` samples.
 
-    patch, order, noise  of the normalised patches whose correlation says whether views agree (stereo/sweep.py)
+    patch, order, noise  of the normalised patches whose correlation says whether views agree (geometry/patches.py)
     depth                whether the views' depth images, where they have any, are a cue: samples before, at or behind
     stride               weights are computed for every stride-th pixel of a rendered image and interpolated
     """
