@@ -8,7 +8,8 @@ import math
 import pytest
 
 from sem_field_ros.errors import SettingError
-from sem_field_ros.mapping.config import FUSIONS, MapConfig
+from sem_field_ros.fusion.registry import FUSIONS
+from sem_field_ros.mapping.config import MapConfig
 from sem_field_ros.settings import add_settings_arguments, settings_from_arguments, settings_of
 
 
@@ -18,7 +19,7 @@ def test_every_field_of_the_map_config_is_described() -> None:
     assert all(s.help for s in items.values())
     voxel = items["voxel_size_m"]
     assert (voxel.kind, voxel.default, voxel.minimum, voxel.flag) == (float, 0.05, 0.002, "--voxel-size-m")
-    assert items["fusion"].choices == FUSIONS
+    assert items["fusion"].choices == tuple(FUSIONS)
 
 
 @pytest.mark.parametrize(

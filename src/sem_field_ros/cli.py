@@ -21,10 +21,10 @@ from sem_field_ros.errors import SemFieldError
 COMMANDS: dict[str, str] = {
     "bag": "sem_field_ros.commands.bag",
     "demo": "sem_field_ros.commands.demo",
-    "evaluate": "sem_field_ros.commands.evaluate",
-    "generate": "sem_field_ros.commands.generate",
+    "evaluate": "sem_field_ros.commands.evaluate.command",
+    "generate": "sem_field_ros.commands.generate.command",
     "map": "sem_field_ros.commands.map",
-    "train": "sem_field_ros.commands.train",
+    "train": "sem_field_ros.commands.train.command",
     "up": "sem_field_ros.commands.up",
     "view": "sem_field_ros.commands.view",
 }

@@ -10,7 +10,7 @@ import pytest
 
 from sem_field_ros import cli
 from sem_field_ros.evaluation.results import IMAGES
-from sem_field_ros.mapping.config import FUSIONS
+from sem_field_ros.fusion.registry import FUSIONS
 
 SMALL = ["--voxel-size-m", "0.1", "--min-weight", "1"]
 
@@ -55,7 +55,7 @@ def test_a_bag_scores_as_its_sequence_does(room: Path, tmp_path: Path) -> None:
 
 
 def test_every_shipped_model_is_run(room: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from sem_field_ros.commands import evaluate
+    from sem_field_ros.commands.evaluate import sequences as evaluate
     from sem_field_ros.segmentation.registry import SEGMENTERS
 
     shipped = evaluate._shipped_segmenters()
@@ -67,8 +67,8 @@ def test_every_shipped_model_is_run(room: Path, tmp_path: Path, monkeypatch: pyt
 
 
 def test_the_mini_benchmark_is_all_test_rooms_small_with_labels_and_meshes() -> None:
-    from sem_field_ros.commands import evaluate
-    from sem_field_ros.data.open_sequence import open_sequence
+    from sem_field_ros.commands.evaluate import sequences as evaluate
+    from sem_field_ros.datasets.open_sequence import open_sequence
     from sem_field_ros.evaluation.true_mesh import find_true_mesh
 
     rooms = evaluate._mini_benchmark()

@@ -12,7 +12,7 @@ import pytest
 
 from sem_field_ros import cli
 from sem_field_ros.geometry.ply import read_ply
-from sem_field_ros.mapping.map_file import load_map
+from sem_field_ros.mapping.files.map_file import load_map
 from sem_field_ros.mapping.semantic_map import SemanticMap
 
 ROOM = Path(__file__).resolve().parents[2] / "samples" / "room"

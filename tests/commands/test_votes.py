@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sem_field_ros import cli
-from sem_field_ros.mapping.learned_fusion import load_fusion
+from sem_field_ros.fusion.learned import load_fusion
 
 SMALL = ["--max-voxels", "150", "--max-views", "4", "--voxel-size-m", "0.1"]
 
@@ -45,11 +45,11 @@ def test_weights_and_hand_made_fusions_side_by_side(
 ) -> None:
     out = tmp_path / "votes.json"
     command = ["evaluate", "votes", str(room), "--weights", str(run / "best.safetensors"), *SMALL]
-    assert cli.main([*command, "--spoilt", "0", "0.5", "--seeds", "2", "--out", str(out)]) == 0
+    assert cli.main([*command, "--corrupt-fraction", "0", "0.5", "--seeds", "2", "--out", str(out)]) == 0
     rows = {(r["benchmark"], r["method"], r["metric"]): r["value"] for r in json.loads(out.read_text())}
-    clean, spoilt = "tiny/homes/scannet20", "tiny/homes/scannet20, 50% spoilt"
+    clean, corrupt = "tiny/homes/scannet20", "tiny/homes/scannet20, 50% corrupt"
     assert {method for _, method, _ in rows} == {"run", "bayesian", "majority", "last_wins", "confidence"}
-    assert rows[spoilt, "bayesian", "accuracy_3d"] < rows[clean, "bayesian", "accuracy_3d"]
+    assert rows[corrupt, "bayesian", "accuracy_3d"] < rows[clean, "bayesian", "accuracy_3d"]
     assert clean in capsys.readouterr().out
 
 

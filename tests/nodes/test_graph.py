@@ -12,9 +12,9 @@ import pytest
 from sem_field_ros.errors import SettingError
 from sem_field_ros.mapping.config import MapConfig
 from sem_field_ros.nodes.graph import NodeSpec, arguments_of, dds_environment, nodes_of
-from sem_field_ros.nodes.viewer_sources import ViewerSources
-from sem_field_ros.ros.mapper_options import MapperOptions
-from sem_field_ros.ros.player_options import PlayerOptions
+from sem_field_ros.nodes.mapper.options import MapperOptions
+from sem_field_ros.nodes.player.options import PlayerOptions
+from sem_field_ros.nodes.viewer.sources import ViewerSources
 from sem_field_ros.settings import settings_of
 from sem_field_ros.viewer.config import ViewerConfig
 
@@ -66,7 +66,7 @@ def test_the_defaults_alone_make_a_graph(graph: str) -> None:
     assert names == (["semantic_mapper"] if graph != "replay" else ["semantic_mapper", "sequence_player"])
     mapper = specs[0]
     assert Path(mapper.params_file).is_file()
-    predicted = {"geometry": "predicted"} if graph == "rgb" else {}
+    predicted = {"depth_source": "predicted"} if graph == "rgb" else {}
     assert mapper.parameters == {"use_sim_time": graph == "replay", "autostart": True, **predicted}
     assert mapper.remappings == {}
 

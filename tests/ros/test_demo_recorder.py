@@ -22,15 +22,15 @@ from visualization_msgs.msg import MarkerArray
 from sem_field_ros.errors import SemFieldError
 from sem_field_ros.geometry.camera import Intrinsics
 from sem_field_ros.labels import LabelClass, LabelSet, load_label_set
-from sem_field_ros.mapping.surface import Surface, SurfaceUpdate, merge_surfaces
-from sem_field_ros.nodes.demo_recorder import DemoRecorder
-from sem_field_ros.nodes.recorded_topics import label_set_of, number
+from sem_field_ros.nodes.recorder.node import DemoRecorder
+from sem_field_ros.nodes.recorder.topics import label_set_of, number
 from sem_field_ros.ros.camera_info import camera_info_to_msg
 from sem_field_ros.ros.clouds import surface_to_cloud
 from sem_field_ros.ros.label_info import label_info_to_msg
 from sem_field_ros.ros.markers import update_to_marker_bytes
 from sem_field_ros.ros.qos import image_qos, latched_qos, tf_qos
 from sem_field_ros.ros.transforms import transform_to_msg
+from sem_field_ros.surface import Surface, SurfaceUpdate, merge_surfaces
 
 LABELS = load_label_set("scannet20")
 CAMERA = Intrinsics(80.0, 80.0, 39.5, 29.5, 80, 60)

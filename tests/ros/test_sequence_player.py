@@ -16,24 +16,24 @@ from std_msgs.msg import Bool, Float32
 from tf2_msgs.msg import TFMessage
 from vision_msgs.msg import LabelInfo
 
-from sem_field_ros.data.bag_writer import write_bag
-from sem_field_ros.data.folder_writer import write_sequence
+from sem_field_ros.camera_stream.pairing import FramePairer
+from sem_field_ros.datasets.bag.writer import write_bag
+from sem_field_ros.datasets.folder_writer import write_sequence
 from sem_field_ros.errors import SemFieldError
 from sem_field_ros.frame import PosedFrame
 from sem_field_ros.geometry.camera import Intrinsics
 from sem_field_ros.geometry.poses import pose_from_quaternion
 from sem_field_ros.labels import load_label_set
-from sem_field_ros.nodes.sequence_player import SequencePlayer
+from sem_field_ros.nodes.player.node import SequencePlayer
+from sem_field_ros.nodes.player.options import player_yaml
 from sem_field_ros.resources import resource_path
 from sem_field_ros.ros.images import color_from_msg, depth_from_msg, labels_from_msg
 from sem_field_ros.ros.label_info import names_from_msg
 from sem_field_ros.ros.pairing import frame_from_bundle, stamp_ns_of
-from sem_field_ros.ros.player_options import player_yaml
 from sem_field_ros.ros.qos import clock_qos, image_qos, latched_qos, tf_qos, tf_static_qos
 from sem_field_ros.ros.transforms import TransformBuffer
-from sem_field_ros.stream.pairing import FramePairer
 
-PLAYER = "sem_field_ros.nodes.sequence_player"
+PLAYER = "sem_field_ros.nodes.player.node"
 S = 1_000_000_000
 COUNT = 12
 PERIOD_NS = S // 20
@@ -246,4 +246,4 @@ def test_parameters_describe_themselves_and_the_file_agrees(ros, recording):
     assert answer.descriptors[0].floating_point_range[0].from_value == 0.01
     assert player.get_clock().now().nanoseconds > 0
     shipped = resource_path("config/sequence_player.yaml").read_text()
-    assert shipped == player_yaml(), "run python -m sem_field_ros.ros.player_options > config/sequence_player.yaml"
+    assert shipped == player_yaml(), "run python -m sem_field_ros.nodes.player.options > config/sequence_player.yaml"

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from sem_field_ros.data.folder import FolderSequence
+from sem_field_ros.datasets.folder import FolderSequence
 from sem_field_ros.errors import SegmenterError, WeightsError
 from sem_field_ros.labels import label_set_to_dict, load_label_set
 from sem_field_ros.resources import resource_path

@@ -11,13 +11,14 @@ import pytest
 import torch
 
 from sem_field_ros.cli import main
-from sem_field_ros.fields.gnesf.rays import Rays
+from sem_field_ros.fields.common.rays import Rays
+from sem_field_ros.fields.common.views import SourceViews
+from sem_field_ros.fields.common.window import camera_from_window, level_frame
 from sem_field_ros.fields.gnesf.scene import RenderedRays
-from sem_field_ros.fields.gnesf.views import SourceViews
-from sem_field_ros.fields.gnesf.window import camera_from_window, level_frame
 from sem_field_ros.labels import load_label_set
-from sem_field_ros.training.config import LoopConfig
-from sem_field_ros.training.gnesf import (
+from sem_field_ros.training.loop.config import LoopConfig
+from sem_field_ros.training.loop.loop import train
+from sem_field_ros.training.recipes.gnesf import (
     FieldRecipe,
     _color_loss,
     _decibel,
@@ -25,9 +26,8 @@ from sem_field_ros.training.gnesf import (
     _weights_loss,
     sdf_loss,
 )
-from sem_field_ros.training.gnesf_settings import FieldTraining
-from sem_field_ros.training.gnesf_windows import PosedScene, fused_distance, pick_views, read_scenes
-from sem_field_ros.training.loop import train
+from sem_field_ros.training.recipes.gnesf_settings import FieldTraining
+from sem_field_ros.training.samples.windows import PosedScene, fused_distance, pick_views, read_scenes
 from sem_field_ros.weights import load_card
 
 from .posed import write_rooms
@@ -99,9 +99,9 @@ def test_points_nobody_knows_do_not_count() -> None:
     assert predicted.grad is not None and predicted.grad[2] == 0
 
 
-@pytest.mark.parametrize(("geometry", "ask_views"), [("sdf", True), ("density", False), ("density", True)])
-def test_the_loss_falls(geometry: str, ask_views: bool, scenes: list[PosedScene], tmp_path: Path) -> None:
-    recipe = FieldRecipe(FieldTraining(geometry=geometry, ask_views=ask_views, **SIZES), LABELS, scenes, scenes, {})
+@pytest.mark.parametrize(("geometry", "image_based"), [("sdf", True), ("density", False), ("density", True)])
+def test_the_loss_falls(geometry: str, image_based: bool, scenes: list[PosedScene], tmp_path: Path) -> None:
+    recipe = FieldRecipe(FieldTraining(geometry=geometry, image_based=image_based, **SIZES), LABELS, scenes, scenes, {})
     result = train(recipe, loop(60), tmp_path)
     found = losses(tmp_path, "geometry")
     assert np.mean(found[-10:]) < 0.9 * np.mean(found[:5])

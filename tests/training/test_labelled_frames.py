@@ -10,7 +10,7 @@ import pytest
 
 from sem_field_ros.errors import DataError
 from sem_field_ros.labels import load_label_set
-from sem_field_ros.training.labelled_frames import (
+from sem_field_ros.training.samples.labelled_frames import (
     DrawOrder,
     LabelledFrame,
     class_shares,
@@ -41,7 +41,7 @@ def test_reads_labelled_frames_of_all_scenes(tmp_path: Path) -> None:
     assert [s.name for s in scenes_of([tmp_path], "training")] == ["home0", "home1"]
     (tmp_path / "train").rename(tmp_path / "training")
     ticks: list[int] = []
-    frames = read_frames(scenes, LABELS, tick=lambda: ticks.append(1))
+    frames = read_frames(scenes, LABELS, on_progress=lambda: ticks.append(1))
     assert [f.name for f in frames] == ["home0/000000", "home0/000001", "home0/000002", "home1/000000"]
     assert len(ticks) == 2 and frames[0].index.dtype == np.int8
     assert frames[0].index[0, 0] == LABELS.index_of("wall") and frames[0].index[-1, 0] == LABELS.index_of("floor")

@@ -16,8 +16,8 @@ import safetensors.torch
 import torch
 
 from sem_field_ros.errors import TrainingError
-from sem_field_ros.training.loop import train
-from sem_field_ros.training.run_folder import command_line
+from sem_field_ros.training.loop.loop import train
+from sem_field_ros.training.loop.run_folder import command_line
 from sem_field_ros.weights import load_weights
 
 from .toy import ToyRecipe, toy_config

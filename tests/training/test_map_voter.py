@@ -8,14 +8,14 @@ import pytest
 import torch
 
 from sem_field_ros.errors import TrainingError
+from sem_field_ros.fusion.learned import load_fusion
 from sem_field_ros.labels import LabelSet, load_label_set
-from sem_field_ros.mapping.learned_fusion import load_fusion
-from sem_field_ros.training.config import LoopConfig
-from sem_field_ros.training.loop import train
-from sem_field_ros.training.map_voter import MapVoterRecipe
-from sem_field_ros.training.map_voter_settings import MapVoterTraining
-from sem_field_ros.training.map_votes import SceneVotes
-from sem_field_ros.training.vote_files import load_votes, save_votes
+from sem_field_ros.training.loop.config import LoopConfig
+from sem_field_ros.training.loop.loop import train
+from sem_field_ros.training.recipes.fusion import MapVoterRecipe
+from sem_field_ros.training.recipes.fusion_settings import MapVoterTraining
+from sem_field_ros.training.samples.vote_files import load_votes, save_votes
+from sem_field_ros.training.samples.votes import SceneVotes
 
 LABELS: LabelSet = load_label_set("chair_parts")
 CLASSES = len(LABELS)
@@ -58,7 +58,7 @@ def test_it_learns_whom_to_believe(pooling: str, tmp_path: Path) -> None:
     fusion, card = load_fusion(tmp_path / "run" / "best.safetensors")
     scores = card.scores["validation"]
     assert scores["bayesian"] < 0.05 and scores["majority"] < 0.05, "two of three lie"
-    assert card.output == SOURCE and fusion.encoder == "none" and fusion.features == 4
+    assert card.output == SOURCE and fusion.encoder == "none" and fusion.feature_dim == 4
     assert card.label_set is not None and card.label_set["name"] == LABELS.name
 
 
@@ -67,7 +67,7 @@ def test_a_step_of_every_form(pooling: str) -> None:
     made = recipe(pooling=pooling, noise=1.0, feature_dropout=0.5)
     model = made.build_model()
     batch = made.collate([made[n] for n in range(4)])
-    assert batch["samples"].shape == (256, 4, CLASSES) and batch["scores"][:, 3].abs().sum() == 0
+    assert batch["probabilities"].shape == (256, 4, CLASSES) and batch["scores"][:, 3].abs().sum() == 0
     assert bool(batch["features"].isnan().any()) and not bool(batch["features"].isnan().all())
     loss, logs = made.loss(model, batch)
     loss.backward()
@@ -97,6 +97,6 @@ def test_votes_come_back_from_their_file(tmp_path: Path) -> None:
     save_votes(path, votes, origin)
     back = load_votes(path, origin)
     assert back is not None and back.name == "scene4"
-    for name in ("samples", "features", "cues", "scores", "order", "label"):
+    for name in ("probabilities", "features", "cues", "scores", "keyframe_id", "label"):
         assert torch.equal(getattr(back, name), getattr(votes, name))
     assert load_votes(path, {"segmenter": "another"}) is None

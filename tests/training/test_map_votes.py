@@ -15,7 +15,7 @@ from sem_field_ros.labels import LabelSet
 from sem_field_ros.mapping.config import MapConfig
 from sem_field_ros.segmentation.external import ExternalSegmenter
 from sem_field_ros.segmentation.segmenter import ClassProbabilities
-from sem_field_ros.training.map_votes import best_slots, collect_votes, random_slots
+from sem_field_ros.training.samples.votes import best_slots, collect_votes, random_slots
 from tests.mapping.scene import LABELS, wall_frame, wall_x
 
 CONFIG = MapConfig(voxel_size_m=0.05, min_weight=1.0, keyframe_distance_m=0.0)
@@ -48,12 +48,12 @@ class WithFeatures(ExternalSegmenter):
 def test_votes_of_a_wall() -> None:
     votes = collect_votes(Wall(), WithFeatures(LABELS, LABELS), CONFIG, max_views=4, max_voxels=300)
     assert 200 < len(votes) <= 300
-    assert votes.samples.shape == (len(votes), 4, 2) and votes.features.shape == (len(votes), 4, 1)
+    assert votes.probabilities.shape == (len(votes), 4, 2) and votes.features.shape == (len(votes), 4, 1)
     seen = votes.scores > 0
     assert seen.any(dim=1).all() and seen.all(dim=1).any()
     # away from where the halves meet every view says what the label images say
-    top = votes.samples.argmax(dim=2)
-    sure = seen & (votes.samples.amax(dim=2) > 200)
+    top = votes.probabilities.argmax(dim=2)
+    sure = seen & (votes.probabilities.amax(dim=2) > 200)
     assert (top == votes.label[:, None])[sure].float().mean() > 0.99
     assert (votes.scores.diff(dim=1) <= 0).all(), "the best first"
     torch.testing.assert_close(votes.cues[seen][:, 2].float(), torch.full((int(seen.sum()),), 1.5), atol=0.03, rtol=0)
@@ -67,7 +67,7 @@ def test_votes_of_a_wall() -> None:
 
 def test_the_same_seed_takes_the_same_voxels() -> None:
     one, two = (collect_votes(Wall(), WithFeatures(LABELS, LABELS), CONFIG, max_voxels=100) for _ in range(2))
-    for name in ("samples", "features", "cues", "scores", "label"):
+    for name in ("probabilities", "features", "cues", "scores", "label"):
         assert torch.equal(getattr(one, name), getattr(two, name))
 
 
@@ -76,10 +76,10 @@ def test_chosen_views_are_what_a_fusion_takes() -> None:
     rows = torch.arange(len(votes))
     slots = best_slots(votes.scores, 2)
     chosen = votes.votes(rows, slots)
-    assert chosen.samples.shape == (len(votes), 2, 2)
+    assert chosen.probabilities.shape == (len(votes), 2, 2)
     torch.testing.assert_close(chosen.scores, votes.scores[:, :2])
     none = votes.votes(rows, torch.full_like(slots, -1))
-    assert not none.scores.any() and not none.samples.any()
+    assert not none.scores.any() and not none.probabilities.any()
 
 
 def test_slots_by_hand() -> None:
@@ -118,7 +118,7 @@ class BehindABoard(Wall):
 def test_what_hangs_before_a_wall_hides_it(visibility: str) -> None:
     segmenter = WithFeatures(LABELS, LABELS)
     votes = collect_votes(BehindABoard(), segmenter, CONFIG, max_voxels=10_000, visibility=visibility)
-    of_the_middle = (votes.scores > 0) & (votes.order == 0)
+    of_the_middle = (votes.scores > 0) & (votes.keyframe_id == 0)
     x, _, z = votes.cues[of_the_middle][:, :3].float().unbind(dim=1)
     on_the_wall = z > 1.4
     hidden = on_the_wall & (x.abs() / z < 0.05 / 0.8)

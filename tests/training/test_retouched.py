@@ -7,7 +7,7 @@ import torch
 
 from sem_field_ros.frame import PosedFrame
 from sem_field_ros.segmentation.segmenter import ClassProbabilities
-from sem_field_ros.training.retouched import RetouchedSegmenter
+from sem_field_ros.training.samples.retouched import RetouchedSegmenter
 from tests.mapping.scene import LABELS, wall_frame
 
 

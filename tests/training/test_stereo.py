@@ -9,13 +9,13 @@ import numpy as np
 import torch
 
 from sem_field_ros.cli import main
+from sem_field_ros.depth.network_depth import StereoDepth
 from sem_field_ros.labels import load_label_set
-from sem_field_ros.mapping.stereo_depth import StereoDepth
-from sem_field_ros.training.config import LoopConfig
-from sem_field_ros.training.gnesf_windows import read_scenes
-from sem_field_ros.training.loop import train
-from sem_field_ros.training.stereo import StereoRecipe, pick_others
-from sem_field_ros.training.stereo_settings import StereoTraining
+from sem_field_ros.training.loop.config import LoopConfig
+from sem_field_ros.training.loop.loop import train
+from sem_field_ros.training.recipes.depth import StereoRecipe, pick_others
+from sem_field_ros.training.recipes.depth_settings import StereoTraining
+from sem_field_ros.training.samples.windows import read_scenes
 
 from .posed import write_rooms
 

@@ -13,9 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sem_field_ros.training.config import LoopConfig
-from sem_field_ros.training.loop import train
-from sem_field_ros.training.recipe import ParameterGroup, decayed, random_for
+from sem_field_ros.training.loop.config import LoopConfig
+from sem_field_ros.training.loop.loop import train
+from sem_field_ros.training.loop.recipe import ParameterGroup, decayed, random_for
 from sem_field_ros.weights import WeightsCard, save_weights
 
 

@@ -61,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Play, map, record; 0 when the four files are written, 1 when a node failed, 130 after Ctrl-C."""
     from sem_field_ros.commands.child_processes import StatusLine, fresh_folder, node_environment, private_domain
-    from sem_field_ros.data.open_sequence import open_sequence
+    from sem_field_ros.datasets.open_sequence import open_sequence
     from sem_field_ros.resources import resource_path
 
     if importlib.util.find_spec("rclpy") is None:
@@ -100,7 +100,11 @@ def demo_nodes(args: argparse.Namespace, sequence: SequenceReader) -> list[NodeS
     source_set = _write_label_set(args.out / "logs" / "sequence_labels.yaml", sequence)
     if segmenter == "external" and source_set:
         mapper |= {"label_image_set": source_set, "label_set": args.label_set or source_set}
-    player = {"label_set": source_set, "wait_for_subscribers_s": _START_S, "publish_depth": config.geometry == "depth"}
+    player = {
+        "label_set": source_set,
+        "wait_for_subscribers_s": _START_S,
+        "publish_depth": config.depth_source == "depth",
+    }
     added = {"semantic_mapper": mapper, "sequence_player": player}
     return [
         replace(spec, parameters={**spec.parameters, **added.get(spec.executable, {})})

@@ -18,9 +18,9 @@ from sem_field_ros.settings import add_settings_arguments, settings_from_argumen
 if TYPE_CHECKING:
     from sem_field_ros.frame import SequenceReader
     from sem_field_ros.mapping.mapper import Mapper
-    from sem_field_ros.mapping.report import MapReport
     from sem_field_ros.mapping.sequence_mapping import SequenceRun
-    from sem_field_ros.mapping.surface import Surface
+    from sem_field_ros.results.report import MapReport
+    from sem_field_ros.surface import Surface
 
 HELP = "map a recorded sequence (folder or bag) without ROS, as fast as it can"
 INTERRUPTED = 130
@@ -51,8 +51,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Map, evaluate where there are labels, write the files; 130 where Ctrl-C ended the mapping early."""
-    from sem_field_ros.data.open_sequence import open_sequence
-    from sem_field_ros.mapping.map_folder import MapFolder
+    from sem_field_ros.datasets.open_sequence import open_sequence
+    from sem_field_ros.mapping.files.map_folder import MapFolder
     from sem_field_ros.mapping.sequence_mapping import map_sequence
 
     MapFolder(args.out).check_name(args.name)  # now, not after an hour of mapping
@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
     with counting_progress(console) as progress:
         task = progress.add_task(f"mapping {sequence.name} ({segmenter})", total=total)
         done = map_sequence(
-            mapper, sequence, every=args.every, max_frames=args.max_frames, tick=lambda: progress.advance(task)
+            mapper, sequence, every=args.every, max_frames=args.max_frames, on_progress=lambda: progress.advance(task)
         )
     with console.status("writing the map"):
         report = _write_results(args, mapper, sequence, segmenter, done)
@@ -101,9 +101,9 @@ def _write_results(
     args: argparse.Namespace, mapper: Mapper, sequence: SequenceReader, segmenter: str, done: SequenceRun
 ) -> MapReport:
     """Write the map file first (it is what cannot be had again quickly), the files for people, the report last."""
-    from sem_field_ros.mapping.map_file import save_map
-    from sem_field_ros.mapping.outputs import REPORT_NAME, write_surface_files
+    from sem_field_ros.mapping.files.map_file import save_map
     from sem_field_ros.mapping.sequence_mapping import MappedFrames
+    from sem_field_ros.results.outputs import REPORT_NAME, write_surface_files
 
     manifest = save_map(args.out, args.name, mapper.map.state())
     surface = mapper.map.surface()

@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     config = settings_from_arguments(ViewerConfig, args)
     if args.map or args.ply:
         return _view_file(args, config)
-    from sem_field_ros.nodes import viewer
+    from sem_field_ros.nodes.viewer import node as viewer
 
     parameters = [f"{item.name}:={_yaml(getattr(config, item.name))}" for item in settings_of(ViewerConfig)]
     parameters += [f"mapper:={_yaml(args.mapper)}", f"label_set:={_yaml(args.label_set)}"]
@@ -70,8 +70,8 @@ def _view_file(args: argparse.Namespace, config: ViewerConfig) -> int:
 
 
 def _load_map(path: Path, labels: LabelSet | None) -> tuple[LabelledPoints, Triangles, LabelSet]:
-    from sem_field_ros.mapping.map_file import load_map
-    from sem_field_ros.mapping.map_folder import MANIFEST_SUFFIX
+    from sem_field_ros.mapping.files.map_file import load_map
+    from sem_field_ros.mapping.files.map_folder import MANIFEST_SUFFIX
     from sem_field_ros.mapping.semantic_map import SemanticMap
 
     name = path.name.removesuffix(MANIFEST_SUFFIX)  # the shell completes to the manifest

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sem_field_ros.commands.argument_types import positive
-from sem_field_ros.training.map_voter_settings import VISIBILITIES
+from sem_field_ros.training.recipes.fusion_settings import VISIBILITIES
 
 if TYPE_CHECKING:
     from sem_field_ros.segmentation.segmenter import Segmenter
-    from sem_field_ros.training.map_votes import SceneVotes
+    from sem_field_ros.training.samples.votes import SceneVotes
 
 
 def add_arguments(parser: argparse.ArgumentParser, votes: str) -> None:
@@ -51,11 +51,11 @@ def collected(
     from rich.console import Console
     from rich.progress import Progress
 
-    from sem_field_ros.data.open_sequence import open_sequence
+    from sem_field_ros.datasets.open_sequence import open_sequence
     from sem_field_ros.mapping.config import MapConfig
-    from sem_field_ros.training.map_votes import collect_votes
-    from sem_field_ros.training.retouched import RetouchedSegmenter
-    from sem_field_ros.training.vote_files import load_votes, save_votes
+    from sem_field_ros.training.samples.retouched import RetouchedSegmenter
+    from sem_field_ros.training.samples.vote_files import load_votes, save_votes
+    from sem_field_ros.training.samples.votes import collect_votes
 
     # the few frames of a generated home see much of it once only: that counts as well
     config = MapConfig(voxel_size_m=args.voxel_size_m, min_weight=1.0)

@@ -63,7 +63,7 @@ _COMMON = (
     ),
     Argument("label_set", "", "label set by name or YAML path"),
     Argument("fusion", "", "how views are fused: gnesf | bayesian | majority | last_wins | confidence"),
-    Argument("geometry", "", "where surfaces come from: depth | predicted (from colour images alone)"),
+    Argument("depth_source", "", "where surfaces come from: depth | predicted (from colour images alone)"),
     Argument("voxel_size_m", "", "voxel edge length in metres"),
     Argument("global_frame", "", "frame the map is built in"),
     Argument("maps_directory", "", "directory of saved maps"),
@@ -98,7 +98,7 @@ def arguments_of(graph: str) -> tuple[Argument, ...]:
     if graph == "bringup":
         return _COMMON
     if graph == "rgb":
-        return tuple(Argument(a.name, "predicted", a.description) if a.name == "geometry" else a for a in _COMMON)
+        return tuple(Argument(a.name, "predicted", a.description) if a.name == "depth_source" else a for a in _COMMON)
     if graph == "replay":
         common = tuple(Argument(a.name, "true", a.description) if a.name == "use_sim_time" else a for a in _COMMON)
         return common + _REPLAY
@@ -128,7 +128,7 @@ def nodes_of(graph: str, given: Mapping[str, str]) -> list[NodeSpec]:
 
 def _mapper(value: Mapping[str, str], common: Mapping[str, Any], sim: Mapping[str, Any]) -> NodeSpec:
     parameters: dict[str, Any] = {**sim, "autostart": _boolean("autostart", value["autostart"])}
-    for name in ("segmenter", "label_set", "fusion", "geometry", "global_frame", "maps_directory"):
+    for name in ("segmenter", "label_set", "fusion", "depth_source", "global_frame", "maps_directory"):
         if value[name]:
             parameters[name] = value[name]
     if value["voxel_size_m"]:

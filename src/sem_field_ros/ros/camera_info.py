@@ -5,8 +5,8 @@ from __future__ import annotations
 from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
+from sem_field_ros.camera_stream.camera_info import intrinsics_from_msg, is_distorted
 from sem_field_ros.geometry.camera import Intrinsics
-from sem_field_ros.stream.camera_info import intrinsics_from_msg, is_distorted
 
 __all__ = ["camera_info_to_msg", "intrinsics_from_msg", "is_distorted"]
 

@@ -8,7 +8,7 @@ import numpy as np
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
-from sem_field_ros.stream.images import color_from_msg, depth_from_millimetres, depth_from_msg, labels_from_msg
+from sem_field_ros.camera_stream.images import color_from_msg, depth_from_millimetres, depth_from_msg, labels_from_msg
 
 __all__ = [
     "color_from_msg",

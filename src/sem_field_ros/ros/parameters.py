@@ -89,9 +89,13 @@ def parameters_yaml(title: str, sections: Iterable[tuple[str, type]], dynamic: I
     """The parameter file of a node: every parameter with its default and, above it, what it means."""
     changeable = frozenset(dynamic)
     lines = [f"# {title}", "/**:", "  ros__parameters:"]
+    told: set[str] = set()  # a class may extend another one's settings
     for heading, cls in sections:
         lines += ["", f"    # --- {heading}"]
         for item in settings_of(cls):
+            if item.name in told:
+                continue
+            told.add(item.name)
             lines += [f"    # {line}" for line in textwrap.wrap(_comment(item, item.name in changeable), 110)]
             lines.append(f"    {item.name}: {_yaml_value(item.default)}")
     return "\n".join(lines) + "\n"

@@ -12,10 +12,10 @@ from rclpy.callback_groups import CallbackGroup
 from rclpy.node import Node
 from tf2_msgs.msg import TFMessage
 
+from sem_field_ros.camera_stream.pairing import stamp_ns_of
 from sem_field_ros.geometry.poses import pose_from_quaternion, quaternion_from_pose
 from sem_field_ros.geometry.transform_tree import LATEST, QUATERNION_TOLERANCE, STRAYS, TransformError, TransformTree
 from sem_field_ros.ros.qos import tf_qos, tf_static_qos
-from sem_field_ros.stream.pairing import stamp_ns_of
 
 try:
     import tf2_ros

@@ -6,13 +6,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sem_field_ros.data.label_noise import noisy_labels
 from sem_field_ros.errors import SegmenterError
 from sem_field_ros.frame import PosedFrame
 from sem_field_ros.labels import LabelSet
+from sem_field_ros.segmentation.label_noise import noisy_labels
 from sem_field_ros.segmentation.segmenter import ClassProbabilities
 
-_MIN_LABELLED = 0.5  # share of a cell that must be labelled for it to have an opinion
+_MIN_LABELLED = 0.5  # share of a cell that must be labelled for it to be labelled
 
 
 class ExternalSegmenter:

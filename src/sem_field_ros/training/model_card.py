@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sem_field_ros.atomic import atomic_write
-from sem_field_ros.training.labelled_frames import VALIDATION
+from sem_field_ros.training.samples.labelled_frames import VALIDATION
 from sem_field_ros.weights import WeightsCard
 
 _MOST_PATHS = 4  # of one folder that a command is shown with

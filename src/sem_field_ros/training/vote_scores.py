@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from sem_field_ros.evaluation.metrics import Confusion
-from sem_field_ros.fields.gnesf.map_voting import MapVoter
-from sem_field_ros.mapping.fusion import HAND_MADE, Votes
-from sem_field_ros.training.map_votes import SceneVotes, best_slots
-from sem_field_ros.training.vote_noise import spoil_views
+from sem_field_ros.fusion.hand_made import HAND_MADE, Votes
+from sem_field_ros.fusion.map_voter import MapVoter
+from sem_field_ros.training.samples.vote_noise import corrupt_views
+from sem_field_ros.training.samples.votes import SceneVotes, best_slots
 
 Fuse = Callable[[Votes], Tensor]  # votes with features as the encoder gives them -> class probabilities [N, C]
 _CHUNK = 16_384
@@ -27,8 +27,8 @@ def learned(voter: MapVoter, reads_features: bool = True) -> Fuse:
         assert votes.features is not None and votes.cues is not None
         features = votes.features
         if not reads_features:
-            features = votes.samples.new_zeros(*votes.scores.shape, voter.config.features)
-        parts = (part.to(device) for part in (votes.samples, features, votes.cues, votes.scores > 0))
+            features = votes.probabilities.new_zeros(*votes.scores.shape, voter.config.features)
+        parts = (part.to(device) for part in (votes.probabilities, features, votes.cues, votes.scores > 0))
         fused: Tensor = voter(*parts, raw=reads_features)[0]
         return fused.cpu()
 
@@ -41,37 +41,37 @@ def score_fusions(
     voters: Mapping[str, Fuse],
     *,
     views: int,
-    spoilt: float = 0.0,
+    corrupt: float = 0.0,
     seed: int = 0,
 ) -> dict[str, Confusion]:
     """Confusion of every learned and every hand-made fusion over all voxels of `scenes`, with the `views` best views.
 
-    spoilt  share of the views of each scene whose probabilities are spoilt (vote_noise), the same for every fusion
+    corrupt  share of the views of each scene whose probabilities are corrupt (vote_noise), the same for every fusion
     """
     found = {name: Confusion(classes) for name in (*voters, *HAND_MADE)}
     for scene in scenes:
-        said = spoilt_scene(scene, spoilt, seed) if spoilt else scene
-        for rows in torch.arange(len(said)).split(_CHUNK):
-            votes = said.votes(rows, best_slots(said.scores[rows], views))
-            label = said.label[rows].numpy()
+        predictions = corrupt_scene(scene, corrupt, seed) if corrupt else scene
+        for rows in torch.arange(len(predictions)).split(_CHUNK):
+            votes = predictions.votes(rows, best_slots(predictions.scores[rows], views))
+            label = predictions.label[rows].numpy()
             for name, fuse in voters.items():
                 found[name].add(label, _top(fuse(votes)))
             for name, kind in HAND_MADE.items():
                 fusion = kind()
-                found[name].add(label, _top(fusion.fuse(_newest(said, rows) if fusion.prefers_new else votes)))
+                found[name].add(label, _top(fusion.fuse(_newest(predictions, rows) if fusion.prefers_new else votes)))
     return found
 
 
-def spoilt_scene(scene: SceneVotes, share: float, seed: int) -> SceneVotes:
-    """The scene with about `share` of its views spoilt."""
+def corrupt_scene(scene: SceneVotes, share: float, seed: int) -> SceneVotes:
+    """The scene with about `share` of its views corrupt."""
     generator = torch.Generator().manual_seed(seed)
-    samples = spoil_views(scene.samples.float() / 255, scene.order, share, generator)
-    return replace(scene, samples=(samples * 255 + 0.5).to(torch.uint8))
+    probabilities = corrupt_views(scene.probabilities.float() / 255, scene.keyframe_id, share, generator)
+    return replace(scene, probabilities=(probabilities * 255 + 0.5).to(torch.uint8))
 
 
 def _newest(scene: SceneVotes, rows: Tensor) -> Votes:
     """Last wins keeps the newest view, not the best."""
-    age = torch.where(scene.scores[rows] > 0, scene.order[rows].float() + 1, 0)
+    age = torch.where(scene.scores[rows] > 0, scene.keyframe_id[rows].float() + 1, 0)
     return scene.votes(rows, best_slots(age, 1))
 
 

@@ -1,0 +1,1 @@
+"""Depth images predicted from posed colour images: plane sweep, a network that reads it, and field depth."""

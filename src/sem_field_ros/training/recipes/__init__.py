@@ -1,0 +1,1 @@
+"""One file per model: its settings, data, losses and validation."""

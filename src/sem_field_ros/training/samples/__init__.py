@@ -1,0 +1,1 @@
+"""Training samples: labelled images, windows of views, votes, and the noise added to them."""
