@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +13,7 @@ import pytest
 
 from sem_field_ros.errors import SettingError
 from sem_field_ros.mapping.config import MapConfig
-from sem_field_ros.nodes.graph import NodeSpec, arguments_of, dds_environment, nodes_of
+from sem_field_ros.nodes.graph import MODULES, NodeSpec, arguments_of, dds_environment, nodes_of
 from sem_field_ros.nodes.mapper.options import MapperOptions
 from sem_field_ros.nodes.player.options import PlayerOptions
 from sem_field_ros.nodes.viewer.sources import ViewerSources
@@ -48,6 +50,12 @@ EVERYTHING = {
 def given(graph: str) -> dict[str, str]:
     """EVERYTHING, as far as the graph knows it."""
     return {a.name: EVERYTHING[a.name] for a in arguments_of(graph) if a.name in EVERYTHING}
+
+
+def test_executables_are_started_as_setup_installs_them() -> None:
+    setup = (Path(__file__).parents[2] / "setup.py").read_text(encoding="utf-8")
+    assert dict(re.findall(r'"(\w+) = ([\w.]+):main"', setup)) == MODULES
+    assert all(importlib.util.find_spec(module) for module in MODULES.values())
 
 
 @pytest.mark.parametrize("graph", GRAPHS)

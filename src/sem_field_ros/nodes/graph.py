@@ -12,6 +12,13 @@ from sem_field_ros.errors import SettingError
 from sem_field_ros.resources import resource_path
 from sem_field_ros.settings import current_names
 
+MODULES = {  # our executables, as setup.py installs them; `python -m MODULE` starts one without an installed script
+    "semantic_mapper": "sem_field_ros.nodes.mapper.node",
+    "sequence_player": "sem_field_ros.nodes.player.node",
+    "viewer": "sem_field_ros.nodes.viewer.node",
+    "demo_recorder": "sem_field_ros.nodes.recorder.node",
+}
+
 
 @dataclass(frozen=True)
 class Argument:
