@@ -43,7 +43,7 @@ class CameraPath:
 
     def add_to(self, state: MapState) -> MapState:
         """`state` with the path's arrays: n poses [n, 4, 4] float64, ids [n] int32, stamps [n] int64 nanoseconds."""
-        arrays = {
+        arrays: dict[str, np.ndarray] = {
             _POSES: np.array(self._poses, dtype=np.float64).reshape(-1, 4, 4),
             _IDS: np.array(self._ids, dtype=np.int32),
             _STAMPS: np.array(self._stamps_ns, dtype=np.int64),
