@@ -13,7 +13,8 @@ from sem_field_ros.segmentation.registry import SEGMENTERS
 from sem_field_ros.settings import settings_of
 
 ROOT = Path(__file__).resolve().parents[1]
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *ROOT.glob("samples/*.md")])
+CARDS = sorted(ROOT.glob("models/*/README.md"))
 NODES = ROOT / "src" / "sem_field_ros" / "nodes"
 HOME_FOLDER = re.compile(r"(?<![\w.~])/(?:root|home/\w+|Users/\w+)\b")
 
@@ -33,7 +34,11 @@ def anchors(path: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+@pytest.mark.parametrize("document", DOCUMENTS + CARDS, ids=name_of)
 def test_relative_links_lead_somewhere(document: Path) -> None:
     text = re.sub(r"^```.*?^```", "", document.read_text(encoding="utf-8"), flags=re.M | re.S)
     for target in re.findall(r"\]\(([^)\s]+)\)", text):
@@ -46,7 +51,7 @@ def test_relative_links_lead_somewhere(document: Path) -> None:
             assert anchor in anchors(file), f"{document.name}: {target}"
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", DOCUMENTS + CARDS, ids=name_of)
 def test_no_path_of_one_machine(document: Path) -> None:
     text = document.read_text(encoding="utf-8")
     assert f"{ROOT}/" not in text
@@ -65,7 +70,7 @@ def test_every_launch_argument_is_described_with_its_default(graph: str) -> None
 
 def test_every_topic_and_service_is_described() -> None:
     words = code_words(read("ros_api.md"))
-    sources = "\n".join(file.read_text(encoding="utf-8") for file in sorted(NODES.glob("*.py")))
+    sources = "\n".join(file.read_text(encoding="utf-8") for file in sorted(NODES.rglob("*.py")))
     topics = set(re.findall(r'"(camera/[a-z]+/[a-z_]+)"', sources)) | set(re.findall(r'"(~/[a-z_]+)"', sources))
     topics |= set(re.findall(r'"(/(?:tf|tf_static|clock|diagnostics))"', sources))
     services = set(re.findall(r'\((?:Trigger|SetBool|SaveMap|LoadMap|QueryPoints), "([a-z_]+)"', sources))
@@ -105,7 +110,7 @@ def test_diagnostics_are_described() -> None:
     for status in mapper_diagnostics("semantic_mapper", statistics.snapshot(), state, MapperOptions()).status:
         assert status.name in words
         assert {pair.key for pair in status.values} <= words
-    files = [file for floor in ("nodes", "ros", "stream", "geometry") for file in (NODES.parent / floor).glob("*.py")]
+    files = [file for floor in ("nodes", "ros", "camera_stream", "geometry") for file in (NODES.parent / floor).rglob("*.py")]
     sources = "\n".join(file.read_text(encoding="utf-8") for file in files)
     causes = set(re.findall(r'(?:drops\["|_drop\("|\.drop\("|\.event\("|refused\["|cause=")([a-z_]+)"', sources))
     causes -= {"bad_cloud", "bad_mesh"}  # of messages that the mapper does not hear

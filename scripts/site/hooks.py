@@ -15,12 +15,13 @@ from typing import Any
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ROOT / "src"
 PACKAGES = {"sem_field_ros": "The core and its ROS 2 nodes", "sem_field_synth": "Generators of labelled data"}
 NOT_API = {"nodes", "commands", "cli", "cli_reference"}  # ros_api.md and cli.md describe these
-PAGES = {"README.md": "index.md", "CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md"}
+PAGES = {"README.md": "readme.md", "CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md"}
 PAGES |= {"samples/README.md": "samples.md"}
 LANGUAGES = {".py": "python", ".yaml": "yaml", ".yml": "yaml", ".json": "json", ".sh": "bash", ".xml": "xml"}
 LINK = re.compile(r"(\]\()([^)\s]+)(\))")
@@ -43,16 +44,16 @@ def page_of(path: str) -> str:
 # --- the API reference ---------------------------------------------------------------------------------------------
 def summary(module: Path) -> str:
     """The first line of a module's docstring."""
-    return (ast.get_docstring(ast.parse(module.read_text(encoding="utf-8"))) or "").partition("\n")[0]
+    text = ast.get_docstring(ast.parse(module.read_text(encoding="utf-8"))) or ""
+    return text.partition("\n")[0].replace("|", "\\|")
 
 
 def api_modules(package: str) -> dict[str, Path]:
-    """Every public module of a package, by its dotted name below `package`; a folder goes by its __init__.py."""
+    """Every public module of a package, by its dotted name below `package`."""
     modules = {}
     for path in sorted((SOURCES / package).rglob("*.py")):
         parts = path.relative_to(SOURCES / package).with_suffix("").parts
-        parts = parts[:-1] if parts[-1] == "__init__" else parts
-        if parts and parts[0] not in NOT_API and not any(part.startswith("_") for part in parts):
+        if parts[0] not in NOT_API and not any(part.startswith("_") for part in parts):
             modules[".".join(parts)] = path
     return modules
 
@@ -61,25 +62,22 @@ def api_page(name: str, package: str) -> str:
     return f"api/{package}/{name.replace('.', '/')}.md"
 
 
-def api_pages() -> dict[str, str]:
-    """Every page of the reference: a page for each module, and one that lists them all."""
-    pages, index = {}, ["# Python API", "", "What each module is for. Private names and commands are left out.", ""]
+def api_index() -> str:
+    """Tables of all modules, folder by folder."""
+    lines: list[str] = []
     for package, title in PACKAGES.items():
-        index += [f"## {package}", "", title + ".", ""]
+        lines += ["", f"## {package}", "", title + "."]
         modules = api_modules(package)
-        for room in sorted({name.partition(".")[0] for name in modules}):
-            is_folder = modules[room].name == "__init__.py"
-            if is_folder:
-                index += ["", f"### {room}", "", summary(modules[room]), ""]
-            names = [name for name in modules if name.startswith(f"{room}.")] if is_folder else [room]
-            index += ["| module | |", "|---|---|"] if is_folder or not index[-1].startswith("|") else []
-            for name in names:
-                link = api_page(name, package).removeprefix("api/")
-                index.append(f"| [`{name}`]({link}) | {summary(modules[name])} |")
-        for name, path in modules.items():
-            if path.name != "__init__.py":
-                pages[api_page(name, package)] = f"# {name}\n\n::: {package}.{name}\n"
-    return {"api/index.md": "\n".join(index) + "\n", **pages}
+        for folder in sorted({name.rpartition(".")[0] for name in modules}):
+            if folder:
+                init = SOURCES / package / folder.replace(".", "/") / "__init__.py"
+                lines += ["", f"### {folder}", "", summary(init)]
+            lines += ["", "| module | |", "|---|---|"]
+            for name, path in modules.items():
+                if name.rpartition(".")[0] == folder:
+                    link = api_page(name, package).removeprefix("api/")
+                    lines.append(f"| [`{name}`]({link}) | {summary(path)} |")
+    return "\n".join(lines) + "\n"
 
 
 def api_nav() -> list[Any]:
@@ -87,27 +85,24 @@ def api_nav() -> list[Any]:
     nav: list[Any] = ["api/index.md"]
     for package in PACKAGES:
         tree: dict[str, Any] = {}
-        for name, path in api_modules(package).items():
+        for name in api_modules(package):
             *folders, last = name.split(".")
             place = tree
             for folder in folders:
                 place = place.setdefault(folder, {})
-            if path.name == "__init__.py":
-                place.setdefault(last, {})
-            else:
-                place[last] = api_page(name, package)
+            place[last] = api_page(name, package)
         nav.append({package: as_nav(tree)})
     return nav
 
 
 def as_nav(tree: dict[str, Any]) -> list[Any]:
-    return [{name: as_nav(value) if isinstance(value, dict) else value} for name, value in tree.items() if value]
+    return [{name: as_nav(value) if isinstance(value, dict) else value} for name, value in tree.items()]
 
 
 # --- what MkDocs calls -----------------------------------------------------------------------------------------------
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Put the generated pages where mkdocs.yml names their folders."""
-    generated = {"api/": api_nav(), "models/": [page_of(card) for card in cards()]}
+    generated = {"api/": api_nav(), "models/": [{card.split("/")[1]: page_of(card)} for card in cards()]}
     for section in config.nav or []:
         for entries in section.values():
             for entry in entries if isinstance(entries, list) else ():
@@ -117,20 +112,28 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add the pages that are not in docs/."""
+    """Add the pages that are not in docs/ and replace the links of those that are."""
     for path in (*PAGES, *cards()):
-        if path != "README.md":  # index.md stands for it
-            text = (ROOT / path).read_text(encoding="utf-8")
-            files.append(File.generated(config, page_of(path), content=moved(text, path, files, config)))
-    for page, text in api_pages().items():
-        files.append(File.generated(config, page, content=text))
+        text = (ROOT / path).read_text(encoding="utf-8")
+        files.append(File.generated(config, page_of(path), content=moved(text, path, files, config)))
+    for package in PACKAGES:
+        for name in api_modules(package):
+            text = f"# {name}\n\n::: {package}.{name}\n"
+            files.append(File.generated(config, api_page(name, package), content=text))
     for file in list(files.documentation_pages()):
         if file.generated_by is None:
-            path = f"docs/{file.src_uri}"
-            text = moved(Path(file.abs_src_path or "").read_text(encoding="utf-8"), path, files, config)
+            text = Path(file.abs_src_path or "").read_text(encoding="utf-8")
+            text = moved(text, f"docs/{file.src_uri}", files, config)
             files.remove(file)
+            text += api_index() if file.src_uri == "api/index.md" else ""
             files.append(File.generated(config, file.src_uri, content=text))
     return files
+
+
+def on_page_markdown(markdown: str, *, page: Page, **kwargs: Any) -> None:
+    """The home page has no sections of its own: without an empty column for them."""
+    if page.is_homepage:
+        page.meta["hide"] = ["navigation"]
 
 
 def moved(text: str, path: str, files: Files, config: MkDocsConfig) -> str:
@@ -167,7 +170,7 @@ def repository_page(place: str, files: Files, config: MkDocsConfig) -> str:
     page = f"source/{place}.md"
     if files.get_file_from_path(page) is None:
         language = LANGUAGES.get(PurePosixPath(place).suffix, "text")
-        text = (ROOT / place).read_text(encoding="utf-8")
+        text = (ROOT / place).read_text(encoding="utf-8").rstrip() + "\n"
         content = f"---\nsearch:\n  exclude: true\n---\n# {place}\n\n````{language}\n{text}````\n"
         files.append(File.generated(config, page, content=content))
     return page
