@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("mkdocs", reason="requirements/docs.txt is not installed (make setup-dev)")
+pytestmark = pytest.mark.timeout(300)  # the build counts for the first test
 ROOT = Path(__file__).resolve().parents[1]
 LOADED = re.compile(r"<(?:script|link|img|iframe)[^>]+(?:src|href)=[\"'](https?:[^\"']+)")
 
@@ -30,7 +31,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.timeout(300)
 def test_every_document_is_a_page(site: Path) -> None:
     documents = [path.relative_to(ROOT / "docs").with_suffix(".html") for path in (ROOT / "docs").rglob("*.md")]
     cards = [Path("models", path.parent.name + ".html") for path in ROOT.glob("models/*/README.md")]
