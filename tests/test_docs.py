@@ -110,7 +110,9 @@ def test_diagnostics_are_described() -> None:
     for status in mapper_diagnostics("semantic_mapper", statistics.snapshot(), state, MapperOptions()).status:
         assert status.name in words
         assert {pair.key for pair in status.values} <= words
-    files = [file for floor in ("nodes", "ros", "camera_stream", "geometry") for file in (NODES.parent / floor).rglob("*.py")]
+    files = [
+        file for floor in ("nodes", "ros", "camera_stream", "geometry") for file in (NODES.parent / floor).rglob("*.py")
+    ]
     sources = "\n".join(file.read_text(encoding="utf-8") for file in files)
     causes = set(re.findall(r'(?:drops\["|_drop\("|\.drop\("|\.event\("|refused\["|cause=")([a-z_]+)"', sources))
     causes -= {"bad_cloud", "bad_mesh"}  # of messages that the mapper does not hear

@@ -1,4 +1,4 @@
-"""Phrases that were taken out of the documents do not come back; the pages render the same on a forge and on the site."""
+"""Phrases that were removed from the documents stay out; pages render alike on a forge and on the site."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Coloured triangle meshes as GLB (binary glTF 2.0). Knows no semantics."""
+"""Coloured triangle meshes as GLB (binary glTF 2.0), without semantics."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 _FLOAT, _USHORT, _UINT = 5126, 5123, 5125  # glTF component types
 _ARRAY_BUFFER, _ELEMENT_BUFFER = 34962, 34963
 _TYPES = {1: "SCALAR", 3: "VEC3", 4: "VEC4"}
-# glTF's y is up: this rotation of the node turns a z-up world over, while the vertices keep the world's coordinates
+# glTF has y up: the node rotates a z-up world, so the vertices keep the world's coordinates
 _Z_UP = [-(0.5**0.5), 0.0, 0.0, 0.5**0.5]
 
 
@@ -30,7 +30,7 @@ def encode_glb(
     """Return the bytes of a .glb file.
 
     vertices [V, 3] metres; colors [V, 3] uint8 sRGB, or float linear light; faces [F, 3], none = points; normals
-    [V, 3] unit, without them the mesh is unlit; attributes: further [V] values by name (stored as float32 `_NAME`);
+    [V, 3] unit, else the mesh is unlit; attributes: further [V] values by name (stored as float32 `_NAME`);
     z_up: the vertices' z is up (glTF's y is; the scene's node is rotated); double_sided: triangles are seen from
     behind too; extras: JSON-able, kept with the scene.
     """
@@ -58,7 +58,7 @@ def encode_glb(
 
 
 def linear_rgba(colors: np.ndarray) -> np.ndarray:
-    """sRGB [V, 3] uint8 -> linear light [V, 4] uint16, as glTF wants it (8 bits would band in the darks)."""
+    """sRGB [V, 3] uint8 -> linear light [V, 4] uint16, as glTF stores it (8 bits would band in dark colours)."""
     rgba = np.full((len(colors), 4), 65535, dtype="<u2")
     rgba[:, :3] = _LINEAR[colors]
     return rgba
@@ -73,7 +73,7 @@ def _material(unlit: bool, double_sided: bool) -> dict[str, Any]:
 
 
 class _Buffer:
-    """The binary chunk while it is filled: each part is a multiple of 4 bytes long, so every part is aligned."""
+    """The binary chunk under construction: each part is a multiple of 4 bytes long, so every part is aligned."""
 
     def __init__(self) -> None:
         self.parts: list[bytes] = []

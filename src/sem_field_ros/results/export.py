@@ -39,7 +39,7 @@ def write_glb(path: str | Path, surface: Surface, labels: LabelSet, color_by: st
     """Write a surface as GLB with vertex colours by `color_by` and the vertex attributes _LABEL (id) and _CONFIDENCE.
 
     glTF's y axis is up, the map's is z: the scene's node carries that rotation and the vertices stay in the map's
-    frame, so Blender and viewers show it upright and give the map's coordinates back. The scene's extras list the
+    frame, so Blender and viewers show it upright and report the map's coordinates. The scene's extras list the
     classes. Raises OutputError.
     """
     content = encode_glb(
@@ -71,6 +71,6 @@ def _unlabelled_id(labels: LabelSet) -> int:
 
 
 def _unit_normals(normals: np.ndarray) -> np.ndarray:
-    """glTF wants unit normals; a vertex without one points up."""
+    """glTF requires unit normals; a vertex without one gets an upward normal."""
     length = np.linalg.norm(normals, axis=1, keepdims=True)
     return np.where(length > 1e-6, normals / np.maximum(length, 1e-6), np.array([0, 0, 1], np.float32))

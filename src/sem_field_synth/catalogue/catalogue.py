@@ -26,7 +26,7 @@ class CatalogueModel:
     size      width (x, left to right), depth (front to back), height in metres
     rotation  [3, 3] of the file's coordinates (y up, front towards +z), applied before anything else
     lower, upper  [3] bounds of the rotated vertices, in the file's units
-    elevation metres above the floor at which it usually hangs       drop_on_top  height in metres of things that stand on it
+    elevation metres above the floor at which it usually hangs       drop_on_top  height in metres of what is put on it
     textured  has image textures                                     whole  all texture files it names exist
     """
 

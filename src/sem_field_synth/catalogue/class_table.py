@@ -1,4 +1,4 @@
-"""Roles of the catalogue models (coffee table, lower cabinet) and their NYU-40 classes, from config/furniture_classes.yaml."""
+"""Roles (coffee table, lower cabinet) and NYU-40 classes of catalogue models: config/furniture_classes.yaml."""
 
 from __future__ import annotations
 

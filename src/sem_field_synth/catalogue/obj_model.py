@@ -1,7 +1,7 @@
 """Reader of Wavefront OBJ models with their MTL materials, as Sweet Home 3D's catalogues ship them.
 
-Tolerates what these files contain: faces with any number of corners, negative and invalid indices, missing material files
-and missing textures (`missing_textures` lists them), text in any 8-bit encoding.
+Tolerates what these files contain: faces with any number of corners, negative and invalid indices, missing material
+files and missing textures (`missing_textures` lists them), text in any 8-bit encoding.
 """
 
 from __future__ import annotations

@@ -96,7 +96,7 @@ WANTED: dict[str, tuple[tuple[str, float, int], ...]] = {
 def fill(
     space: Space, building: Building, room: int, kind: str, chooser: Chooser, finishes: Finishes, modest: bool
 ) -> None:
-    """Add what is missing for the kind of room. `modest`: a room seen only through a door, which gets large things only."""
+    """Add what is missing for the kind of room. `modest`: only large things, for a room seen through a door."""
     rng = chooser.rng
     area = building.polygons[room].area
     for role, chance, most in WANTED.get(kind, ()):

@@ -89,7 +89,7 @@ class Space:
         shapely.prepare(walls)
 
     def fits(self, item: Item, room: int | None, support: Item | None = None) -> bool:
-        """Whether an item lies inside its room, outside walls and doorways, and clear of all others except `support`."""
+        """Whether an item lies inside its room, outside walls and doorways, clear of all others except `support`."""
         shape = item.footprint.buffer(-SLACK, join_style="mitre")
         if shape.is_empty:
             shape = item.footprint

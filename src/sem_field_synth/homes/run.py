@@ -57,7 +57,7 @@ class HomeResult:
 def draw_all(
     jobs: list[HomeJob], workers: int, on_progress: Callable[[int], None] = lambda frames: None
 ) -> Iterator[HomeResult]:
-    """Draw all jobs, `workers` at a time, and yield results as they come; `on_progress` is called for finished frames."""
+    """Draw all jobs, `workers` at a time, and yield results as they come; `on_progress`: of finished frames."""
     if workers <= 1:
         for job in jobs:
             yield _draw(job, on_progress)

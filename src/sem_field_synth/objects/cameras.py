@@ -1,4 +1,4 @@
-"""Cameras about a normalised object: random on a sphere to train, an Archimedean spiral to test (Semantic SRN, Kohli et al. 2020)."""
+"""Cameras about a normalised object, as in Semantic SRN: random on a sphere to train, a spiral to test."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ def part_table() -> dict[str, dict[str, Any]]:
 
 
 def catalogue_mesh(model: CatalogueModel, entry: dict[str, Any], labels: LabelSet) -> PartMesh:
-    """A catalogue model in metres, z up, front towards -y, with its parts. Raises DataError if a triangle matches no rule."""
+    """A catalogue model in metres, z up, front towards -y, with its parts. DataError if no rule fits a triangle."""
     obj = read_obj(model.path)
     mesh = upright(obj, model, float(entry.get("turn", 0)))
     groups, materials = list(obj.groups), list(obj.materials)

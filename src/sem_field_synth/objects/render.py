@@ -1,7 +1,7 @@
 """Ray casts a part-labelled object on white: colour, depth and part per pixel, lit by a sky and a soft lamp.
 
-Diffuse light does not depend on the viewer: it is baked once per object at the corners of small triangles (with the shadows of
-both lights), so a view costs one ray per sample and noise is the same in all views.
+Diffuse light does not depend on the viewer: it is baked once per object at the corners of small triangles (with the
+shadows of both lights), so a view costs one ray per sample and noise is the same in all views.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class View:
 
 
 class PartRenderer:
-    """An object (normalised PartMesh) prepared for ray casting from any camera. Label sets must have a class `background`."""
+    """An object (normalised PartMesh) prepared for ray casting. Label sets must have a class `background`."""
 
     def __init__(self, mesh: PartMesh, labels: LabelSet) -> None:
         self.mesh = mesh.refined(_EDGE)

@@ -1,4 +1,4 @@
-"""Draws objects into folders: views in the folder format, part_points.ply, meta.json; each object completely or not at all."""
+"""Draws objects into folders, each completely or not at all: folder format, part_points.ply, meta.json."""
 
 from __future__ import annotations
 
@@ -192,7 +192,7 @@ def _matrix_text(matrix: np.ndarray) -> str:
 
 
 def write_lists(out: Path) -> dict[str, int]:
-    """Write CLASS_SPLIT.txt (the names of each split) and ATTRIBUTION.txt; returns the number of objects in each list."""
+    """Write CLASS_SPLIT.txt (the names of each split) and ATTRIBUTION.txt; returns their sizes."""
     complete = [p for p in sorted(out.glob("*/*/meta.json")) if not p.parent.name.startswith(".")]
     metas = [json.loads(p.read_text(encoding="utf-8")) for p in complete]
     counts: dict[str, int] = {}
