@@ -168,7 +168,7 @@ class TransformTree:
                 self._tracks[child] = _Track(static=False)
 
     def _chain(self, frame: str, stamp_ns: int) -> tuple[dict[str, np.ndarray], TransformError | None]:
-        """T_ancestor_frame of every ancestor within reach at a stamp, and the error that ended the walk (None: root)."""
+        """T_ancestor_frame of every ancestor within reach at a stamp, and the error that ended it (None: root)."""
         reached = {frame: np.eye(4)}
         T = reached[frame]
         while frame in self._tracks:
