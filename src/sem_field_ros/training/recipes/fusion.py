@@ -39,7 +39,9 @@ class FusionTraining:
     views: int = setting(8, "most views that vote on a voxel", minimum=1, maximum=64)
     rows: int = setting(512, "voxels per sample, all of one scene", minimum=1)
     noise: float = setting(0.3, "share of the samples with corrupt views", minimum=0.0, maximum=1.0)
-    corrupt_share: float = setting(0.3, "share of the views that are corrupt in such a sample", minimum=0.0, maximum=1.0)
+    corrupt_share: float = setting(
+        0.3, "share of the corrupt views in such a sample", minimum=0.0, maximum=1.0, formerly=("spoilt_views",)
+    )
     feature_dropout: float = setting(
         0.15, "share of the samples without image features, as from other segmenters", minimum=0.0, maximum=1.0
     )

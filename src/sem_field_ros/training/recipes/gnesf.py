@@ -41,6 +41,7 @@ class GnesfTraining:
         "sdf",
         "of the geometry: sdf (maps from RGB alone) or density (view synthesis, Eq. 7)",
         choices=("sdf", "density"),
+        formerly=("geometry",),
     )
     semantics: str = setting(
         "probabilities",
@@ -49,7 +50,9 @@ class GnesfTraining:
     )
     visibility: bool = setting(True, "views whose ray to a point is blocked do not vote")
     image_based: bool = setting(
-        True, "density: query the views at every sample of a ray, not the volume alone (after IBRNet)"
+        True,
+        "density: query the views at every sample of a ray, not the volume alone (after IBRNet)",
+        formerly=("ask_views",),
     )
     depth_share: float = setting(0.3, "density: share of the windows whose sources have depth as a cue", minimum=0.0)
     image_width: int = setting(320, "width of the images, pixels", minimum=32)
