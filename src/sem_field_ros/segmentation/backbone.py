@@ -156,5 +156,7 @@ def imagenet_state(backbone: Backbone) -> dict[str, Tensor]:
     state = {k: named.get(k, v) for k, v in own.items()}  # only num_batches_tracked may be missing
     lacking = [k for k in own if k not in named and not k.endswith("num_batches_tracked")]
     if lacking or any(state[k].shape != v.shape for k, v in own.items()):
-        raise WeightsError("the ImageNet weights are of EfficientNet-Lite0, not of this backbone: train it from random ones")
+        raise WeightsError(
+            "the ImageNet weights are of EfficientNet-Lite0, not of this backbone: train it from random ones"
+        )
     return state

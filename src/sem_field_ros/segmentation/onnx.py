@@ -67,7 +67,9 @@ class OnnxSegmenter:
         try:
             return onnxruntime.InferenceSession(str(self._path), options, onnxruntime.get_available_providers())
         except Exception as error:  # noqa: BLE001  onnxruntime's own exception classes have no common public base
-            raise SegmenterError(f"{self._path} cannot be loaded as an ONNX model: {str(error).splitlines()[0]}") from error
+            raise SegmenterError(
+                f"{self._path} cannot be loaded as an ONNX model: {str(error).splitlines()[0]}"
+            ) from error
 
     def segment(self, frame: PosedFrame) -> ClassProbabilities:
         """Segment one frame; the probabilities are `label_width` wide with the aspect of the image."""

@@ -1,4 +1,4 @@
-"""Any TFLite semantic segmentation net with class scores inside, e.g. the shipped DeepLabv3-MobileNetV2 (Pascal VOC)."""
+"""Any TFLite semantic segmentation net with class scores inside, as the shipped DeepLabv3-MobileNetV2 (Pascal VOC)."""
 
 from __future__ import annotations
 

@@ -25,7 +25,9 @@ class LoopConfig:
     final_lr: float = setting(0.01, "learning rate of the last step as a share of the peak (cosine)", minimum=0.0)
     weight_decay: float = setting(0.01, "weight decay of AdamW", minimum=0.0)
     clip: float = setting(1.0, "largest gradient norm; 0 = no clipping", minimum=0.0)
-    ema: float = setting(0.0, "decay of the moving average of the weights that is validated and saved; 0 = none", minimum=0.0)
+    ema: float = setting(
+        0.0, "decay of the moving average of the weights that is validated and saved; 0 = none", minimum=0.0
+    )
     precision: str = setting(
         "auto", "auto: bf16 on GPUs that support it, else fp32", choices=("auto", "fp32", "bf16", "fp16")
     )

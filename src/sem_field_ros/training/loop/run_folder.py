@@ -35,14 +35,18 @@ class RunFolder:
         settings = json.loads(json.dumps(settings))  # tuples become lists, as they are in the file
         if not resume:
             if self.run_file.exists():
-                raise TrainingError(f"{self.path} already holds a run: continue it with --resume, or choose another --out")
+                raise TrainingError(
+                    f"{self.path} already holds a run: continue it with --resume, or choose another --out"
+                )
             content = {"settings": settings, "git_revision": git_revision(), "commands": [command_line()]}
             write_json(self.run_file, content)
             return content
         content = self.read()
         changed = _differences(content["settings"], settings)
         if changed:
-            raise TrainingError(f"{self.path} began with other settings: {'; '.join(changed[:3])}; resume with the same")
+            raise TrainingError(
+                f"{self.path} began with other settings: {'; '.join(changed[:3])}; resume with the same"
+            )
         content["commands"] = [*content["commands"], command_line()]
         write_json(self.run_file, content)
         return content
@@ -119,7 +123,9 @@ class TensorBoard:
             try:
                 from torch.utils.tensorboard import SummaryWriter
             except ImportError:
-                print("TensorBoard is not installed (requirements/train.txt): writing metrics.jsonl only", file=sys.stderr)
+                print(
+                    "TensorBoard is not installed (requirements/train.txt): writing metrics.jsonl only", file=sys.stderr
+                )
                 return
             self._writer = SummaryWriter(str(folder), purge_step=step)
 
