@@ -36,10 +36,10 @@ class DepthTraining:
         choices=("imagenet", "random"),
     )
     image_width: int = setting(320, "width of the images, pixels", minimum=32)
-    views: int = setting(8, "most other views that a frame is matched with", minimum=1)
+    views: int = setting(8, "maximum number of other views that a frame is matched with", minimum=1)
     windows: int = setting(1, "choices of these views per frame, all kept in memory", minimum=1)
     plane_weight: float = setting(0.1, "weight of the cross entropy over the depth planes", minimum=0.0)
-    validation_frames: int = setting(40, "most frames to validate on, evenly spread", minimum=1)
+    validation_frames: int = setting(40, "maximum number of validation frames, evenly spread", minimum=1)
     seed: int = setting(0, "seed of the order of the frames, choice of views, initial weights", minimum=0)
 
     def __post_init__(self) -> None:

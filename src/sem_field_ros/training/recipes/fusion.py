@@ -36,7 +36,7 @@ class FusionTraining:
         choices=("linear", "log", "logits", "direct"),
     )
     features: int = setting(16, "image features that the map keeps of every view", minimum=1, maximum=128)
-    views: int = setting(8, "most views that vote on a voxel", minimum=1, maximum=64)
+    views: int = setting(8, "maximum number of views that vote on a voxel", minimum=1, maximum=64)
     rows: int = setting(512, "voxels per sample, all of one scene", minimum=1)
     noise: float = setting(0.3, "share of the samples with corrupt views", minimum=0.0, maximum=1.0)
     corrupt_share: float = setting(

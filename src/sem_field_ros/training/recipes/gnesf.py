@@ -62,7 +62,7 @@ class GnesfTraining:
     class_weight: float = setting(0.25, "weight of the cross entropy of rendered classes (Eq. 6)", minimum=0.0)
     color_weight: float = setting(0.5, "weight of the error of rendered colours", minimum=0.0)
     depth_weight: float = setting(1.0, "weight of the loss of the geometry, where there is depth", minimum=0.0)
-    validation_windows: int = setting(24, "windows to validate on, evenly spread", minimum=1)
+    validation_windows: int = setting(24, "number of validation windows, evenly spread over the scenes", minimum=1)
     seed: int = setting(0, "seed of the windows, initial weights", minimum=0)
 
     def __post_init__(self) -> None:

@@ -47,7 +47,7 @@ class SegmenterTraining:
     rare_power: float = setting(
         0.25, "weight of rare classes: the loss of a class is scaled by 1 / share^rare_power", minimum=0.0, maximum=1.0
     )
-    validation_frames: int = setting(200, "most images to validate on, evenly spread", minimum=1)
+    validation_frames: int = setting(200, "maximum number of validation images, evenly spread", minimum=1)
     seed: int = setting(0, "seed of data order, augmentation, initial weights", minimum=0)
 
     def __post_init__(self) -> None:
