@@ -95,6 +95,25 @@ def test_bad_overrides_are_one_clear_line(ros: RosHarness, name: str, value: Any
     assert "\n" not in str(caught.value)
 
 
+def test_former_names_reach_the_config_with_one_line_each(ros: RosHarness, capfd: pytest.CaptureFixture[str]) -> None:
+    node = declared(ros, geometry="predicted", depth_source="depth", context_m=0.0)  # as beside a whole parameter file
+    config = settings_from_node(node, MapConfig)
+    assert (config.depth_source, config.smoothing_cell_m) == ("predicted", 0.0)
+    assert not node.has_parameter("geometry")
+    lines = [line for line in capfd.readouterr().err.splitlines() if "is called" in line]
+    assert len(lines) == 2 and "geometry is called depth_source now" in lines[0] and "[WARN]" in lines[0]
+
+
+def test_former_and_present_name_with_different_values_are_refused(ros: RosHarness) -> None:
+    with pytest.raises(SettingError, match="smoothing_cell_m is 0.1, but context_m, its former name, is 0.3"):
+        declared(ros, smoothing_cell_m=0.1, context_m=0.3)
+
+
+def test_a_bad_value_under_a_former_name_is_one_clear_line(ros: RosHarness) -> None:
+    with pytest.raises(SettingError, match="depth_source must be one of depth, predicted, got 'stereo'"):
+        declared(ros, geometry="stereo")
+
+
 @pytest.fixture
 def guarded(ros: RosHarness) -> Iterator[tuple[Any, list[bool]]]:
     node = declared(ros)
