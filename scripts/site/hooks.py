@@ -71,7 +71,7 @@ def api_index() -> str:
         for folder in sorted({name.rpartition(".")[0] for name in modules}):
             if folder:
                 init = SOURCES / package / folder.replace(".", "/") / "__init__.py"
-                lines += ["", f"### {folder}", "", summary(init)]
+                lines += ["", f"### {folder} {{#{package}.{folder}}}", "", summary(init)]
             lines += ["", "| module | |", "|---|---|"]
             for name, path in modules.items():
                 if name.rpartition(".")[0] == folder:
@@ -148,16 +148,21 @@ def site_link(target: str, path: str, files: Files, config: MkDocsConfig) -> str
     """Where `target`, as written in the document `path`, is on the site."""
     if re.match(r"[a-z]+:|#", target):
         return target
-    file, hash_, anchor = target.partition("#")
+    file, _, anchor = target.partition("#")
     place = os.path.normpath((PurePosixPath(path).parent / file).as_posix())
     if not (ROOT / place).exists():
         raise PluginError(f"{path} links to {target}, which does not exist")
     page = place.removeprefix("docs/") if place.startswith("docs/") else repository_page(place, files, config)
-    return os.path.relpath(page, PurePosixPath(page_of(path)).parent.as_posix() or ".") + hash_ + anchor
+    page, _, inner = page.partition("#")
+    link = os.path.relpath(page, PurePosixPath(page_of(path)).parent.as_posix() or ".")
+    return f"{link}#{anchor or inner}" if anchor or inner else link
 
 
 def repository_page(place: str, files: Files, config: MkDocsConfig) -> str:
-    """The page of a file outside docs/: an existing page, its API page, or a page with its text, added here."""
+    """The page of a file outside docs/: an existing page, its API page, or a page with its text, added here.
+
+    A folder of modules leads to its place in the list of all.
+    """
     if place in PAGES or place in cards():
         return page_of(place)
     package, _, rest = place.removeprefix("src/").partition("/")
@@ -165,8 +170,8 @@ def repository_page(place: str, files: Files, config: MkDocsConfig) -> str:
         name = rest.removesuffix(".py").replace("/", ".")
         if name in api_modules(package):
             return api_page(name, package)
-    if not (ROOT / place).is_file():
-        raise PluginError(f"{place} is a folder: link to a file in it")
+    if (ROOT / place).is_dir():
+        return "api/index.md#" + ".".join(PurePosixPath(place).parts[1:])
     page = f"source/{place}.md"
     if files.get_file_from_path(page) is None:
         language = LANGUAGES.get(PurePosixPath(place).suffix, "text")
