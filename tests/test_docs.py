@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from sem_field_ros.camera_stream import topics
 from sem_field_ros.mapping.config import MapConfig
 from sem_field_ros.nodes.graph import arguments_of
 from sem_field_ros.segmentation.registry import SEGMENTERS
@@ -70,12 +71,14 @@ def test_every_launch_argument_is_described_with_its_default(graph: str) -> None
 
 def test_every_topic_and_service_is_described() -> None:
     words = code_words(read("ros_api.md"))
+    names = {name: value for name, value in vars(topics).items() if name.isupper() and isinstance(value, str)}
+    fixed = {value for name, value in names.items() if name.endswith("_TOPIC")}
+    published = {value for name, value in names.items() if name.startswith(("SEMANTIC_", "LABEL_", "FRAME_"))}
+    published |= {topics.FINISHED, topics.PROGRESS}
     sources = "\n".join(file.read_text(encoding="utf-8") for file in sorted(NODES.rglob("*.py")))
-    topics = set(re.findall(r'"(camera/[a-z]+/[a-z_]+)"', sources)) | set(re.findall(r'"(~/[a-z_]+)"', sources))
-    topics |= set(re.findall(r'"(/(?:tf|tf_static|clock|diagnostics))"', sources))
     services = set(re.findall(r'\((?:Trigger|SetBool|SaveMap|LoadMap|QueryPoints), "([a-z_]+)"', sources))
-    assert len(services) == 5 and {"~/semantic_cloud", "~/finished", "camera/depth/image_raw", "/tf"} <= topics
-    assert topics | {f"~/{name}" for name in services} <= words
+    assert len(services) == 5 and {"semantic_cloud", "label_info"} <= published and {"/tf", "/clock"} <= fixed
+    assert fixed | {*topics.CAMERA_TOPICS.values()} | {topics.own(name) for name in published | services} <= words
 
 
 def test_parameters_that_are_described_exist() -> None:
@@ -99,22 +102,23 @@ def test_parameters_that_are_described_exist() -> None:
 
 def test_diagnostics_are_described() -> None:
     pytest.importorskip("rclpy")
-    from sem_field_ros.camera_stream.statistics import FrameStatistics
+    from sem_field_ros.camera_stream.statistics import InputStatistics
     from sem_field_ros.nodes.mapper.diagnostics import MapperState, mapper_diagnostics
     from sem_field_ros.nodes.mapper.options import MapperOptions
+    from sem_field_ros.nodes.mapper.statistics import MappingStatistics
 
     text = read("ros_api.md").split("### Diagnostics")[1].split("\n## ")[0]
     words = code_words(text)
     state = MapperState("active", False, 0, {}, 1.0)
-    statistics = FrameStatistics()
-    for status in mapper_diagnostics("semantic_mapper", statistics.snapshot(), state, MapperOptions()).status:
+    heard, mapped = InputStatistics().snapshot(), MappingStatistics().snapshot()
+    for status in mapper_diagnostics("semantic_mapper", heard, mapped, state, MapperOptions()).status:
         assert status.name in words
         assert {pair.key for pair in status.values} <= words
     files = [
         file for floor in ("nodes", "ros", "camera_stream", "geometry") for file in (NODES.parent / floor).rglob("*.py")
     ]
     sources = "\n".join(file.read_text(encoding="utf-8") for file in files)
-    causes = set(re.findall(r'(?:drops\["|_drop\("|\.drop\("|\.event\("|refused\["|cause=")([a-z_]+)"', sources))
+    causes = set(re.findall(r'(?:drops\["|_drop\([^"\n]*"|\.drop\("|\.event\("|refused\["|cause=")([a-z_]+)"', sources))
     causes -= {"bad_cloud", "bad_mesh"}  # of messages that the mapper does not hear
     assert {"zero_stamp", "overload", "clock_jump_back", "bad_intrinsics", "old_transform"} <= causes
     assert causes <= words

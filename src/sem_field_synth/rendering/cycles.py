@@ -1,9 +1,9 @@
 """Renders frames with Blender's Cycles in a process of its own.
 
-`python -m sem_field_synth.rendering.cycles JOB`: JOB is a folder made by cycles_job.py: scene.npz (triangles) and job.json
-(materials, lamps, sky, camera, frames). For every frame NAME requested on standard input (one per line, with its pose) it
-writes JOB/NAME.npy, linear RGB [H, W, 3] float16 in W/(m^2 sr), and answers with `done NAME SECONDS`. photo.py turns the
-images into photographs.
+`python -m sem_field_synth.rendering.cycles JOB`: JOB is a folder made by cycles_job.py: scene.npz (triangles) and
+job.json (materials, lamps, sky, camera, frames). For every frame NAME requested on standard input (one per line, with
+its pose) it writes JOB/NAME.npy, linear RGB [H, W, 3] float16 in W/(m^2 sr), and answers `done NAME SECONDS`. photo.py
+turns the images into photographs.
 """
 
 from __future__ import annotations
