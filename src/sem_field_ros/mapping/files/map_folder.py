@@ -61,7 +61,7 @@ class MapFolder:
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
-        """Create the folder and hold its lock for saving, which the system frees with the process. Raises MapFileError."""
+        """Create the folder and hold its lock for saving, which ends with the process. Raises MapFileError."""
         self.path.mkdir(parents=True, exist_ok=True)
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         descriptor = os.open(self.path / LOCK_NAME, flags, 0o666)
