@@ -6,7 +6,8 @@ import math
 
 import pytest
 
-from sem_field_ros.camera_stream.statistics import FrameStatistics, percentiles, resident_mb
+from sem_field_ros.camera_stream.statistics import FrameStatistics, percentiles
+from sem_field_ros.memory import resident_mb
 from sem_field_ros.nodes.mapper.diagnostics import MapperState, mapper_diagnostics
 from sem_field_ros.nodes.mapper.options import MapperOptions
 

@@ -11,7 +11,8 @@ import pytest
 
 from sem_field_ros.errors import OutputError
 from sem_field_ros.labels import LabelClass, LabelSet
-from sem_field_ros.results.report import MapReport, Scores, peak_rss_mb, percentiles, surface_counts
+from sem_field_ros.memory import peak_rss_mb
+from sem_field_ros.results.report import MapReport, Scores, percentiles, surface_counts
 from sem_field_ros.surface import Surface
 
 LABELS = LabelSet("two", (LabelClass(3, "floor", (1, 2, 3)), LabelClass(7, "chair", (4, 5, 6))))

@@ -36,11 +36,11 @@ def test_external_takes_the_sources_set_or_regroups() -> None:
 @pytest.mark.parametrize(
     ("name", "label_set", "message"),
     [
-        ("magic", None, "'magic' is unknown; choose external"),
-        ("none", None, "unknown|no segmenter"),
+        ("magic", None, "'magic' is unknown; choose one of external"),
+        ("none", None, "'none' makes no segmenter"),
         ("onnx:", None, "unknown"),
         ("noisy:", None, "unknown"),
-        ("noisy:lots", None, "no number"),
+        ("noisy:lots", None, "must be a number"),
         ("noisy:2", None, "noise rate"),
         ("tflite:some.tflite", None, "needs label_set"),
         ("pascal", "scannet20", "labels with set voc, not scannet20"),

@@ -10,13 +10,13 @@ from sem_field_ros.commands.train import depth as train_depth
 from sem_field_ros.commands.train import fusion as train_gnesf
 from sem_field_ros.commands.train import gnesf as train_field
 from sem_field_ros.commands.train.data import add_data_arguments
+from sem_field_ros.exit_codes import DONE, INTERRUPTED
 
 if TYPE_CHECKING:
     from sem_field_ros.training.loop.loop import TrainingResult
     from sem_field_ros.training.recipes.segmenter import SegmenterRecipe
 
 HELP = "train a model: 2-D segmenter, the map's vote, depth from RGB, a whole field; or export a run's weights"
-INTERRUPTED = 130
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -109,7 +109,7 @@ def _ending(result: TrainingResult, out: Path) -> int:
     best = "" if result.best is None else f", best score {result.best:.4f} in {out / 'best.safetensors'}"
     how = {"done": "done", "time": "time limit: go on with --resume", "interrupted": "interrupted: go on with --resume"}
     print(f"{out}: step {result.step}, {how[result.reason]}{best}")
-    return INTERRUPTED if result.reason == "interrupted" else 0
+    return INTERRUPTED if result.reason == "interrupted" else DONE
 
 
 def _export(args: argparse.Namespace) -> int:

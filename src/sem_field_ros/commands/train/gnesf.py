@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from sem_field_ros.commands.argument_types import add_segmenter
 from sem_field_ros.commands.train.data import add_data_arguments, progress_of, scene_folders, scenes_description
 
 if TYPE_CHECKING:
@@ -20,9 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     from sem_field_ros.training.recipes.gnesf_settings import FieldTraining
 
     add_data_arguments(parser)
-    parser.add_argument(
-        "--segmenter", default="homes", metavar="NAME", help="2-D class probabilities of the sources (default homes)"
-    )
+    add_segmenter(parser, "homes")
     parser.add_argument("--label-set", metavar="NAME", help="classes (default: the segmenter's)")
     add_settings_arguments(parser, FieldTraining)
     add_settings_arguments(parser, LoopConfig, skip=("seed",))

@@ -19,6 +19,7 @@ from std_msgs.msg import Bool, Float32
 
 from sem_field_ros.datasets.bag.topics import BagTopics
 from sem_field_ros.errors import DataError, SemFieldError
+from sem_field_ros.exit_codes import DONE, REFUSED
 from sem_field_ros.nodes.player.options import PlayerOptions
 from sem_field_ros.nodes.player.playback import (
     DEPTH,
@@ -32,7 +33,7 @@ from sem_field_ros.nodes.player.playback import (
 )
 from sem_field_ros.ros.parameters import declare_settings, settings_from_node
 from sem_field_ros.ros.qos import clock_qos, image_qos, latched_qos, tf_qos, tf_static_qos
-from sem_field_ros.ros.spinning import REFUSED, spinning_beside, start_node
+from sem_field_ros.ros.spinning import spinning_beside, start_node
 
 _SETTLE_S = 0.5  # subscribers take a moment longer than we to know that they are connected
 _ACKNOWLEDGE_S = 1.0  # in all; an acknowledgement may wait for the next heartbeat although all has arrived
@@ -207,7 +208,7 @@ def main(args: list[str] | None = None) -> int:
         except Exception:  # a signal shuts ROS down under the publishers: then whatever they raise is no fault
             if rclpy.ok():
                 raise
-    return 0
+    return DONE
 
 
 if __name__ == "__main__":

@@ -22,14 +22,16 @@ from rclpy.parameter import parameter_value_to_python
 
 from sem_field_ros.datasets.open_sequence import open_sequence
 from sem_field_ros.errors import SemFieldError
+from sem_field_ros.exit_codes import DONE, FAILED, INTERRUPTED, REFUSED
 from sem_field_ros.labels import load_label_set
 from sem_field_ros.mapping.config import MapConfig
+from sem_field_ros.memory import peak_rss_mb
 from sem_field_ros.nodes.recorder.recorded_map import coverage, recorded_surface
 from sem_field_ros.nodes.recorder.results import Recording, write_recording
 from sem_field_ros.nodes.recorder.topics import RecordedTopics, number
-from sem_field_ros.results.report import MapReport, peak_rss_mb
+from sem_field_ros.results.report import MapReport
 from sem_field_ros.ros.parameters import declare_settings, settings_from_node
-from sem_field_ros.ros.spinning import REFUSED, spinning_beside, start_node
+from sem_field_ros.ros.spinning import spinning_beside, start_node
 from sem_field_ros.settings import check_settings, setting, settings_of
 
 _TELL_S = 1.0  # a line of progress this often
@@ -180,7 +182,7 @@ class DemoRecorder(Node):
             frames_in=max(topics.frames_in, int(number(topics.diagnostics, "frames_in"))),
             span_s=topics.span_s,
             played_s=topics.played_s,
-            peak_rss_mb=peak if peak == peak else topics.peak_resident_mb * 2**20 / 1e6,
+            peak_rss_mb=peak if peak == peak else topics.peak_resident_mb,
             messages=dict(topics.counts),
             notes=notes,
         )
@@ -237,10 +239,10 @@ def main(args: list[str] | None = None) -> int:
             recorder.record()
         except SemFieldError as error:
             print(f"demo_recorder: {error}", file=sys.stderr, flush=True)
-            return 1
+            return FAILED
         except KeyboardInterrupt:
-            return 130
-    return 0
+            return INTERRUPTED
+    return DONE
 
 
 if __name__ == "__main__":

@@ -44,7 +44,7 @@ class RecordedTopics:
         self.progress = 0.0
         self.diagnostics: dict[str, str] = {}
         self.diagnostics_count = 0
-        self.peak_resident_mb = 0.0  # 2**20 bytes
+        self.peak_resident_mb = 0.0
         self.trouble: Counter[str] = Counter()  # messages that could not be used
         self._node, self._mapper, self._frame = node, mapper, global_frame
         self._lock = threading.Lock()
