@@ -25,7 +25,7 @@ from sensor_msgs.msg import Image, PointCloud2
 from visualization_msgs.msg import MarkerArray
 
 from sem_field_ros.commands.up import start_node, stop_processes
-from sem_field_ros.memory import megabytes
+from sem_field_ros.measurements import megabytes
 from sem_field_ros.nodes.graph import nodes_of
 from sem_field_ros.ros.qos import image_qos, latched_qos
 

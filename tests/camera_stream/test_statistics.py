@@ -7,7 +7,6 @@ import math
 import pytest
 
 from sem_field_ros.camera_stream.statistics import FrameStatistics, percentiles
-from sem_field_ros.memory import resident_mb
 from sem_field_ros.nodes.mapper.diagnostics import MapperState, mapper_diagnostics
 from sem_field_ros.nodes.mapper.options import MapperOptions
 
@@ -78,13 +77,6 @@ def test_latency_of_another_clock_is_an_event(statistics: FrameStatistics) -> No
     assert snapshot.timings_ms["latency"] == (70.0, pytest.approx(115.0))  # of 120 and 20
     assert snapshot.timings_ms["arrival_to_cloud"] == (20.0, 20.0)
     assert snapshot.events == {"stamp_not_of_this_clock": 2}
-
-
-def test_resident_memory_grows_with_what_is_touched() -> None:
-    before = resident_mb()
-    block = bytearray(b"x" * (64 << 20))
-    assert 50 < resident_mb() - before < 90
-    del block
 
 
 def test_the_topic_that_never_came_is_named_with_its_level(statistics: FrameStatistics, clock: Clock) -> None:

@@ -15,6 +15,10 @@ from sem_field_ros.geometry.axes import AXES
 class CommandParser(argparse.ArgumentParser):
     """An ArgumentParser for short answers: without the usage, which takes a page for most commands."""
 
+    def __init__(self, *args: Any, **given: Any) -> None:
+        super().__init__(*args, **given)
+        self.moved: dict[str, str] = {}  # flags that another command has now -> the line that says so
+
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         words = join_negative_axes(sys.argv[1:] if args is None else list(args))
         self._refuse_unknown_flags(words)  # first: argparse would rather ask for what is missing
@@ -31,6 +35,8 @@ class CommandParser(argparse.ArgumentParser):
                 return
             if self._subparsers is not None and not word.startswith("-"):
                 return  # the rest is the subcommand's
+            if name in self.moved:
+                self.exit(REFUSED, f"{self.prog}: {self.moved[name]}\n")
             if name.startswith("--") and not any(flag.startswith(name) for flag in flags):
                 self.error(f"unknown flag {name}{did_you_mean(name, shown_flags(self))}")
 
@@ -65,3 +71,14 @@ def shown_flags(parser: argparse.ArgumentParser) -> Iterator[str]:
 def shown_kinds(action: argparse._SubParsersAction[Any]) -> list[str]:
     """The subcommands that --help tells: those that were given a help."""
     return [str(choice.dest) for choice in action._choices_actions]
+
+
+def add_former_kind(kinds: argparse._SubParsersAction[Any], old: str, new: str) -> None:
+    """Let a subcommand still be called by its former name, which --help does not tell; the caller says so to users."""
+    kinds._name_parser_map[old] = kinds._name_parser_map[new]
+
+
+def move_flags(source: argparse.ArgumentParser, target: argparse.ArgumentParser, line: str) -> None:
+    """Let flags that only `target` has be answered by `line` where they are given to `source`, which had them once."""
+    assert isinstance(source, CommandParser)
+    source.moved |= dict.fromkeys(target._option_string_actions.keys() - source._option_string_actions.keys(), line)

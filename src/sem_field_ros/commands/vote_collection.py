@@ -1,4 +1,4 @@
-"""What `train gnesf` and `evaluate votes` share: votes of sequences, from files or collected now."""
+"""What `train fusion` and `evaluate votes` share: votes of sequences, from files or collected now."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sem_field_ros.atomic import atomic_write
-from sem_field_ros.memory import size_text
+from sem_field_ros.measurements import size_text
 from sem_field_ros.training.samples.labelled_frames import VALIDATION
 from sem_field_ros.weights import WeightsCard
 

@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--fusion", default=ALL, choices=(ALL, *FUSIONS), help="of the maps (default all)")
     add("--fusion-weights", nargs="+", type=Path, default=[], metavar="FILE", help="more learned votes (.safetensors), "
         "named after their folder; one trained with `--pooling direct` predicts directly")  # fmt: skip
-    add("--field", nargs="+", type=Path, default=[], metavar="FILE", help="whole fields that `sem-field train field` "
+    add("--field", nargs="+", type=Path, default=[], metavar="FILE", help="whole fields that `sem-field train gnesf` "
         "made (.safetensors), named after their folder")  # fmt: skip
     add("--field-width", type=at_least(8, int), default=160, metavar="PIXELS", help="fields are rendered this wide, "
         "then enlarged (default 160)")  # fmt: skip

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from sem_field_ros.errors import DataError
-from sem_field_ros.memory import megabytes
+from sem_field_ros.measurements import megabytes
 
 # as in data/subset.py, which is imported only where it is used
 _OPTIONAL = ("depth", "label", "instance", "label_nyu40", "depth_clean")

@@ -15,7 +15,7 @@ import numpy as np
 
 from sem_field_ros import __version__
 from sem_field_ros.errors import MapFileError
-from sem_field_ros.memory import MB
+from sem_field_ros.measurements import MB
 
 FORMAT = "sem_field_ros map"
 FORMAT_VERSION = 1

@@ -22,7 +22,7 @@ from sem_field_ros.camera_stream.statistics import FrameStatistics, give_back_me
 from sem_field_ros.errors import SemFieldError
 from sem_field_ros.exit_codes import DONE, REFUSED
 from sem_field_ros.mapping.config import MapConfig
-from sem_field_ros.memory import resident_mb
+from sem_field_ros.measurements import resident_mb
 from sem_field_ros.nodes.mapper.diagnostics import MapperState, mapper_diagnostics
 from sem_field_ros.nodes.mapper.options import DYNAMIC, MapperOptions
 from sem_field_ros.nodes.mapper.services import MapperServices

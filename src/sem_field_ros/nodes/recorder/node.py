@@ -25,7 +25,7 @@ from sem_field_ros.errors import SemFieldError
 from sem_field_ros.exit_codes import DONE, FAILED, INTERRUPTED, REFUSED
 from sem_field_ros.labels import load_label_set
 from sem_field_ros.mapping.config import MapConfig
-from sem_field_ros.memory import peak_rss_mb
+from sem_field_ros.measurements import peak_rss_mb
 from sem_field_ros.nodes.recorder.recorded_map import coverage, recorded_surface
 from sem_field_ros.nodes.recorder.results import Recording, write_recording
 from sem_field_ros.nodes.recorder.topics import RecordedTopics, number

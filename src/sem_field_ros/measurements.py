@@ -1,4 +1,4 @@
-"""Sizes of processes and files in MB, the one unit of size that is shown: 10^6 bytes."""
+"""What a run took: memory of a process, sizes of files. MB are 10^6 bytes everywhere."""
 
 from __future__ import annotations
 
