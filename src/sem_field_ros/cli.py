@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sem_field_ros import __version__
-from sem_field_ros.errors import SemFieldError, did_you_mean
+from sem_field_ros.errors import SemFieldError, UsageError, did_you_mean
 from sem_field_ros.exit_codes import DONE, INTERRUPTED, REFUSED
 
 # name -> module; add a command here
@@ -79,6 +79,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return REFUSED
     try:
         return _run_command(argv[0], argv[1:])
+    except UsageError as error:
+        return _fail(str(error), REFUSED, error.command)
     except SemFieldError as error:
         return _fail(str(error), REFUSED)
     except KeyboardInterrupt:
@@ -109,8 +111,8 @@ def _run_command(name: str, arguments: list[str]) -> int:
     return code
 
 
-def _fail(line: str, code: int) -> int:
-    print(f"sem-field: {line}", file=sys.stderr)
+def _fail(line: str, code: int, command: str = "sem-field") -> int:
+    print(f"{command}: {line}", file=sys.stderr)
     return code
 
 

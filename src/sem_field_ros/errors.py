@@ -40,6 +40,14 @@ class SettingError(SemFieldError):
     """A setting (flag, node parameter, configuration file) has the wrong type or lies outside its range."""
 
 
+class UsageError(SemFieldError):
+    """A command line that cannot be understood. `command` is what the line begins with: `sem-field map`."""
+
+    def __init__(self, command: str, message: str) -> None:
+        super().__init__(message)
+        self.command = command
+
+
 class OutputError(SemFieldError):
     """A result file cannot be written (disk full, read-only, no such folder)."""
 

@@ -32,10 +32,7 @@ from sem_field_ros.errors import did_you_mean
     ],
 )
 def test_a_mistake_is_one_line(capsys: pytest.CaptureFixture[str], command: str, words: list[str]) -> None:
-    try:
-        code = cli.main(command.split())
-    except SystemExit as end:
-        code = int(end.code or 0)
+    code = cli.main(command.split())
     captured = capsys.readouterr()
     assert code == 2 and captured.out == "" and captured.err.count("\n") == 1
     assert all(word in captured.err for word in words), captured.err

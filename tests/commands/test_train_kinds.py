@@ -11,10 +11,7 @@ from sem_field_ros import cli
 
 def failed(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> list[str]:
     """The lines on stderr of a call that ends with exit code 2."""
-    try:
-        code = cli.main(["train", *arguments])
-    except SystemExit as end:
-        code = int(end.code or 0)
+    code = cli.main(["train", *arguments])
     captured = capsys.readouterr()
     assert code == 2 and captured.out == ""
     return captured.err.splitlines()

@@ -31,7 +31,7 @@ def segmenter_name(text: str) -> str:
     try:
         return check_segmenter(text)
     except SegmenterError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
+        raise argparse.ArgumentTypeError(str(error).removeprefix("segmenter ")) from None
 
 
 def add_segmenter(parser: argparse._ActionsContainer, default: str | None, **given: Any) -> None:

@@ -7,13 +7,12 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
 
-from sem_field_ros.errors import did_you_mean
-from sem_field_ros.exit_codes import REFUSED
+from sem_field_ros.errors import UsageError, did_you_mean
 from sem_field_ros.geometry.axes import AXES
 
 
 class CommandParser(argparse.ArgumentParser):
-    """An ArgumentParser for short answers: without the usage, which takes a page for most commands."""
+    """An ArgumentParser that raises UsageError with one line, without the usage: a page for most commands."""
 
     def __init__(self, *args: Any, **given: Any) -> None:
         super().__init__(*args, **given)
@@ -25,7 +24,7 @@ class CommandParser(argparse.ArgumentParser):
         return super().parse_known_args(words, namespace)
 
     def error(self, message: str) -> NoReturn:
-        self.exit(REFUSED, f"{self.prog}: {message} (`{self.prog} --help` lists all arguments)\n")
+        raise UsageError(self.prog, f"{message} (`{self.prog} --help` lists all arguments)")
 
     def _refuse_unknown_flags(self, words: Sequence[str]) -> None:
         flags = self._option_string_actions
@@ -36,7 +35,7 @@ class CommandParser(argparse.ArgumentParser):
             if self._subparsers is not None and not word.startswith("-"):
                 return  # the rest is the subcommand's
             if name in self.moved:
-                self.exit(REFUSED, f"{self.prog}: {self.moved[name]}\n")
+                raise UsageError(self.prog, self.moved[name])
             if name.startswith("--") and not any(flag.startswith(name) for flag in flags):
                 self.error(f"unknown flag {name}{did_you_mean(name, shown_flags(self))}")
 
