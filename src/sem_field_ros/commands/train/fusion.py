@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sem_field_ros.commands import vote_collection
 from sem_field_ros.commands.train.training_run import add_training_arguments, set_threads, train_recipe
-from sem_field_ros.training.recipes.fusion_settings import MapVoterTraining
+from sem_field_ros.training.recipes.fusion import FusionRecipe, FusionTraining
 
 HELP = "the map's learned fusion (GNeSF, RGB-D mode), on a segmenter's predictions in labelled sequences"
 
@@ -23,14 +23,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     vote_collection.add_arguments(parser, "RUN/votes")
     parser.add_argument("--copies", type=int, default=4, metavar="N", help="learn from each training sequence N times "
                         "more, in other light and by another camera (default 4)")  # fmt: skip
-    add_training_arguments(parser, MapVoterTraining)
+    add_training_arguments(parser, FusionTraining)
 
 
 def run(args: argparse.Namespace) -> int:
     """Collect the votes, train."""
     from sem_field_ros.segmentation.registry import make_segmenter
     from sem_field_ros.settings import settings_from_arguments
-    from sem_field_ros.training.recipes.fusion import MapVoterRecipe
 
     set_threads(args)
     segmenter = make_segmenter(args.segmenter, args.label_set)
@@ -42,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
     data = {
         split: {"scenes": [v.name for v in scenes], "voxels": sum(map(len, scenes))} for split, scenes in votes.items()
     }
-    config = settings_from_arguments(MapVoterTraining, args)
+    config = settings_from_arguments(FusionTraining, args)
     source = vote_collection.source_of(args, segmenter)
-    recipe = MapVoterRecipe(config, segmenter.labels, votes["training"], votes["validation"], data, source)
+    recipe = FusionRecipe(config, segmenter.labels, votes["training"], votes["validation"], data, source)
     return train_recipe(recipe, args)

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sem_field_ros.commands.train.data import add_data_arguments
 from sem_field_ros.commands.train.training_run import add_training_arguments, set_threads, train_recipe
-from sem_field_ros.training.recipes.segmenter_settings import SegmenterTraining
-
-if TYPE_CHECKING:
-    from sem_field_ros.training.recipes.segmenter import SegmenterRecipe
+from sem_field_ros.training.recipes.segmenter import SegmenterRecipe, SegmenterTraining
 
 HELP = "the 2-D segmenter, on labelled homes"
 
@@ -37,7 +34,6 @@ def _recipe(args: argparse.Namespace) -> SegmenterRecipe:
     from sem_field_ros.labels import load_label_set
     from sem_field_ros.settings import settings_from_arguments
     from sem_field_ros.training.loop.run_folder import RunFolder
-    from sem_field_ros.training.recipes.segmenter import SegmenterRecipe
     from sem_field_ros.training.samples.labelled_frames import TRAINING, VALIDATION, read_frames, scenes_of
 
     labels = load_label_set(args.label_set)
