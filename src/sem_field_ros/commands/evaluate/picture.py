@@ -20,8 +20,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("sequence", type=Path, metavar="SEQ", help="sequence folder, .sens file or bag")
     add_segmenter(parser, "homes")
     add(
-        "--fusions", nargs="+", default=["bayesian", "gnesf"], metavar="FUSION[:CONTEXT_M]",
-        help="what is shown, e.g. bayesian:0 gnesf: a fusion, if need be with a context of its own "
+        "--fusions", nargs="+", default=["bayesian", "gnesf"], metavar="FUSION[:CELL_M]",
+        help="fusions to compare, each optionally with its own smoothing_cell_m, e.g. bayesian:0 gnesf "
         "(default bayesian gnesf)",
     )  # fmt: skip
     add("--rows", type=positive, default=4, metavar="N", help="views that are shown (default 4)")
@@ -73,9 +73,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _config(config: MapConfig, text: str) -> MapConfig:
-    """`config` with the fusion, and the context, of FUSION[:CONTEXT_M]. Raises SettingError in one line."""
-    fusion, _, context = text.partition(":")
+    """`config` with the fusion and smoothing_cell_m of FUSION[:CELL_M]. Raises SettingError in one line."""
+    fusion, _, cell_m = text.partition(":")
     try:
-        return replace(config, fusion=fusion, smoothing_cell_m=float(context) if context else config.smoothing_cell_m)
+        return replace(config, fusion=fusion, smoothing_cell_m=float(cell_m) if cell_m else config.smoothing_cell_m)
     except ValueError as error:
-        raise SettingError(f"--fusions {text}: '{context}' is no length in metres") from error
+        raise SettingError(f"--fusions {text}: '{cell_m}' is not a length in metres") from error
