@@ -30,7 +30,7 @@ def chosen_fusions(name: str) -> tuple[str, ...]:
 def make_fusion(name: str, weights: str = "", classes: int = 0) -> Fusion:
     """Make a fusion by its name in MapConfig.fusion; `weights` is a file for `gnesf`, empty = the shipped one.
 
-    `classes` is the map's number of classes, 0 = unknown. Raises SettingError with the known names, or WeightsError, for
+    `classes`: number of classes of the map, 0 = unknown. Raises SettingError with the known names, or WeightsError, for
     example for weights of another number of classes; each in one line.
     """
     if name == "gnesf":
