@@ -61,7 +61,7 @@ def test_mistakes_are_told_in_one_line(room: Path, tmp_path: Path, capsys: pytes
     for arguments, message in (
         (["--hold-out", "5", "--max-frames", "2"], "none of its 2 frames is held out"),
         (["--fusion-weights", weights, weights], "could not be told apart"),
-        (["--field", weights], "holds a 'gnesf_map', not a 'gnesf_field'"),
+        (["--field", weights], "holds a 'gnesf_map', which is not a field"),
         (["--picture", str(tmp_path / "x.gif")], "must end in .png or .jpg"),
     ):
         assert cli.main(["evaluate", "novel-views", str(room), "--segmenter", "external", *SMALL, *arguments]) == 2

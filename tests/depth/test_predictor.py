@@ -108,7 +108,7 @@ def test_views_vote_on_what_is_less_exact_where_depth_is_predicted() -> None:
 
 def save_field(path: Path, geometry: str = "sdf") -> Path:
     torch.manual_seed(0)
-    config = replace(tiny_field(20), geometry=geometry)
+    config = replace(tiny_field(20), representation=geometry)
     card = WeightsCard("gnesf_field", config.as_dict(), output={"image_width": 64})
     save_weights(path, Gnesf(config).state_dict(), card)
     return path

@@ -31,12 +31,12 @@ class _View:
 
 
 class FieldDepth:
-    """A ViewEstimator; `path` is what `sem-field train field --geometry sdf` made. Raises WeightsError in one line."""
+    """A ViewEstimator; `path` is what `sem-field train gnesf` made of `sdf`. Raises WeightsError in one line."""
 
     def __init__(self, path: str | Path, device: str = "cpu") -> None:
         self.model, card = load_model(path, KIND, lambda content: Gnesf(config_from_dict(content)))
-        if self.model.config.geometry != "sdf":
-            raise WeightsError(f"{path} has a density for view synthesis; geometry needs a field trained as sdf")
+        if self.model.config.representation != "sdf":
+            raise WeightsError(f"{path} has a density; depth needs a field trained with --representation sdf")
         self._width = image_width(card, path)
         self._device = torch.device(device)
         self.model.to(self._device)

@@ -19,17 +19,20 @@ from torch import Tensor, nn
 from sem_field_ros.evaluation.metrics import Confusion
 from sem_field_ros.fields.common.rays import Rays, pixel_rays
 from sem_field_ros.fields.common.rendering import probability_cross_entropy
+from sem_field_ros.fields.common.tensors import RenderedRays, SourceImages
 from sem_field_ros.fields.common.views import SourceViews, project_points
-from sem_field_ros.fields.gnesf.config import GnesfConfig, compact, config_from_dict, for_views, paper, tiny
-from sem_field_ros.fields.gnesf.model import KIND, Gnesf, RenderedRays, SourceImages
+from sem_field_ros.fields.gnesf.config import GnesfConfig, compact, paper, tiny
+from sem_field_ros.fields.gnesf.model import KIND, Gnesf
 from sem_field_ros.fields.gnesf.ray_depth import surface_depth
+from sem_field_ros.fields.ibrnet.config import IbrnetConfig, for_views
+from sem_field_ros.fields.registry import load_field_weights, make_model
 from sem_field_ros.geometry.camera import Intrinsics
 from sem_field_ros.labels import LabelSet, label_set_to_dict
 from sem_field_ros.training.loop.recipe import ParameterGroup, decayed, random_for
 from sem_field_ros.training.model_card import trained
 from sem_field_ros.training.recipes.gnesf_settings import FieldTraining
 from sem_field_ros.training.samples.windows import PosedScene, WindowConfig, draw_window
-from sem_field_ros.weights import WeightsCard, load_into, load_weights, save_weights
+from sem_field_ros.weights import WeightsCard, load_into, save_weights
 
 NETWORKS: dict[str, Callable[[int], GnesfConfig]] = {"compact": compact, "paper": paper, "tiny": tiny}
 _NEAR_M = 0.1  # depth is right within this
@@ -55,12 +58,12 @@ class FieldRecipe:
         size = NETWORKS[config.network](len(labels))
         self.architecture = dataclasses.replace(
             for_views(size) if config.geometry == "density" and config.image_based else size,
-            geometry=config.geometry,
+            representation=config.geometry,
             semantics=config.semantics,
             visibility=config.visibility,
         )
         volume = self.architecture.volume
-        synthesis = self.architecture.rays is not None
+        synthesis = isinstance(self.architecture, IbrnetConfig)
         self._window = WindowConfig(
             config.views,
             config.points if config.geometry == "sdf" else 1,
@@ -81,10 +84,10 @@ class FieldRecipe:
         }
 
     def build_model(self) -> Gnesf:
-        model = Gnesf(self.architecture)
+        model = make_model(self.architecture)
         if self.init:
-            state, card = load_weights(self.init, KIND)
-            if config_from_dict(card.architecture) == self.architecture:
+            state, architecture = load_field_weights(self.init)
+            if architecture == self.architecture:
                 load_into(model, state, str(self.init))
             else:
                 _take_over(model, state)
@@ -183,7 +186,7 @@ class FieldRecipe:
     def save(self, model: nn.Module, path: Path, facts: dict[str, Any]) -> None:
         assert isinstance(model, Gnesf)
         output = {"image_width": self.config.image_width, "views": self.config.views}
-        card = WeightsCard(KIND, model.config.as_dict(), label_set_to_dict(self.labels), output, self.data)
+        card = WeightsCard(model.kind, model.config.as_dict(), label_set_to_dict(self.labels), output, self.data)
         save_weights(path, model.state_dict(), trained(card, self.config, facts))
 
 
