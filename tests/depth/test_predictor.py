@@ -149,7 +149,7 @@ def test_weights_that_predict_no_depth_are_refused(tmp_path: Path) -> None:
     def predictor(path: Path):
         return make_depth_predictor(str(path))
 
-    with pytest.raises(WeightsError, match="view synthesis"):
+    with pytest.raises(WeightsError, match="representation sdf"):
         predictor(save_field(tmp_path / "density.safetensors", "density"))
     save_weights(tmp_path / "other.safetensors", {"x": torch.zeros(1)}, WeightsCard("segmenter", {}))
     with pytest.raises(WeightsError, match="'segmenter', which predicts no depth"):
