@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sem_field_ros.errors import SettingError
-from sem_field_ros.nodes.graph import NodeSpec, arguments_of, dds_environment, nodes_of
+from sem_field_ros.nodes.graph import MODULES, NodeSpec, arguments_of, dds_environment, nodes_of
 
 HELP = "start the nodes (bringup, rgb or replay) where there is no `ros2 launch`, with the same arguments"
 _GRACE_S = 10.0  # from SIGINT to SIGKILL
@@ -54,7 +54,7 @@ def start_node(spec: NodeSpec, env: Mapping[str, str] | None = None, **popen: An
     `env` replaces os.environ, `popen` goes to subprocess.Popen.
     """
     if spec.package == "sem_field_ros":
-        command = [sys.executable, "-m", f"sem_field_ros.nodes.{spec.executable}"]
+        command = [sys.executable, "-m", MODULES[spec.executable]]
     else:
         command = [spec.executable]
     environment = {**(os.environ if env is None else env), **dds_environment()}

@@ -12,8 +12,8 @@ import torch
 from sem_field_ros.errors import WeightsError
 from sem_field_ros.fields.common.posed_images import SceneOptions
 from sem_field_ros.fields.common.tensors import SourceImages
-from sem_field_ros.fields.gnesf.config import tiny
-from sem_field_ros.fields.gnesf.model import KIND, Gnesf
+from sem_field_ros.fields.gnesf.config import KIND, tiny
+from sem_field_ros.fields.gnesf.model import Gnesf
 from sem_field_ros.fields.registry import open_scene
 from sem_field_ros.frame import PosedFrame
 from sem_field_ros.labels import LabelSet, label_set_to_dict, load_label_set

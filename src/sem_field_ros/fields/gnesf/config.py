@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from sem_field_ros.errors import WeightsError
 from sem_field_ros.fields.gnesf.volume import VolumeConfig
 
+KIND = "gnesf_field"  # of weights files
 REPRESENTATIONS = ("sdf", "density")
 SEMANTICS = ("probabilities", "logits", "direct")
 SPACINGS = ("linear", "log")

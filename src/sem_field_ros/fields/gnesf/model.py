@@ -40,7 +40,6 @@ from sem_field_ros.fields.gnesf.volume import (
 from sem_field_ros.fields.gnesf.voting import SoftVoting, VotingConfig, masked_moments, masked_softmax
 from sem_field_ros.geometry.camera import Intrinsics
 
-KIND = "gnesf_field"  # of weights files
 _MIN_WEIGHT = 1e-3  # samples of less weight are not asked for their classes
 _FLOOR = 1 / 510  # of a probability whose logarithm votes: half a step of the 8 bits that views are kept in
 _MANY_RAYS = 4096  # at once
@@ -49,8 +48,6 @@ _COLORS = 3
 
 class Gnesf(nn.Module):
     """See the module. IbrnetField (fields/ibrnet) extends it by what it asks the views at every sample."""
-
-    kind = KIND
 
     def __init__(self, config: GnesfConfig) -> None:
         super().__init__()

@@ -9,8 +9,8 @@ import torch
 
 from sem_field_ros.errors import WeightsError
 from sem_field_ros.fields.common.posed_images import PosedImageScene, SceneOptions, window_size
-from sem_field_ros.fields.gnesf.config import Config, config_from_dict
-from sem_field_ros.fields.gnesf.model import KIND, Gnesf
+from sem_field_ros.fields.gnesf.config import KIND, Config, config_from_dict
+from sem_field_ros.fields.gnesf.model import Gnesf
 from sem_field_ros.labels import LabelSet
 from sem_field_ros.weights import WeightsCard, load_into, load_weights
 

@@ -12,6 +12,8 @@ from sem_field_ros.fields.gnesf import config as gnesf
 from sem_field_ros.fields.gnesf.config import GnesfConfig
 from sem_field_ros.fields.ibrnet.ray_density import RayConfig
 
+KIND = "ibrnet_field"  # of weights files
+
 
 @dataclass(frozen=True)
 class IbrnetConfig(GnesfConfig):

@@ -31,7 +31,6 @@ from sem_field_ros.fields.ibrnet.ray_density import (
 )
 from sem_field_ros.geometry.camera import Intrinsics
 
-KIND = "ibrnet_field"  # of weights files
 _MIN_WEIGHT = 1e-3
 _MIN_SHADED = 1e-2  # samples of less weight are not asked for classes and colours; the others take their weight over
 _FEW_RAYS = 512  # at once: what the views show at their samples should fit a processor's cache
@@ -41,7 +40,6 @@ _COLORS = 3
 class IbrnetField(Gnesf):
     """See the module."""
 
-    kind = KIND
     config: IbrnetConfig
 
     def _add_color_head(self) -> None:
