@@ -1,8 +1,8 @@
-"""What each part of view synthesis is worth: held-out views of SEQ... by the shipped field with parts taken out.
+"""Ablation of view synthesis: held-out views of SEQ... rendered by the shipped field, and with parts of it removed.
 
 python benchmarks/view_ablation.py SEQ... [--weights FILE] [--width 160] [--out out/views.json]
 
-The rows are those of `sem-field evaluate novel-views`; its maps and renderings beside are there for comparison.
+The rows are those of `sem-field evaluate novel-views`, with its maps and baselines for comparison.
 """
 
 from __future__ import annotations
