@@ -28,7 +28,7 @@ _SHIPPED = Path(__file__).parents[1] / "models/gnesf_view_homes/gnesf_view_homes
 
 
 def variants(weights: Path, labels: LabelSet, width: int) -> dict[str, FieldRenderer]:
-    """The field as it is, with other sources, and with parts taken out, by what was done to it."""
+    """The shipped field, with other sources, and with parts removed, by the name of the change."""
 
     def field(depth: bool = False, views: int = 0, change: Callable[[Gnesf], object] | None = None) -> FieldRenderer:
         renderer = FieldRenderer(weights, labels, width, depth)
@@ -55,8 +55,8 @@ def _average_sources(model: Gnesf) -> None:
 
 def _volume_alone(model: Gnesf) -> None:
     """Eq. 7 with the paper's density f(M(x)), which the training has a loss for as well."""
-    asked = model._ray_weights
-    model._ray_weights = lambda scene, rays, depth: (asked(scene, rays, depth)[1],) * 2
+    ray_weights = model._ray_weights
+    model._ray_weights = lambda scene, rays, depth: (ray_weights(scene, rays, depth)[1],) * 2
 
 
 def _untrained(model: Gnesf) -> None:
