@@ -108,7 +108,7 @@ def test_predicted_depth_may_be_less_exact_for_a_vote() -> None:
 
 def save_field(path: Path, geometry: str = "sdf") -> Path:
     torch.manual_seed(0)
-    config = replace(tiny_field(20), geometry=geometry)
+    config = replace(tiny_field(20), representation=geometry)
     card = WeightsCard("gnesf_field", config.as_dict(), output={"image_width": 64})
     save_weights(path, Gnesf(config).state_dict(), card)
     return path
@@ -149,7 +149,7 @@ def test_weights_that_predict_no_depth_are_refused(tmp_path: Path) -> None:
     def predictor(path: Path):
         return make_depth_predictor(str(path))
 
-    with pytest.raises(WeightsError, match="view synthesis"):
+    with pytest.raises(WeightsError, match="representation sdf"):
         predictor(save_field(tmp_path / "density.safetensors", "density"))
     save_weights(tmp_path / "other.safetensors", {"x": torch.zeros(1)}, WeightsCard("segmenter", {}))
     with pytest.raises(WeightsError, match="'segmenter', which predicts no depth"):

@@ -12,9 +12,9 @@ import torch
 
 from sem_field_ros.cli import main
 from sem_field_ros.fields.common.rays import Rays
+from sem_field_ros.fields.common.tensors import RenderedRays
 from sem_field_ros.fields.common.views import SourceViews
 from sem_field_ros.fields.common.window import camera_from_window, level_frame
-from sem_field_ros.fields.gnesf.scene import RenderedRays
 from sem_field_ros.labels import load_label_set
 from sem_field_ros.training.loop.config import LoopConfig
 from sem_field_ros.training.loop.loop import train
