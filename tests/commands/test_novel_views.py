@@ -13,16 +13,14 @@ from sem_field_ros import cli
 from sem_field_ros.evaluation.results import IMAGES
 from sem_field_ros.fusion.registry import FUSIONS, GNESF_MODEL
 from sem_field_ros.resources import resource_path
+from tests.tiny_room import tiny_room
 
 SMALL = ["--voxel-size-m", "0.1", "--min-weight", "1"]
 
 
 @pytest.fixture(scope="module")
 def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("rooms") / "tiny"
-    arguments = ["generate", "room", "--out", str(path), "--frames", "24", "--width", "96", "--fast", "--seed", "5"]
-    assert cli.main(arguments) == 0
-    return path
+    return tiny_room(tmp_path_factory.mktemp("rooms"), frames=24, width=96)
 
 
 def test_rows_and_picture(room: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
