@@ -5,8 +5,9 @@
 #   VENV=DIR         the virtual environment (default: .venv in the repository)
 #   PYTHON=python3.x the interpreter to make it from
 #   ROS_SETUP=FILE   setup.bash of the ROS 2 to use; "wheels" = ROS 2 from wheels although one is installed
-#   GPU=1            torch with CUDA (2.7 GB more to download); GPU=0 its CPU build; unset: what is there, else CPU
-#   TORCH_INDEX=URL  the package index to get torch from, e.g. of another CUDA version
+#   GPU=1            torch with CUDA (2.7 GB to download instead of 0.2); GPU=0: its CPU build; unset: what is there, else
+#                    the CPU build
+#   TORCH_INDEX=URL  the package index to get torch from, e.g. one of PyTorch's for another CUDA version
 set -euo pipefail
 
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)"
@@ -189,7 +190,7 @@ make_venv() {
   stamp venv "$origin"
 }
 
-pip_install() { "$venv/bin/python" -m pip install --no-input -c "$state/constraints.txt" "$@"; }
+pip_install() { "$venv/bin/python" -m pip install --no-input "$@"; }
 
 # --- torch -----------------------------------------------------------------------------------------------------------
 # PyPI's torch for Linux needs 2.7 GB of CUDA on every machine, so the CPU build is installed first, by its own version
@@ -221,7 +222,7 @@ install_torch() {  # sets torch to its version, build and place; writes the cons
   local version oldest kind=any log="$state/torch.log"
   version="$(sed -n 's/^torch==//p' "$root/requirements/constraints.txt")"
   oldest="$(sed -n 's/^torch>=//p' "$root/requirements/base.txt")"
-  case "${GPU:-}" in "") ;; 0) kind=cpu ;; 1) kind=cuda ;; *) die "GPU=$GPU: give 1 (CUDA) or 0 (CPU)" ;; esac
+  case "${GPU:-}" in 0) kind=cpu ;; 1) kind=cuda ;; esac
   cp "$root/requirements/constraints.txt" "$state/constraints.txt"
   find_torch
   if ! torch_is_right "$version" "$oldest" "$kind"; then
@@ -250,7 +251,7 @@ install_requirements() {  # STAMP WHAT FILES...
   hash="$torch $(cd "$root/requirements" && hash_files constraints.txt "$@")"
   ! stamped "$name" "$hash" || return 0
   for file in "$@"; do files+=(-r "$root/requirements/$file"); done
-  quietly "$name" "$what" pip_install "${files[@]}"
+  quietly "$name" "$what" pip_install -c "$state/constraints.txt" "${files[@]}"
   [ "$ros" != wheels ] || quietly fix_ros_wheels "repairing the ROS wheels" "$venv/bin/python" "$root/scripts/fix_ros_wheels.py"
   stamp "$name" "$hash"
 }
@@ -315,6 +316,7 @@ check_environment() {
 main() {
   local machine
   machine="$(uname -m)"
+  [[ "${GPU:-0}" =~ ^[01]$ ]] || die "GPU=$GPU: give 1 for torch with CUDA, 0 for its CPU build"
   ros="$(find_ros)"
   [ "$ros" != wheels ] || [ "$machine" = x86_64 ] ||
     die "no ROS 2 found, and its wheels exist for x86_64 only (this is $machine): install ROS 2 from its apt repository first"

@@ -15,7 +15,7 @@ from sem_field_ros.frame import PosedFrame
 from sem_field_ros.labels import LabelClass, LabelSet
 from sem_field_ros.segmentation.segmenter import ClassProbabilities
 
-_INSTALL = "pip install -r requirements/optional.txt (transformers and pillow)"
+_INSTALL = 'pip install "sem_field_ros[hf]"'
 _TENSORS = ("pixel_values", "pixel_mask", "task_inputs")  # what models take of a processor's answer
 _MIN_SHARE = 0.5  # of a pixel's probability must lie on classes of the label set, else the pixel does not vote
 

