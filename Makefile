@@ -1,6 +1,6 @@
 # The two commands a newcomer needs: `make demo` and `make test`. `make help` tells the rest.
 # Everything is installed on first use into .venv (another place: VENV=DIR); the second time takes a second.
-# GPU=1 installs torch with CUDA instead of its CPU build, TORCH_INDEX=URL takes torch from another package index.
+# GPU=1 installs torch with CUDA instead of its CPU build; TORCH_INDEX=URL takes torch from another package index.
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
@@ -10,7 +10,6 @@ SEQ ?=
 OUT ?= out/demo
 MODE ?= rgbd
 ARGS ?=
-export VENV GPU TORCH_INDEX
 
 IN_ENV := . scripts/env.sh &&
 quoted = '$(subst ','\'',$(1))'

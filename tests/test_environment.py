@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-VENV = Path(os.environ.get("VENV", ROOT / ".venv"))
+VENV = Path(os.environ.get("VENV") or ROOT / ".venv")
 ENV = ROOT / "scripts" / "env.sh"
 BARE = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": "/nonexistent", "VENV": str(VENV)}
 
