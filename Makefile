@@ -24,7 +24,7 @@ setup-dev:
 	@scripts/setup.sh --dev
 
 demo: setup  ## map a sequence through real ROS 2 nodes: SEQ=folder or bag (default: the sample), MODE=rgb: colour alone, OUT=out/demo, ARGS=
-	@$(IN_ENV) sem-field demo $(if $(filter rgb,$(MODE)),--geometry predicted) $(if $(SEQ),--seq $(call quoted,$(SEQ))) --out $(call quoted,$(OUT)) $(ARGS)
+	@$(IN_ENV) sem-field demo $(if $(filter rgb,$(MODE)),--depth-source predicted) $(if $(SEQ),--seq $(call quoted,$(SEQ))) --out $(call quoted,$(OUT)) $(ARGS)
 
 test: setup-dev  ## the whole suite with the real-node tests, ruff and mypy: ARGS=what to pass to pytest
 	@scripts/test.sh $(ARGS)

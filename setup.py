@@ -54,10 +54,10 @@ setup(
     entry_points={
         "console_scripts": [
             "sem-field = sem_field_ros.cli:main",
-            "semantic_mapper = sem_field_ros.nodes.semantic_mapper:main",
-            "sequence_player = sem_field_ros.nodes.sequence_player:main",
-            "viewer = sem_field_ros.nodes.viewer:main",
-            "demo_recorder = sem_field_ros.nodes.demo_recorder:main",
+            "semantic_mapper = sem_field_ros.nodes.mapper.node:main",
+            "sequence_player = sem_field_ros.nodes.player.node:main",
+            "viewer = sem_field_ros.nodes.viewer.node:main",
+            "demo_recorder = sem_field_ros.nodes.recorder.node:main",
         ],
     },
 )

@@ -32,11 +32,11 @@ from open3d_peer import PEER, Open3dPeer, depth_in_mm
 from stage_times import VOTING, StageTimes
 from voting import measure_votes
 
-from sem_field_ros.data.open_sequence import open_sequence
+from sem_field_ros.datasets.open_sequence import open_sequence
 from sem_field_ros.frame import PosedFrame
+from sem_field_ros.fusion.hand_made import Fusion
+from sem_field_ros.fusion.registry import make_fusion
 from sem_field_ros.mapping.config import MapConfig
-from sem_field_ros.mapping.fusion import Fusion
-from sem_field_ros.mapping.fusions import make_fusion
 from sem_field_ros.mapping.mapper import Mapper
 from sem_field_ros.mapping.semantic_map import SemanticMap
 from sem_field_ros.segmentation.registry import make_segmenter

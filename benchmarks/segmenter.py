@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import torch
 
-from sem_field_ros.data.open_sequence import open_sequence
+from sem_field_ros.datasets.open_sequence import open_sequence
 from sem_field_ros.segmentation.registry import make_segmenter
 
 _TILE_WIDTH = 320

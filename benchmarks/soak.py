@@ -25,6 +25,7 @@ from sensor_msgs.msg import Image, PointCloud2
 from visualization_msgs.msg import MarkerArray
 
 from sem_field_ros.commands.up import start_node, stop_processes
+from sem_field_ros.measurements import megabytes
 from sem_field_ros.nodes.graph import nodes_of
 from sem_field_ros.ros.qos import image_qos, latched_qos
 
@@ -64,7 +65,7 @@ def row(monitor: Monitor, minute: float, processes: dict[str, psutil.Process], b
     drops = {k.split("/", 1)[1]: int(v) for k, v in monitor.values.items() if k.startswith("drops/")}
     return {
         "minute": round(minute, 2),
-        "rss_mb": {name: round(p.memory_info().rss / 1e6, 1) for name, p in processes.items()},
+        "rss_mb": {name: round(megabytes(p.memory_info().rss), 1) for name, p in processes.items()},
         "messages": dict(monitor.counts - before),
         **{k: float(monitor.values[k]) for k in keys if k in monitor.values},
         "drops": drops,

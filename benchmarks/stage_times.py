@@ -31,7 +31,7 @@ class StageTimes:
             ("reduce", semantic_map.fusion, "reduce"),
             ("offer", semantic_map, "_offer"),
             ("vote", semantic_map.votes, "fuse"),
-            ("context", semantic_map._context, "settle"),
+            ("context", semantic_map._smoother, "update"),
         ):
             setattr(owner, name, self.timed(stage, getattr(owner, name)))
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
-from sem_field_ros.data.open_sequence import open_sequence
+from sem_field_ros.datasets.open_sequence import open_sequence
 from sem_field_ros.evaluation.field_renderer import FieldRenderer
 from sem_field_ros.evaluation.novel_views import NovelViewEvaluation, novel_view_rows
 from sem_field_ros.evaluation.results import print_rows

@@ -22,12 +22,13 @@ import psutil
 import torch
 from open3d_peer import PEER, Open3dPeer, depth_in_mm
 
-from sem_field_ros.data.open_sequence import open_sequence
+from sem_field_ros.datasets.open_sequence import open_sequence
 from sem_field_ros.frame import PosedFrame
+from sem_field_ros.fusion.hand_made import CUES, Fusion
+from sem_field_ros.fusion.registry import make_fusion
 from sem_field_ros.mapping.config import MapConfig
-from sem_field_ros.mapping.fusion import CUES, Fusion
-from sem_field_ros.mapping.fusions import make_fusion
 from sem_field_ros.mapping.votes import VoteTable
+from sem_field_ros.measurements import megabytes
 
 _CLASSES = 20
 _PEER_VOXEL_M = 0.02
@@ -41,7 +42,7 @@ def filled_table(voxels: int, views: int, features: int) -> tuple[VoteTable, tor
     for part in rows.split(4096):
         n = len(part)
         said = torch.softmax(3 * torch.randn(n, views, _CLASSES, generator=g), dim=-1)
-        table.samples[part] = (said * 255 + 0.5).to(torch.uint8)
+        table.view_probabilities[part] = (said * 255 + 0.5).to(torch.uint8)
         table.scores[part] = torch.rand(n, views, generator=g) + 0.1
         if features:
             table.features[part] = torch.randint(-127, 128, (n, views, features), generator=g, dtype=torch.int8)
@@ -103,7 +104,7 @@ class _PeakMemory:
 
     @property
     def megabytes(self) -> float:
-        return (self._highest - self._start) / 1e6
+        return megabytes(self._highest - self._start)
 
 
 def _ms(call: Callable[[], object]) -> float:

@@ -9,18 +9,21 @@ from pathlib import Path
 
 import pytest
 
-SOURCE = Path(__file__).resolve().parents[1] / "src" / "sem_field_ros"
+ROOT = Path(__file__).resolve().parents[1] / "src"
+SOURCE = ROOT / "sem_field_ros"
+SYNTH = ROOT / "sem_field_synth"
 FLOORS = (
-    {"errors"},
+    {"errors", "parallel", "measurements", "exit_codes"},
     {"settings", "atomic", "resources"},
     {"geometry"},
     {"labels"},
     {"frame", "weights"},
-    {"stream"},  # messages as plain data: bags hold them too, without ROS
-    {"data"},
-    {"ros", "generation"},
-    {"segmentation", "fields"},
-    {"stereo"},
+    {"surface"},
+    {"scene"},
+    {"camera_stream"},
+    {"datasets", "ros"},
+    {"segmentation", "fields", "results"},
+    {"fusion", "depth"},
     {"mapping"},
     {"evaluation", "viewer"},
     {"training"},
@@ -30,10 +33,11 @@ FLOORS = (
     {"cli_reference"},
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
-# what ros/ turns into messages and parameters: plain data, no mapping
-ALLOWED = {("ros", "mapping.surface"), ("ros", "mapping.config")}
+CORE_OF_SYNTH = {"errors", "parallel", "settings", "atomic", "resources", "geometry", "labels", "frame", "datasets"}
+MAX_LINES, MAX_MODULES = 300, 20
 MESSAGE_PACKAGES = ("_msgs", "_srvs", "_interfaces")
 MODULES = sorted(SOURCE.rglob("*.py"))
+SYNTH_MODULES = sorted(SYNTH.rglob("*.py"))
 
 
 def name_of(path: Path) -> str:
@@ -79,9 +83,32 @@ def test_imports_point_down(path: Path) -> None:
         return
     for name in own_imports(path):
         target = name.partition(".")[0]
-        if target == room or any(room == a and name.startswith(b) for a, b in ALLOWED):
+        if target == room:
             continue
         assert FLOOR_OF[target] < FLOOR_OF[room], f"{name_of(path)} imports {name}: same floor or above"
+
+
+@pytest.mark.parametrize("path", SYNTH_MODULES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_generators_use_the_lower_floors_of_the_core(path: Path) -> None:
+    rooms = {name.split(".")[1] for name in imports_of(path) if name.startswith("sem_field_ros.")}
+    assert rooms <= CORE_OF_SYNTH
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_only_commands_know_the_generators(path: Path) -> None:
+    if not name_of(path).startswith("commands.generate."):
+        assert not [name for name in imports_of(path) if name.startswith("sem_field_synth")]
+
+
+@pytest.mark.parametrize("path", MODULES + SYNTH_MODULES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_files_are_small(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= MAX_LINES
+
+
+def test_folders_are_small() -> None:
+    folders = {path.parent for path in MODULES + SYNTH_MODULES}
+    sizes = {folder.relative_to(ROOT).as_posix(): len(list(folder.glob("*.py"))) for folder in folders}
+    assert not {name: size for name, size in sizes.items() if size > MAX_MODULES + 1}  # and __init__
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)

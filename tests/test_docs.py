@@ -74,7 +74,7 @@ def test_every_topic_and_service_is_described() -> None:
 
 
 def test_parameters_that_are_described_exist() -> None:
-    mapper = pytest.importorskip("sem_field_ros.ros.mapper_options")
+    mapper = pytest.importorskip("sem_field_ros.nodes.mapper.options")
     defaults = {item.name: item.default for cls in (MapConfig, mapper.MapperOptions) for item in settings_of(cls)}
     table = read("ros_api.md").split("### Parameters")[1].split("### ")[0]
     rows = [row.split("|")[1:3] for row in table.splitlines() if row.startswith("| `")]
@@ -94,9 +94,9 @@ def test_parameters_that_are_described_exist() -> None:
 
 def test_diagnostics_are_described() -> None:
     pytest.importorskip("rclpy")
-    from sem_field_ros.ros.diagnostics import MapperState, mapper_diagnostics
-    from sem_field_ros.ros.mapper_options import MapperOptions
-    from sem_field_ros.ros.statistics import FrameStatistics
+    from sem_field_ros.camera_stream.statistics import FrameStatistics
+    from sem_field_ros.nodes.mapper.diagnostics import MapperState, mapper_diagnostics
+    from sem_field_ros.nodes.mapper.options import MapperOptions
 
     text = read("ros_api.md").split("### Diagnostics")[1].split("\n## ")[0]
     words = code_words(text)

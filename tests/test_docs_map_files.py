@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sem_field_ros.mapping.config import MapConfig
-from sem_field_ros.mapping.map_file import load_map
+from sem_field_ros.mapping.files.map_file import load_map
 from sem_field_ros.mapping.mapper import Mapper
 from tests.mapping.scene import LABELS, wall_frame, wall_probabilities
 

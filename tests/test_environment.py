@@ -210,7 +210,7 @@ def make(*arguments: str) -> str:
 
 def test_make_demo_passes_its_variables_on() -> None:
     assert "sem-field demo --out 'out/demo'" in " ".join(make("demo").split())
-    assert "sem-field demo --geometry predicted --out" in " ".join(make("demo", "MODE=rgb").split())
+    assert "sem-field demo --depth-source predicted --out" in " ".join(make("demo", "MODE=rgb").split())
     line = make("demo", "SEQ=/data/my kitchen's", "OUT=/tmp/a b", "ARGS=--voxel-size-m 0.02")
     assert r"--seq '/data/my kitchen'\''s' --out '/tmp/a b'" in line and line.rstrip().endswith("--voxel-size-m 0.02")
 

@@ -28,10 +28,9 @@ def _command(name: str) -> Iterator[str]:
     yield from _table(parser)
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
-            helps = {choice.dest: choice.help or "" for choice in action._choices_actions}
-            for kind, subparser in action.choices.items():
-                yield from (f"### sem-field {name} {kind}", "", _sentence(helps.get(kind, "")), "")
-                yield from _table(subparser)
+            for choice in action._choices_actions:  # former names have none
+                yield from (f"### sem-field {name} {choice.dest}", "", _sentence(choice.help or ""), "")
+                yield from _table(action.choices[choice.dest])
 
 
 def _table(parser: argparse.ArgumentParser) -> Iterator[str]:
@@ -39,7 +38,8 @@ def _table(parser: argparse.ArgumentParser) -> Iterator[str]:
     rows = [
         (_spelling(action), expand(action).replace("|", "\\|"))
         for action in parser._actions
-        if not isinstance(action, (argparse._HelpAction, argparse._SubParsersAction)) and action.help
+        if not isinstance(action, (argparse._HelpAction, argparse._SubParsersAction))
+        and action.help not in (None, argparse.SUPPRESS)
     ]
     if rows:
         yield from ("| argument | meaning |", "|---|---|", *(f"| {spelling} | {text} |" for spelling, text in rows), "")

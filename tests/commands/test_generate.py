@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sem_field_ros.cli import main
-from sem_field_ros.data.open_sequence import open_sequence
+from sem_field_ros.datasets.open_sequence import open_sequence
 from sem_field_ros.resources import resource_path
 
 SMALL = ["--frames", "3", "--width", "64", "--fast", "--seed", "4"]

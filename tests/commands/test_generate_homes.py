@@ -10,9 +10,9 @@ import cv2
 import pytest
 
 from sem_field_ros.cli import main
-from sem_field_ros.commands import generate_homes
-from sem_field_ros.generation.catalogue import DEFAULT_SOURCE, JAR
-from sem_field_ros.generation.drawing import cycles_job
+from sem_field_ros.commands.generate import homes as generate_homes
+from sem_field_synth.catalogue.catalogue import DEFAULT_SOURCE, JAR
+from sem_field_synth.rendering import cycles_job
 
 needs_homes = pytest.mark.skipif(not (DEFAULT_SOURCE / JAR).is_file(), reason="Debian's sweethome3d is not installed")
 
@@ -36,8 +36,8 @@ def test_without_blender_one_line(
 def test_scenes_that_fail_are_named_and_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from sem_field_ros.generation.drawing.home_writer import DrawSettings
-    from sem_field_ros.generation.home_run import HomeJob
+    from sem_field_synth.homes.run import HomeJob
+    from sem_field_synth.rendering.home_writer import DrawSettings
 
     job = HomeJob("lost", tmp_path / "lost", partial(int, "x"), DrawSettings("raster"), {}, 1)
     monkeypatch.setattr(generate_homes, "_jobs", lambda args: [job])

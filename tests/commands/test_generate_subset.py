@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from sem_field_ros.commands.generate_subset import _OPTIONAL, add_subset
-from sem_field_ros.data.folder import FolderSequence
-from sem_field_ros.data.subset import OPTIONAL
+from sem_field_ros.commands.generate.subset import _OPTIONAL, add_subset
+from sem_field_ros.datasets.folder import FolderSequence
 from sem_field_ros.errors import DataError
+from sem_field_synth.subset import OPTIONAL
 
 ROOM = Path(__file__).resolve().parents[2] / "samples" / "room"
 

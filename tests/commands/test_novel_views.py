@@ -11,8 +11,7 @@ import pytest
 
 from sem_field_ros import cli
 from sem_field_ros.evaluation.results import IMAGES
-from sem_field_ros.mapping.config import FUSIONS
-from sem_field_ros.mapping.fusions import GNESF_MODEL
+from sem_field_ros.fusion.registry import FUSIONS, GNESF_MODEL
 from sem_field_ros.resources import resource_path
 
 SMALL = ["--voxel-size-m", "0.1", "--min-weight", "1"]

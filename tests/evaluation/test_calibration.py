@@ -60,7 +60,7 @@ def test_honest_probabilities_are_calibrated_and_sharpened_ones_are_not():
 
 def test_what_does_not_count():
     calibration = Calibration()
-    calibration.add(np.zeros((3, 4, 4)), np.zeros((4, 4), int))  # no opinion
+    calibration.add(np.zeros((3, 4, 4)), np.zeros((4, 4), int))  # no probabilities
     calibration.add(np.full((3, 4, 4), 1 / 3), np.full((4, 4), -1))  # no label
     assert calibration.scores() is None
     with pytest.raises(ValueError, match="do not fit"):

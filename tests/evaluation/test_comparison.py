@@ -8,7 +8,7 @@ from sem_field_ros.evaluation.comparison import ComparedView, compare_view, draw
 from sem_field_ros.frame import PosedFrame
 from sem_field_ros.geometry.camera import Intrinsics
 from sem_field_ros.labels import load_label_set
-from sem_field_ros.mapping.surface import RenderedView
+from sem_field_ros.surface import RenderedView
 
 LABELS = load_label_set("scannet20")
 

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 
-from sem_field_ros.data.synthetic_room import RoomConfig, SyntheticRoom
 from sem_field_ros.errors import WeightsError
 from sem_field_ros.evaluation.field_renderer import FieldRenderer
 from sem_field_ros.fields.gnesf.config import tiny
@@ -18,6 +17,7 @@ from sem_field_ros.frame import PosedFrame
 from sem_field_ros.labels import LabelSet, label_set_to_dict, load_label_set
 from sem_field_ros.segmentation.segmenter import ClassProbabilities
 from sem_field_ros.weights import WeightsCard, save_weights
+from sem_field_synth.rooms.room import RoomConfig, SyntheticRoom
 
 SCANNET, VOC = load_label_set("scannet20"), load_label_set("voc")
 

@@ -9,10 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sem_field_ros.data.folder import FolderSequence
-from sem_field_ros.data.folder_writer import write_sequence
-from sem_field_ros.data.room_mesh import write_labelled_mesh
-from sem_field_ros.data.synthetic_room import RoomConfig, SyntheticRoom
+from sem_field_ros.datasets.folder import FolderSequence
+from sem_field_ros.datasets.folder_writer import write_sequence
 from sem_field_ros.errors import DataError
 from sem_field_ros.evaluation.map_evaluation import evaluate_map
 from sem_field_ros.frame import PosedFrame
@@ -21,8 +19,10 @@ from sem_field_ros.geometry.ply import write_ply
 from sem_field_ros.labels import LabelSet, load_label_set
 from sem_field_ros.mapping.config import MapConfig
 from sem_field_ros.mapping.mapper import Mapper
-from sem_field_ros.mapping.surface import RenderedView, Surface
 from sem_field_ros.segmentation.registry import make_segmenter
+from sem_field_ros.surface import RenderedView, Surface
+from sem_field_synth.rooms.mesh import write_labelled_mesh
+from sem_field_synth.rooms.room import RoomConfig, SyntheticRoom
 
 SCANNET = load_label_set("scannet20")
 CONFIG = MapConfig(voxel_size_m=0.06, depth_max_m=5.0, min_weight=1.0)  # few, small views

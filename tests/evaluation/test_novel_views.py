@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 
-from sem_field_ros.data.synthetic_room import RoomConfig, SyntheticRoom
 from sem_field_ros.errors import DataError, SegmenterError
 from sem_field_ros.evaluation.metrics import Confusion
 from sem_field_ros.evaluation.novel_view_picture import draw_novel_views
@@ -30,6 +29,7 @@ from sem_field_ros.mapping.config import MapConfig
 from sem_field_ros.mapping.semantic_map import SemanticMap
 from sem_field_ros.segmentation.external import ExternalSegmenter
 from sem_field_ros.segmentation.segmenter import ClassProbabilities
+from sem_field_synth.rooms.room import RoomConfig, SyntheticRoom
 
 SCANNET = load_label_set("scannet20")
 CONFIG = MapConfig(voxel_size_m=0.05, min_weight=1.0, fusion="bayesian")
@@ -86,8 +86,8 @@ class Field:
     def reset(self) -> None:
         self.resets += 1
 
-    def take(self, frame: PosedFrame, opinion: ClassProbabilities | None) -> None:
-        assert opinion is not None
+    def take(self, frame: PosedFrame, probabilities: ClassProbabilities | None) -> None:
+        assert probabilities is not None
         self.taken.append(frame.name)
 
     def render(self, camera, T_world_camera) -> Rendering:

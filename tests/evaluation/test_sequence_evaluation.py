@@ -8,10 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sem_field_ros.data.folder import FolderSequence
-from sem_field_ros.data.folder_writer import write_sequence
-from sem_field_ros.data.room_mesh import write_labelled_mesh
-from sem_field_ros.data.synthetic_room import RoomConfig, SyntheticRoom
+from sem_field_ros.datasets.folder import FolderSequence
+from sem_field_ros.datasets.folder_writer import write_sequence
 from sem_field_ros.errors import DataError
 from sem_field_ros.evaluation.map_evaluation import evaluate_map
 from sem_field_ros.evaluation.sequence_evaluation import Scope, SequenceEvaluation
@@ -20,6 +18,8 @@ from sem_field_ros.mapping.config import MapConfig
 from sem_field_ros.mapping.mapper import Mapper
 from sem_field_ros.mapping.sequence_mapping import map_sequence
 from sem_field_ros.segmentation.external import ExternalSegmenter
+from sem_field_synth.rooms.mesh import write_labelled_mesh
+from sem_field_synth.rooms.room import RoomConfig, SyntheticRoom
 
 SCANNET = load_label_set("scannet20")
 CONFIG = MapConfig(voxel_size_m=0.08, min_weight=1.0, fusion="bayesian")

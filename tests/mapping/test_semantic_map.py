@@ -10,9 +10,9 @@ import torch
 
 from sem_field_ros.errors import MapFileError
 from sem_field_ros.mapping.config import MapConfig
-from sem_field_ros.mapping.map_file import MapState
+from sem_field_ros.mapping.files.map_file import MapState
 from sem_field_ros.mapping.semantic_map import SemanticMap
-from sem_field_ros.mapping.surface import merge_surfaces
+from sem_field_ros.surface import merge_surfaces
 from tests.mapping.scene import CAMERA, LABELS, WALL_Z, wall_frame, wall_probabilities
 
 CONFIG = MapConfig(voxel_size_m=0.05, min_weight=1.0)
@@ -29,10 +29,10 @@ def _wall_map(config: MapConfig = CONFIG, views=(0.0, 0.1, -0.1), certainty: flo
 
 # three views that agree, each sure to 0.9: a mean of them is 0.9 * (1 - 0.5^3) sure, their product nearly 1 - 0.5^3
 @pytest.mark.parametrize("fusion, confidence", [("gnesf", 0.78), ("bayesian", 0.86)])
-@pytest.mark.parametrize("context_m", [0.0, 0.2])
+@pytest.mark.parametrize("smoothing_cell_m", [0.0, 0.2])
 @pytest.mark.parametrize("backend", ["open3d", "torch"])
-def test_wall_is_where_it_is_and_labelled(backend, context_m, fusion, confidence):
-    surface = _wall_map(replace(CONFIG, backend=backend, fusion=fusion, context_m=context_m)).surface()
+def test_wall_is_where_it_is_and_labelled(backend, smoothing_cell_m, fusion, confidence):
+    surface = _wall_map(replace(CONFIG, backend=backend, fusion=fusion, smoothing_cell_m=smoothing_cell_m)).surface()
     assert len(surface) > 300
     np.testing.assert_allclose(surface.vertices[:, 2], WALL_Z, atol=2e-3)
     np.testing.assert_allclose(surface.normals[:, 2], -1, atol=1e-2)  # towards the camera
@@ -40,7 +40,9 @@ def test_wall_is_where_it_is_and_labelled(backend, context_m, fusion, confidence
     assert (surface.labels[clear] == (surface.vertices[clear, 0] > 0)).mean() > 0.99
     assert (surface.colors[clear & (surface.vertices[:, 0] < 0), 0] > 200).all()
     middle = np.abs(surface.vertices[:, 0]) < 0.4
-    assert surface.confidence[middle & clear].min() > confidence - (0.1 if context_m else 0), "lower beside the border"
+    assert surface.confidence[middle & clear].min() > confidence - (0.1 if smoothing_cell_m else 0), (
+        "lower beside the border"
+    )
     assert surface.confidence.max() <= 1
 
 

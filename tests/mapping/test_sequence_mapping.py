@@ -62,7 +62,7 @@ def blind() -> PosedFrame:
 def test_counts_keyframes_and_times() -> None:
     ticks = []
     mapper = Mapper(CONFIG, WallSegmenter())
-    run = map_sequence(mapper, Walls(5), tick=lambda: ticks.append(1))
+    run = map_sequence(mapper, Walls(5), on_progress=lambda: ticks.append(1))
     # at 0, 0.12 and 0.24 m: every second of the 6 cm steps moves 0.1 m
     assert (run.frames_in, run.frames_mapped, run.keyframes, len(ticks)) == (5, 5, 3, 5)
     assert not run.drops and len(run.frame_ms) == 5 and len(run.stage_ms["fuse"]) == 3
@@ -119,7 +119,7 @@ def test_ctrl_c_ends_it_early_and_keeps_what_was_mapped() -> None:
             raise KeyboardInterrupt
 
     mapper = Mapper(CONFIG, WallSegmenter())
-    run = map_sequence(mapper, Walls(7), tick=interrupt)
+    run = map_sequence(mapper, Walls(7), on_progress=interrupt)
     assert run.interrupted and run.frames_mapped == 3
     assert run.report(mapper, "walls", "made up", mapper.map.surface()).to_dict()["interrupted"] is True
     assert [frame.stamp_ns for frame in MappedFrames(Walls(7), 1, run)] == [0, 1, 2]

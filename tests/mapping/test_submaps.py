@@ -10,7 +10,7 @@ import pytest
 from sem_field_ros.errors import MapFileError
 from sem_field_ros.labels import LabelClass, LabelSet
 from sem_field_ros.mapping.config import MapConfig
-from sem_field_ros.mapping.map_file import MapState, load_map, save_map
+from sem_field_ros.mapping.files.map_file import MapState, load_map, save_map
 from sem_field_ros.mapping.mapper import Mapper
 from sem_field_ros.mapping.submaps import Submaps
 from tests.mapping.scene import LABELS, WALL_Z, wall_frame, wall_probabilities

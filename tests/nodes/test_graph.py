@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,10 +13,10 @@ import pytest
 
 from sem_field_ros.errors import SettingError
 from sem_field_ros.mapping.config import MapConfig
-from sem_field_ros.nodes.graph import NodeSpec, arguments_of, dds_environment, nodes_of
-from sem_field_ros.nodes.viewer_sources import ViewerSources
-from sem_field_ros.ros.mapper_options import MapperOptions
-from sem_field_ros.ros.player_options import PlayerOptions
+from sem_field_ros.nodes.graph import MODULES, NodeSpec, arguments_of, dds_environment, nodes_of
+from sem_field_ros.nodes.mapper.options import MapperOptions
+from sem_field_ros.nodes.player.options import PlayerOptions
+from sem_field_ros.nodes.viewer.sources import ViewerSources
 from sem_field_ros.settings import settings_of
 from sem_field_ros.viewer.config import ViewerConfig
 
@@ -50,6 +52,12 @@ def given(graph: str) -> dict[str, str]:
     return {a.name: EVERYTHING[a.name] for a in arguments_of(graph) if a.name in EVERYTHING}
 
 
+def test_executables_are_started_as_setup_installs_them() -> None:
+    setup = (Path(__file__).parents[2] / "setup.py").read_text(encoding="utf-8")
+    assert dict(re.findall(r'"(\w+) = ([\w.]+):main"', setup)) == MODULES
+    assert all(importlib.util.find_spec(module) for module in MODULES.values())
+
+
 @pytest.mark.parametrize("graph", GRAPHS)
 def test_every_argument_is_described_once(graph: str) -> None:
     arguments = arguments_of(graph)
@@ -66,7 +74,7 @@ def test_the_defaults_alone_make_a_graph(graph: str) -> None:
     assert names == (["semantic_mapper"] if graph != "replay" else ["semantic_mapper", "sequence_player"])
     mapper = specs[0]
     assert Path(mapper.params_file).is_file()
-    predicted = {"geometry": "predicted"} if graph == "rgb" else {}
+    predicted = {"depth_source": "predicted"} if graph == "rgb" else {}
     assert mapper.parameters == {"use_sim_time": graph == "replay", "autostart": True, **predicted}
     assert mapper.remappings == {}
 
@@ -103,6 +111,17 @@ def test_what_does_not_fit_is_refused_in_one_line(graph: str, arguments: dict[st
     with pytest.raises(SettingError, match=complaint) as caught:
         nodes_of(graph, arguments)
     assert "\n" not in str(caught.value)
+
+
+def test_a_former_argument_is_taken_with_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    mapper = nodes_of("bringup", {"geometry": "predicted"})[0]
+    assert mapper.parameters["depth_source"] == "predicted" and "geometry" not in mapper.parameters
+    assert capsys.readouterr().err == (
+        "bringup: geometry is called depth_source now; the old name works until the next release\n"
+    )
+    assert nodes_of("rgb", {"geometry": "depth"})[0].parameters["depth_source"] == "depth"
+    with pytest.raises(SettingError, match="depth_source is 'depth', but geometry"):
+        nodes_of("rgb", {"geometry": "predicted", "depth_source": "depth"})
 
 
 def test_ros_arguments_are_typed() -> None:

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from sem_field_ros.nodes.mapping_worker import MappingWorker, WorkerError
+from sem_field_ros.nodes.mapper.worker import MappingWorker, WorkerError
 
 
 def idle() -> None:

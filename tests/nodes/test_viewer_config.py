@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import yaml
 
-from sem_field_ros.nodes.viewer_sources import ViewerSources, parameter_file
+from sem_field_ros.nodes.viewer.sources import ViewerSources, parameter_file
 from sem_field_ros.resources import resource_path
 from sem_field_ros.ros.markers import NAMESPACE
 from sem_field_ros.settings import settings_of
@@ -12,7 +12,7 @@ from sem_field_ros.viewer.config import ViewerConfig
 
 
 def test_the_parameter_file_is_up_to_date() -> None:
-    """Run `python -m sem_field_ros.nodes.viewer_sources > config/viewer.yaml` where this fails."""
+    """Run `python -m sem_field_ros.nodes.viewer.sources > config/viewer.yaml` where this fails."""
     text = resource_path("config/viewer.yaml").read_text(encoding="utf-8")
     assert text == parameter_file()
     values = yaml.safe_load(text)["/**"]["ros__parameters"]

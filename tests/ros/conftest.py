@@ -3,7 +3,7 @@
 def test_something(ros):
     node = ros.node("listener")
     heard = ros.collect(node, Bool, "topic", latched_qos())
-    player = ros.start("sem_field_ros.nodes.sequence_player", path=folder)
+    player = ros.start("sem_field_ros.nodes.player.node", path=folder)
     ros.spin_until(lambda: heard, 20, "the player says something")
 """
 

@@ -16,7 +16,7 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from sem_field_ros.nodes.semantic_mapper import SemanticMapper
+from sem_field_ros.nodes.mapper.node import SemanticMapper
 from tests.ros.domains import claimed_domain
 from tests.ros.fake_robot import FakeRobot, MapperListener
 

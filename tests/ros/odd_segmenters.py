@@ -9,7 +9,8 @@ import time
 import pytest
 
 from sem_field_ros.labels import load_label_set
-from sem_field_ros.nodes import mapping_session, semantic_mapper
+from sem_field_ros.nodes.mapper import node as semantic_mapper
+from sem_field_ros.nodes.mapper import session as mapping_session
 from sem_field_ros.segmentation.external import ExternalSegmenter
 
 

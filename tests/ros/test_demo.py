@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import pytest
 
-from sem_field_ros.data.folder_writer import write_sequence
+from sem_field_ros.datasets.folder_writer import write_sequence
 from sem_field_ros.frame import PosedFrame
 from sem_field_ros.geometry.camera import Intrinsics
 from sem_field_ros.geometry.ply import read_ply

@@ -14,8 +14,8 @@ from sem_field_msgs.srv import LoadMap, SaveMap
 from std_srvs.srv import Trigger
 
 from sem_field_ros.errors import MapFileError
-from sem_field_ros.mapping import safetensors_stream
-from sem_field_ros.mapping.map_file import list_maps, load_map
+from sem_field_ros.mapping.files import safetensors_stream
+from sem_field_ros.mapping.files.map_file import list_maps, load_map
 from tests.ros.conftest import RosHarness
 from tests.ros.fake_robot import FakeRobot, MapperListener
 from tests.ros.mapper_harness import Harness, running_mapper
@@ -75,7 +75,7 @@ def test_a_full_disk_keeps_the_previous_map(mapper: Harness, monkeypatch: pytest
         real(file, dict(list(arrays.items())[:1]))
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("sem_field_ros.mapping.map_file.write_safetensors", full)
+    monkeypatch.setattr("sem_field_ros.mapping.files.map_file.write_safetensors", full)
     response = save(mapper, "good")
     assert not response.success and "No space left on device" in response.message
     monkeypatch.undo()
@@ -173,7 +173,7 @@ def test_inference_that_never_ends_does_not_hold_up_the_end(ros: RosHarness) -> 
 
 def test_kill_9_during_saves_leaves_a_loadable_map(ros: RosHarness, tmp_path: Path) -> None:
     """Saves follow each other without pause while the process is killed; whoever comes next loads a whole map."""
-    module, maps = "sem_field_ros.nodes.semantic_mapper", tmp_path / "maps"
+    module, maps = "sem_field_ros.nodes.mapper.node", tmp_path / "maps"
     for life in range(3):
         robot, listener = start_mapper(ros, module, maps_directory=str(maps))
         process = ros.processes[-1]
@@ -197,7 +197,7 @@ def test_kill_9_during_saves_leaves_a_loadable_map(ros: RosHarness, tmp_path: Pa
 
 
 def test_a_bad_parameter_ends_the_start_with_one_line(ros: RosHarness) -> None:
-    process = ros.start("sem_field_ros.nodes.semantic_mapper", voxel_size_m=-1.0)
+    process = ros.start("sem_field_ros.nodes.mapper.node", voxel_size_m=-1.0)
     assert ros.wait(process, 30) == 2
     lines = [line for line in ros.output().splitlines() if "voxel_size_m" in line]
     assert len(lines) == 1 and "got -1" in lines[0]

@@ -12,7 +12,7 @@ from sem_field_msgs.srv import QueryPoints
 from std_srvs.srv import Trigger
 from visualization_msgs.msg import MarkerArray
 
-from sem_field_ros.nodes.mapper_services import points_to_msgs
+from sem_field_ros.nodes.mapper.services import points_to_msgs
 from sem_field_ros.ros.clouds import cloud_from_msg
 from sem_field_ros.ros.qos import clock_qos, latched_qos
 from tests.ros.fake_robot import FIRST_STAMP_NS, WALL_Z, FakeRobot
@@ -131,21 +131,21 @@ def test_no_clock_with_use_sim_time_then_a_clock_that_jumps() -> None:
         publisher = harness.node.create_publisher(Clock, "/clock", clock_qos())
         harness.spin_until(lambda: publisher.get_subscription_count() > 0, "the mapper's clock")
 
-        def tick(stamp_ns: int) -> None:
+        def on_progress(stamp_ns: int) -> None:
             message = Clock()
             message.clock.sec, message.clock.nanosec = divmod(stamp_ns, S)
             publisher.publish(message)
             harness.spin(0.1)
 
         harness.robot.stamp_ns += 3 * S
-        tick(harness.robot.stamp_ns)
+        on_progress(harness.robot.stamp_ns)
         harness.settle()
         assert "/clock" not in harness.listener.levels["input"][1]
         harness.map_frames(2)
         assert blocks(harness) > 0
         jumps = harness.count("events/clock_jump_back")
         harness.robot.stamp_ns = FIRST_STAMP_NS
-        tick(FIRST_STAMP_NS)
+        on_progress(FIRST_STAMP_NS)
         harness.wait_for_count("events/clock_jump_back", jumps + 1)
         assert blocks(harness) == 0
         harness.map_frames(3)

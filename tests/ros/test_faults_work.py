@@ -13,11 +13,11 @@ from sem_field_msgs.srv import LoadMap, SaveMap
 from sensor_msgs.msg import PointCloud2
 from std_srvs.srv import Trigger
 
+from sem_field_ros.camera_stream.pairing import stamp_ns_of
 from sem_field_ros.errors import SegmenterError
 from sem_field_ros.mapping.semantic_map import SemanticMap
 from sem_field_ros.ros.clouds import cloud_from_msg
 from sem_field_ros.ros.qos import latched_qos
-from sem_field_ros.stream.pairing import stamp_ns_of
 from tests.ros.fake_robot import WALL_Z
 from tests.ros.mapper_harness import Harness, running_mapper
 from tests.ros.odd_segmenters import OddSegmenter, use

@@ -14,10 +14,10 @@ from lifecycle_msgs.srv import ChangeState, GetState
 from rclpy.parameter import Parameter
 from sem_field_msgs.srv import QueryPoints
 
-from sem_field_ros.nodes.mapper_services import points_to_msgs
-from sem_field_ros.nodes.mapping_session import MappingSession
+from sem_field_ros.measurements import resident_mb
+from sem_field_ros.nodes.mapper.services import points_to_msgs
+from sem_field_ros.nodes.mapper.session import MappingSession
 from sem_field_ros.resources import resource_path
-from sem_field_ros.ros.statistics import resident_mb
 from tests.ros.fake_robot import WALL_Z
 from tests.ros.mapper_harness import Harness, running_mapper
 

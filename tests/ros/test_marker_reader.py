@@ -10,9 +10,9 @@ from visualization_msgs.msg import Marker, MarkerArray
 
 from sem_field_ros.errors import FrameError
 from sem_field_ros.labels import LabelClass, LabelSet
-from sem_field_ros.mapping.surface import Surface, SurfaceUpdate
 from sem_field_ros.ros.marker_reader import mesh_update_from_bytes
 from sem_field_ros.ros.markers import NAMESPACE, delete_all_markers, update_to_marker_bytes, update_to_markers
+from sem_field_ros.surface import Surface, SurfaceUpdate
 
 LABELS = LabelSet("two", (LabelClass(1, "a", (255, 0, 10)), LabelClass(2, "b", (0, 120, 255))))
 HEADER = Header(frame_id="odd")  # 4 bytes with its zero: moves what follows

@@ -15,15 +15,17 @@ from sensor_msgs.msg import CameraInfo, Image, PointCloud2, PointField
 from std_msgs.msg import Header
 from visualization_msgs.msg import Marker, MarkerArray
 
+from sem_field_ros.camera_stream.camera_info import intrinsics_from_msg
+from sem_field_ros.camera_stream.images import color_from_msg, depth_from_msg, labels_from_msg
+from sem_field_ros.camera_stream.label_info import names_from_msg
 from sem_field_ros.errors import FrameError
 from sem_field_ros.geometry.camera import Intrinsics
 from sem_field_ros.labels import LabelClass, LabelSet
-from sem_field_ros.mapping.surface import Surface, SurfaceUpdate
 from sem_field_ros.ros import markers as markers_module
-from sem_field_ros.ros.camera_info import camera_info_to_msg, intrinsics_from_msg
+from sem_field_ros.ros.camera_info import camera_info_to_msg
 from sem_field_ros.ros.clouds import cloud_from_msg, surface_to_cloud
-from sem_field_ros.ros.images import color_from_msg, depth_from_msg, image_to_msg, labels_from_msg, labels_to_msg
-from sem_field_ros.ros.label_info import label_info_to_msg, names_from_msg
+from sem_field_ros.ros.images import image_to_msg, labels_to_msg
+from sem_field_ros.ros.label_info import label_info_to_msg
 from sem_field_ros.ros.markers import (
     delete_all_markers,
     marker_triangles,
@@ -31,6 +33,7 @@ from sem_field_ros.ros.markers import (
     update_to_markers,
 )
 from sem_field_ros.ros.qos import image_qos, latched_qos
+from sem_field_ros.surface import Surface, SurfaceUpdate
 
 LABELS = LabelSet("test", (LabelClass(1, "wall", (10, 20, 30)), LabelClass(5, "chair", (200, 100, 50))))
 HEADER = Header(stamp=Time(sec=12, nanosec=34), frame_id="map")

@@ -1,4 +1,4 @@
-"""The mapper node without a depth camera, over real DDS: `geometry: predicted` maps from colour and poses."""
+"""The mapper node without a depth camera, over real DDS: `depth_source: predicted` maps from colour and poses."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from sem_field_ros.mapping.predicted_depth import WindowedDepth
+from sem_field_ros.camera_stream.pairing import stamp_ns_of
+from sem_field_ros.depth.network import StereoNet, tiny
+from sem_field_ros.depth.predictor import WindowedDepth
 from sem_field_ros.ros.clouds import cloud_from_msg
-from sem_field_ros.stereo.network import StereoNet, tiny
-from sem_field_ros.stream.pairing import stamp_ns_of
 from sem_field_ros.weights import WeightsCard, save_weights
 from tests.ros.domains import claimed_domain
 from tests.ros.fake_robot import CHAIR, TABLE, WALL_Z
@@ -41,7 +41,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_colour_and_poses_make_a_labelled_map(weights: Path) -> None:
     with claimed_domain() as domain:
-        harness = Harness(domain, geometry="predicted", geometry_weights=str(weights))
+        harness = Harness(domain, depth_source="predicted", depth_weights=str(weights))
         try:
             robot = harness.robot
             heard = (robot._color, robot._info, robot._labels, robot._tf)

@@ -22,7 +22,6 @@ from visualization_msgs.msg import MarkerArray
 from sem_field_ros.geometry.camera import Intrinsics
 from sem_field_ros.geometry.viewpoints import look_at
 from sem_field_ros.labels import LabelClass, LabelSet
-from sem_field_ros.mapping.surface import Surface, SurfaceUpdate, merge_surfaces
 from sem_field_ros.ros.camera_info import camera_info_to_msg
 from sem_field_ros.ros.clouds import surface_to_cloud
 from sem_field_ros.ros.images import image_to_msg
@@ -30,6 +29,7 @@ from sem_field_ros.ros.label_info import label_info_to_msg
 from sem_field_ros.ros.markers import delete_all_markers, update_to_marker_bytes
 from sem_field_ros.ros.qos import image_qos, latched_qos, tf_static_qos
 from sem_field_ros.ros.transforms import transform_to_msg
+from sem_field_ros.surface import Surface, SurfaceUpdate, merge_surfaces
 from sem_field_ros.viewer.browser import Browser, find_browser
 from tests.ros.conftest import RosHarness
 
@@ -38,7 +38,7 @@ pytestmark = pytest.mark.skipif(find_browser() is None, reason="no Chromium: `ap
 LABELS = LabelSet("home", (LabelClass(1, "floor", (90, 170, 90)), LabelClass(4, "big sofa", (40, 90, 200))))
 OTHERS = LabelSet("lab", (LabelClass(1, "bench", (200, 120, 20)), LabelClass(4, "robot arm", (150, 30, 160))))
 HEADER = Header(frame_id="map", stamp=Time(sec=100))
-VIEWER = "sem_field_ros.nodes.viewer"
+VIEWER = "sem_field_ros.nodes.viewer.node"
 
 
 def plane(corner: tuple[float, float, float], size: float, label: int, count: int = 40) -> Surface:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sem_field_ros.data.folder_writer import write_sequence
-from sem_field_ros.data.synthetic_room import RoomConfig, SyntheticRoom
+from sem_field_ros.datasets.folder_writer import write_sequence
+from sem_field_synth.rooms.room import RoomConfig, SyntheticRoom
 
 
 def write_rooms(data: Path, frames: int = 6) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sem_field_ros.training.augmentation import (
+from sem_field_ros.training.samples.augmentation import (
     AugmentationConfig,
     augment,
     cut_out,

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from sem_field_ros.training.ema import MovingAverage
+from sem_field_ros.training.loop.ema import MovingAverage
 
 
 def test_values_by_hand() -> None:

@@ -1,4 +1,4 @@
-"""A recipe that trains a few numbers in milliseconds, for the loop's tests; also a script for separate processes.
+"""A recipe that trains in milliseconds, for the tests of the loop; also a script for separate processes.
 
 python toy.py OUT STEPS RESUME(0|1) [SECONDS A STEP]
 """
@@ -13,9 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sem_field_ros.training.config import LoopConfig
-from sem_field_ros.training.loop import train
-from sem_field_ros.training.recipe import ParameterGroup, decayed, random_for
+from sem_field_ros.training.loop.config import LoopConfig
+from sem_field_ros.training.loop.loop import train
+from sem_field_ros.training.loop.recipe import ParameterGroup, decayed, random_for
 from sem_field_ros.weights import WeightsCard, save_weights
 
 

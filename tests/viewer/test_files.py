@@ -12,8 +12,8 @@ import pytest
 from sem_field_ros.errors import DataError
 from sem_field_ros.geometry.ply import write_ply as write_plain_ply
 from sem_field_ros.labels import load_label_set
-from sem_field_ros.mapping.export import write_ply
-from sem_field_ros.mapping.surface import Surface
+from sem_field_ros.results.export import write_ply
+from sem_field_ros.surface import Surface
 from sem_field_ros.viewer.files import load_ply
 
 LABELS = load_label_set("scannet20")

@@ -32,8 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the bag."""
-    from sem_field_ros.data.bag_writer import write_bag
-    from sem_field_ros.data.open_sequence import open_sequence
+    from sem_field_ros.datasets.bag.writer import write_bag
+    from sem_field_ros.datasets.open_sequence import open_sequence
 
     sequence = open_sequence(args.sequence, label_set=args.label_set, start_s=args.start_s, duration_s=args.duration_s)
     with counting_progress(Console(stderr=True)) as progress:
@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
             args.out,
             sequence,
             jpeg=args.jpeg,
-            tick=lambda: progress.advance(task),
+            on_progress=lambda: progress.advance(task),
             skip=lambda error: progress.console.print(f"frame left out: {error}", highlight=False),
         )
     print(f"{args.out}: {frames} frames of {sequence.name}")

@@ -29,7 +29,7 @@ class CalibrationScores:
 
 
 class Calibration:
-    """Sums up over any number of images. Pixels without a label, or without an opinion (sum 0), do not count."""
+    """Sums up over any number of images. Pixels without a label or prediction (sum 0) do not count."""
 
     def __init__(self, bins: int = 15) -> None:
         self._bins = bins

@@ -12,7 +12,7 @@ from sem_field_ros.evaluation.map_evaluation import true_index
 from sem_field_ros.frame import PosedFrame
 from sem_field_ros.geometry.camera import Intrinsics
 from sem_field_ros.labels import LabelSet
-from sem_field_ros.mapping.surface import RenderedView
+from sem_field_ros.surface import RenderedView
 
 Render = Callable[[Intrinsics, np.ndarray], RenderedView]
 _BAR = 18  # pixels of a line of text

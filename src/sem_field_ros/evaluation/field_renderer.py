@@ -13,16 +13,16 @@ from torch.nn.functional import interpolate
 
 from sem_field_ros.errors import WeightsError
 from sem_field_ros.evaluation.renderers import Rendering, nearest_views
-from sem_field_ros.fields.field import FieldView
-from sem_field_ros.fields.gnesf.config import GnesfConfig, config_from_dict
-from sem_field_ros.fields.gnesf.model import KIND, Gnesf, SourceImages
-from sem_field_ros.fields.gnesf.window import (
+from sem_field_ros.fields.common.window import (
     camera_from_window,
     image_of_width,
     level_frame,
     nearest_pixels,
     volume_center,
 )
+from sem_field_ros.fields.field import FieldView
+from sem_field_ros.fields.gnesf.config import GnesfConfig, config_from_dict
+from sem_field_ros.fields.gnesf.model import KIND, Gnesf, SourceImages
 from sem_field_ros.frame import PosedFrame
 from sem_field_ros.geometry.camera import Intrinsics
 from sem_field_ros.labels import LabelSet
@@ -75,12 +75,12 @@ class FieldRenderer:
         """Another scene: forget the sources."""
         self._sources.clear()
 
-    def take(self, frame: PosedFrame, opinion: ClassProbabilities | None) -> None:
+    def take(self, frame: PosedFrame, probabilities: ClassProbabilities | None) -> None:
         """See Renderer; a frame that nothing is known about is no source."""
-        if opinion is not None:
+        if probabilities is not None:
             image = image_of_width(frame.color, self._image_width)
             camera = frame.camera.scaled(image.shape[1], image.shape[0])
-            classes = (opinion.values * 255 + 0.5).to(torch.uint8).cpu()
+            classes = (probabilities.values * 255 + 0.5).to(torch.uint8).cpu()
             size = image.shape[0] // 2, image.shape[1] // 2
             depth = np.zeros(size, np.float32) if frame.depth is None else nearest_pixels(frame.depth, size)
             self._sources.append(_Source(image, camera, frame.T_world_camera, classes, depth))

@@ -14,8 +14,8 @@ from sem_field_ros.frame import PosedFrame, SequenceReader
 from sem_field_ros.geometry.camera import Intrinsics
 from sem_field_ros.geometry.raycast import MeshRaycaster
 from sem_field_ros.labels import LabelSet
-from sem_field_ros.mapping.report import Scores
-from sem_field_ros.mapping.surface import RenderedView, Surface
+from sem_field_ros.results.report import Scores
+from sem_field_ros.surface import RenderedView, Surface
 
 DISTANCE_LIMIT_M = 0.1  # a mesh vertex farther from the map than this counts as not mapped
 _ERRORS_PER_VIEW = 20_000  # enough for a median, and bounded

@@ -80,7 +80,7 @@ class NovelViewEvaluation:
         self._configs, self._fields = maps, fields
         self._tallies: dict[str, ViewTally] = {}
 
-    def add(self, sequence: SequenceReader, scope: Scope, tick: Callable[[], None] = lambda: None) -> None:
+    def add(self, sequence: SequenceReader, scope: Scope, on_progress: Callable[[], None] = lambda: None) -> None:
         """Map the sources of a sequence, score its held-out views. Raises DataError where one of the two is missing."""
         maps = SharedMaps(self._configs, self.labels)
         renderers: dict[str, Renderer] = {MAP_COLORS: MapColors(maps.first), WARPED: WarpedImages(maps.first)}
@@ -89,18 +89,18 @@ class NovelViewEvaluation:
         renderers |= self._fields
         mapped = 0
         config = next(iter(self._configs.values()))
-        for frame in with_depth(self._frames(sequence, scope, tick, held_out=False), config):
+        for frame in with_depth(self._frames(sequence, scope, on_progress, held_out=False), config):
             if frame.depth is None or not frame.depth.any():
                 self._note(f"frame {frame.name or frame.stamp_ns} has no valid depth")
                 continue
-            opinion = self._segment(frame)
-            maps.register(frame, opinion)
+            probabilities = self._segment(frame)
+            maps.register(frame, probabilities)
             for renderer in renderers.values():
-                renderer.take(frame, opinion)
+                renderer.take(frame, probabilities)
             mapped += 1
         if not mapped:
             raise DataError(f"sequence {sequence.name}: none of the frames that are not held out could be mapped")
-        self._score(sequence, scope, tick, maps, renderers)
+        self._score(sequence, scope, on_progress, maps, renderers)
 
     def tallies(self) -> dict[str, ViewTally]:
         """By method, in the order of the table: maps, segmented renderings, fields, the segmenter on the true image."""
@@ -110,12 +110,12 @@ class NovelViewEvaluation:
     # -- parts ------------------------------------------------------------------------------------------------------
 
     def _frames(
-        self, sequence: SequenceReader, scope: Scope, tick: Callable[[], None], *, held_out: bool
+        self, sequence: SequenceReader, scope: Scope, on_progress: Callable[[], None], *, held_out: bool
     ) -> Iterator[PosedFrame]:
         for place, frame in enumerate(read_frames(sequence, scope.every, scope.max_frames)):
             if is_held_out(place, self.hold_out) != held_out:
                 continue
-            tick()
+            on_progress()
             if isinstance(frame, PosedFrame):
                 yield frame
             else:
@@ -135,12 +135,12 @@ class NovelViewEvaluation:
         self,
         sequence: SequenceReader,
         scope: Scope,
-        tick: Callable[[], None],
+        on_progress: Callable[[], None],
         maps: SharedMaps,
         renderers: Mapping[str, Renderer],
     ) -> None:
         views = []
-        for frame in self._frames(sequence, scope, tick, held_out=True):
+        for frame in self._frames(sequence, scope, on_progress, held_out=True):
             if frame.labels is None or sequence.labels is None:
                 self._note(f"held-out frame {frame.name or frame.stamp_ns} has no label image")
                 continue
@@ -185,10 +185,10 @@ class NovelViewEvaluation:
 
     def _labels_of(self, frame: PosedFrame, size: tuple[int, int]) -> np.ndarray | None:
         """The segmenter's class indices for an image, at `size`; None where it cannot label it."""
-        opinion = self._segment(frame)
-        if opinion is None:
+        probabilities = self._segment(frame)
+        if probabilities is None:
             return None
-        values = interpolate(opinion.values[None].cpu(), size=size, mode="bilinear", align_corners=False)[0]
+        values = interpolate(probabilities.values[None].cpu(), size=size, mode="bilinear", align_corners=False)[0]
         return ClassProbabilities(values).label_index().numpy().astype(np.int16)
 
 

@@ -40,7 +40,7 @@ class Rendering:
 class Renderer(Protocol):
     """See the module."""
 
-    def take(self, frame: PosedFrame, opinion: ClassProbabilities | None) -> None:
+    def take(self, frame: PosedFrame, probabilities: ClassProbabilities | None) -> None:
         """Take a source frame, which the map has, and what the segmenter says about it."""
         ...
 
@@ -64,7 +64,7 @@ class MapColors:
     def __init__(self, scene: SemanticMap) -> None:
         self.scene = scene
 
-    def take(self, frame: PosedFrame, opinion: ClassProbabilities | None) -> None:
+    def take(self, frame: PosedFrame, probabilities: ClassProbabilities | None) -> None:
         """See Renderer; the map has its colours already."""
 
     def render(self, camera: Intrinsics, T_world_camera: np.ndarray) -> Rendering:
@@ -86,7 +86,7 @@ class WarpedImages:
         self._frames: list[PosedFrame] = []
         self._depths: dict[int, np.ndarray] = {}
 
-    def take(self, frame: PosedFrame, opinion: ClassProbabilities | None) -> None:
+    def take(self, frame: PosedFrame, probabilities: ClassProbabilities | None) -> None:
         """See Renderer."""
         self._frames.append(replace(frame, depth=None, labels=None, extra={}))  # long sequences would fill the memory
 

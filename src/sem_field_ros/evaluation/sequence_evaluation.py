@@ -26,8 +26,8 @@ from sem_field_ros.geometry.raycast import MeshRaycaster
 from sem_field_ros.labels import LabelSet
 from sem_field_ros.mapping.config import MapConfig
 from sem_field_ros.mapping.sequence_mapping import read_frames
-from sem_field_ros.mapping.surface import Surface
 from sem_field_ros.segmentation.segmenter import ClassProbabilities, Segmenter
+from sem_field_ros.surface import Surface
 
 _SAMPLES_PER_M2 = 1000  # of a surface, for distances to the other one: 3 cm apart
 _MAX_SAMPLES = 1_000_000
@@ -66,17 +66,19 @@ class SequenceEvaluation:
         self._to_truth: list[np.ndarray] = []
         self._to_map: list[np.ndarray] = []
 
-    def add(self, sequence: SequenceReader, scope: Scope = Scope(), tick: Callable[[], None] | None = None) -> None:
+    def add(
+        self, sequence: SequenceReader, scope: Scope = Scope(), on_progress: Callable[[], None] | None = None
+    ) -> None:
         """Map one sequence with every fusion and score all of it. Raises DataError where no frame could be used."""
         configs = {fusion: replace(self.config, fusion=fusion) for fusion in self.maps}
         maps = SharedMaps(configs, self.labels, self.segmenter is not None)
         mapped = 0
-        for frame in with_depth(self._frames(sequence, scope, tick or (lambda: None)), self.config):
-            opinion = self._segment(frame, sequence)
+        for frame in with_depth(self._frames(sequence, scope, on_progress or (lambda: None)), self.config):
+            probabilities = self._segment(frame, sequence)
             if frame.depth is None or not frame.depth.any():
                 self._note(f"frame {frame.name or frame.stamp_ns} has no valid depth")
                 continue
-            maps.register(frame, opinion)
+            maps.register(frame, probabilities)
             mapped += 1
         if not mapped:
             raise DataError(
@@ -92,13 +94,13 @@ class SequenceEvaluation:
             return None
         return scores_of_distances(np.concatenate(self._to_truth), np.concatenate(self._to_map))
 
-    def _frames(self, sequence: SequenceReader, scope: Scope, tick: Callable[[], None]) -> Iterator[PosedFrame]:
+    def _frames(self, sequence: SequenceReader, scope: Scope, on_progress: Callable[[], None]) -> Iterator[PosedFrame]:
         for frame in read_frames(sequence, scope.every, scope.max_frames):
             if isinstance(frame, PosedFrame):
                 yield frame
             else:
                 self._note(str(frame))
-            tick()
+            on_progress()
 
     # -- one frame --------------------------------------------------------------------------------------------------
 
@@ -108,7 +110,7 @@ class SequenceEvaluation:
             return None
         start = time.perf_counter()
         try:
-            opinion = self.segmenter.segment(frame)
+            probabilities = self.segmenter.segment(frame)
         except SegmenterError as error:
             self._note(str(error))
             return None
@@ -116,10 +118,10 @@ class SequenceEvaluation:
         if frame.labels is not None and sequence.labels is not None:
             truth = true_index(frame.labels, sequence.labels, self.labels)
             size = frame.labels.shape
-            values = interpolate(opinion.values[None].cpu(), size=size, mode="bilinear", align_corners=False)[0]
+            values = interpolate(probabilities.values[None].cpu(), size=size, mode="bilinear", align_corners=False)[0]
             self.images.add(truth, ClassProbabilities(values).label_index().numpy())
             self.calibration.add(values.numpy(), truth)
-        return opinion
+        return probabilities
 
     def _note(self, problem: str) -> None:
         self.problems.append(problem)

@@ -43,7 +43,7 @@ class TsdfConfig:
 
 
 @dataclass(frozen=True)
-class Touched:
+class ActivatedBlocks:
     """Blocks that one frame changed: their slots [n] int64, and which of them are new, [n] bool."""
 
     slots: Tensor
@@ -72,7 +72,7 @@ class TsdfVolume(Protocol):
         """Keys [n, 3] int32 of the blocks near the surface that a depth image shows."""
         ...
 
-    def activate(self, keys: Tensor) -> Touched:
+    def activate(self, keys: Tensor) -> ActivatedBlocks:
         """Make blocks exist (zeroed where new). The caller made room with `grow` before."""
         ...
 

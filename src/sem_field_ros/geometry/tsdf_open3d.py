@@ -13,7 +13,7 @@ from torch.utils.dlpack import from_dlpack
 
 from sem_field_ros.geometry.camera import Intrinsics
 from sem_field_ros.geometry.poses import inverse
-from sem_field_ros.geometry.tsdf import BLOCK, VOXELS, Touched, TsdfConfig
+from sem_field_ros.geometry.tsdf import BLOCK, VOXELS, ActivatedBlocks, TsdfConfig
 
 # Open3D reports buffers that torch still shares when the interpreter ends as leaks; they are not.
 o3d.utility.set_verbosity_level(o3d.utility.VerbosityLevel.Error)
@@ -88,13 +88,13 @@ class Open3dTsdf:
             return torch.zeros((0, 3), dtype=torch.int32)  # it looks at every 4th pixel; depth is between these
         return torch.from_numpy(keys.numpy())
 
-    def activate(self, keys: Tensor) -> Touched:
+    def activate(self, keys: Tensor) -> ActivatedBlocks:
         if len(keys) == 0:
-            return Touched(torch.zeros(0, dtype=torch.int64), torch.zeros(0, dtype=torch.bool))
+            return ActivatedBlocks(torch.zeros(0, dtype=torch.int64), torch.zeros(0, dtype=torch.bool))
         slots, is_new = self._table.activate(_tensor(keys.numpy()))
         # `activate` leaves the slot of a block that already was there undefined: look all of them up
         slots, _ = self._table.find(_tensor(keys.numpy()))
-        touched = Touched(torch.from_numpy(slots.numpy()).long(), torch.from_numpy(is_new.numpy()))
+        touched = ActivatedBlocks(torch.from_numpy(slots.numpy()).long(), torch.from_numpy(is_new.numpy()))
         new = touched.slots[touched.is_new]
         for buffer in (self.tsdf, self.weight, self.color):  # erased slots come back with their old content
             buffer[new] = 0

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from sem_field_ros.geometry.camera import Intrinsics, unproject
 from sem_field_ros.geometry.poses import inverse, transform_points
-from sem_field_ros.geometry.tsdf import BLOCK, VOXELS, Touched, TsdfConfig
+from sem_field_ros.geometry.tsdf import BLOCK, VOXELS, ActivatedBlocks, TsdfConfig
 
 _STRIDE = 4  # every 4th pixel suffices to find the blocks near a surface
 
@@ -57,14 +57,14 @@ class TorchTsdf:
         keys = np.floor(transform_points(T_world_camera, near.reshape(-1, 3)) / side)
         return torch.from_numpy(np.unique(keys.astype(np.int32), axis=0))
 
-    def activate(self, keys: Tensor) -> Touched:
+    def activate(self, keys: Tensor) -> ActivatedBlocks:
         slots, is_new = [], []
         for key in map(tuple, keys.tolist()):
             is_new.append(key not in self._slot_of)
             slots.append(self._slot_of.setdefault(key, self._free[-1]) if self._free else self._slot_of[key])
             if is_new[-1]:
                 self._free.pop()
-        touched = Touched(torch.tensor(slots, dtype=torch.int64), torch.tensor(is_new, dtype=torch.bool))
+        touched = ActivatedBlocks(torch.tensor(slots, dtype=torch.int64), torch.tensor(is_new, dtype=torch.bool))
         new = touched.slots[touched.is_new].to(self.device)
         self._tsdf[new] = 0
         self._weight[new] = 0

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sem_field_ros.errors import SettingError
+from sem_field_ros.fusion.registry import FUSION_HELP, FUSIONS
 from sem_field_ros.settings import check_settings, setting
 
-FUSIONS = ("gnesf", "bayesian", "majority", "last_wins", "confidence")
 BACKENDS = ("open3d", "torch")
-GEOMETRIES = ("depth", "predicted")
+DEPTH_SOURCES = ("depth", "predicted")
 PREDICTED_TOLERANCE_VOXELS = 5.0  # chosen on validation homes
 
 
@@ -36,25 +36,29 @@ class MapConfig:
     map_radius_m: float = setting(
         0.0, "blocks farther than this from the camera leave; 0 keeps all within the budget", minimum=0.0, maximum=1e6
     )
-    geometry: str = setting(
+    depth_source: str = setting(
         "depth",
         "where surfaces come from: the depth camera, or predicted from the colour images of a moving camera alone",
-        choices=GEOMETRIES,
+        choices=DEPTH_SOURCES,
+        formerly=("geometry",),
     )
-    geometry_weights: str = setting(
-        "", "weights (.safetensors) of `geometry: predicted`; empty = the shipped ones, plane_sweep = nothing learned"
+    depth_weights: str = setting(
+        "",
+        "weights (.safetensors) of `depth_source: predicted`; empty = the shipped ones, plane_sweep = nothing learned",
+        formerly=("geometry_weights",),
     )
     backend: str = setting("open3d", "TSDF implementation", choices=BACKENDS)
     fusion: str = setting(
-        "gnesf", "how the views of a voxel are fused into one label; gnesf: the learned vote", choices=FUSIONS
+        "gnesf", f"how the views of a voxel are fused into one label; {FUSION_HELP}", choices=tuple(FUSIONS)
     )
     fusion_weights: str = setting("", "weights (.safetensors) of `fusion: gnesf`; empty = the shipped ones")
-    context_m: float = setting(
+    smoothing_cell_m: float = setting(
         0.2,
         "labels also heed the surface around that faces the same way, averaged in cells of this size; 0 = every voxel "
         "alone",
         minimum=0.0,
         maximum=1.0,
+        formerly=("context_m",),
     )
     views_per_voxel: int = setting(8, "the K best views that vote on a voxel", minimum=1, maximum=64)
     min_weight: float = setting(
@@ -80,7 +84,7 @@ class MapConfig:
     @property
     def vote_tolerance_m(self) -> float:
         """A view votes on surface within this of what its depth image shows; predicted depth is less exact."""
-        return (1.5 if self.geometry == "depth" else PREDICTED_TOLERANCE_VOXELS) * self.voxel_size_m
+        return (1.5 if self.depth_source == "depth" else PREDICTED_TOLERANCE_VOXELS) * self.voxel_size_m
 
     def __post_init__(self) -> None:
         check_settings(self)

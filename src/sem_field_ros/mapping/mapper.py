@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from sem_field_ros.depth.predictor import DepthPredictor, make_depth_predictor
 from sem_field_ros.frame import PosedFrame
 from sem_field_ros.geometry.poses import motion_between
 from sem_field_ros.labels import LabelSet, load_label_set
 from sem_field_ros.mapping.config import MapConfig
-from sem_field_ros.mapping.predicted_depth import make_depth_predictor
 from sem_field_ros.mapping.semantic_map import SemanticMap
 from sem_field_ros.segmentation.segmenter import ClassProbabilities, Segmenter
 
@@ -40,11 +40,11 @@ class Mapper:
         *,
         predicts_depth: bool = True,
     ) -> None:
-        """`predicts_depth` False: with `geometry: predicted`, the frames already come with their predicted depth."""
+        """`predicts_depth` False: with `depth_source: predicted`, frames already come with predicted depth."""
         self.config = config
         self.segmenter = segmenter
         self.map = SemanticMap(config, segmenter.labels if segmenter else labels or load_label_set("scannet20"))
-        self.depth_predictor = make_depth_predictor(config) if predicts_depth else None
+        self.depth_predictor = depth_predictor_for(config) if predicts_depth else None
         self._last_keyframe: PosedFrame | None = None
 
     def reset(self) -> None:
@@ -62,8 +62,8 @@ class Mapper:
     def register_frame(self, frame: PosedFrame) -> FrameResult:
         """Map one frame. Raises SegmenterError where the segmenter cannot work on it (geometry is kept).
 
-        With `geometry: predicted`, the frame's own depth is not looked at: what is mapped is the earlier frame whose
-        depth can be predicted now that this one is known.
+        With `depth_source: predicted`, the frame's own depth is ignored: the frame that is mapped is the earlier one
+        whose depth can be predicted now that this one is known.
         """
         timings: dict[str, float] = {}
         if self.depth_predictor is not None:
@@ -102,6 +102,11 @@ class Mapper:
             or np.degrees(angle) >= self.config.keyframe_angle_deg
             or 0 < self.config.keyframe_interval_s <= elapsed_s
         )
+
+
+def depth_predictor_for(config: MapConfig) -> DepthPredictor | None:
+    """The depth predictor that a map's configuration asks for; None where a depth camera is the source."""
+    return make_depth_predictor(config.depth_weights, config.device) if config.depth_source == "predicted" else None
 
 
 class _timed:

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from sem_field_ros.geometry.tsdf import BLOCK, VOXELS, TsdfVolume, unique_keys
-from sem_field_ros.mapping.surface import PointSamples
 from sem_field_ros.mapping.votes import VoteTable
+from sem_field_ros.surface import PointSamples
 
 _REACH = 2  # voxels: farther from the surface a point has no label
 _GONE = 2.0  # voxels before any surface: what was there has been carried away; a surface that only shifts is nearer

@@ -14,6 +14,8 @@ import torch
 from torch import Tensor
 
 from sem_field_ros.frame import PosedFrame
+from sem_field_ros.fusion.hand_made import Fusion, view_scores
+from sem_field_ros.fusion.registry import make_fusion
 from sem_field_ros.geometry.camera import Intrinsics
 from sem_field_ros.geometry.raycast import MeshRaycaster
 from sem_field_ros.geometry.tsdf import BLOCK, TsdfConfig, unique_keys
@@ -26,16 +28,18 @@ from sem_field_ros.mapping.block_meshes import (
     with_lower_neighbours,
     with_upper_neighbours,
 )
+from sem_field_ros.mapping.camera_path import CameraPath
 from sem_field_ros.mapping.config import MapConfig
-from sem_field_ros.mapping.context import Context
-from sem_field_ros.mapping.fusion import Fusion, view_scores
-from sem_field_ros.mapping.fusions import make_fusion
-from sem_field_ros.mapping.map_file import MapState
-from sem_field_ros.mapping.map_state import MapHeader, block_keys, fill_blocks, fill_votes, pack_map, read_header
-from sem_field_ros.mapping.parallel import one_thread
+from sem_field_ros.mapping.files.map_file import MapState
+from sem_field_ros.mapping.files.map_state import MapHeader, block_keys, fill_blocks, fill_votes, pack_map, read_header
+from sem_field_ros.mapping.label_smoother import LabelSmoother
 from sem_field_ros.mapping.point_query import query_points, rows_in_free_space
 from sem_field_ros.mapping.seen_blocks import SeenBlocks
-from sem_field_ros.mapping.surface import (
+from sem_field_ros.mapping.view_samples import sample_view
+from sem_field_ros.mapping.votes import VoteTable
+from sem_field_ros.parallel import one_thread
+from sem_field_ros.segmentation.segmenter import ClassProbabilities
+from sem_field_ros.surface import (
     PointSamples,
     RenderedView,
     Surface,
@@ -43,9 +47,6 @@ from sem_field_ros.mapping.surface import (
     merge_surfaces,
     render_surface,
 )
-from sem_field_ros.mapping.view_samples import sample_view
-from sem_field_ros.mapping.votes import VoteTable
-from sem_field_ros.segmentation.segmenter import ClassProbabilities
 
 _FIRST_CAPACITY = 1024  # blocks
 _CARVE_EVERY = 4  # frames; free space is carved more rarely than surface is refined
@@ -58,7 +59,7 @@ class _View:
 
     frame: PosedFrame
     probabilities: ClassProbabilities
-    order: int
+    keyframe_id: int
 
 
 class SemanticMap:
@@ -77,11 +78,12 @@ class SemanticMap:
         tsdf = TsdfConfig(c.voxel_size_m, c.truncation_voxels, c.depth_min_m, c.depth_max_m, c.max_weight)
         self.volume = make_tsdf(c.backend, tsdf, min(_FIRST_CAPACITY, c.max_blocks), c.device)
         self.votes = VoteTable(
-            self.volume.capacity, c.views_per_voxel, len(self.labels), self.volume.tsdf.device, self.fusion.features
+            self.volume.capacity, c.views_per_voxel, len(self.labels), self.volume.tsdf.device, self.fusion.feature_dim
         )
         self._seen = SeenBlocks(self.volume)
-        self._context = Context(self.volume, self.votes, c.context_m)
+        self._smoother = LabelSmoother(self.volume, self.votes, c.smoothing_cell_m)
         self.keyframes = 0
+        self.path = CameraPath()
         self.frames = 0
         self.evicted_blocks = 0
         self._ages = BlockAges(c.voxel_size_m * BLOCK)
@@ -153,7 +155,7 @@ class SemanticMap:
         tensor = torch.tensor(keys, dtype=torch.int32)
         slots = self.volume.find(tensor)
         self.votes.release(slots[slots >= 0])
-        self._context.touch(tensor)
+        self._smoother.touch(tensor)
         neighbours = with_lower_neighbours(self.volume, tensor)
         self.volume.erase(tensor)
         self._ages.forget(keys)
@@ -177,9 +179,10 @@ class SemanticMap:
         assert probabilities.values.shape[0] == len(self.labels), "segmenter and map differ in their label sets"
         self._mesh_stale()
         self.keyframes += 1
+        self.path.add(self.keyframes, frame)
         if frame.depth is None:
             return  # nothing says what it sees
-        features = self.fusion.reduce(probabilities) if self.fusion.features else None
+        features = self.fusion.project_features(probabilities) if self.fusion.feature_dim else None
         view = _View(frame, replace(probabilities, features=features), self.keyframes)
         self._late.append(view)
         if len(self.votes) == 0:
@@ -187,14 +190,14 @@ class SemanticMap:
         keys = self._seen.surface(frame)
         slots = self.volume.find(keys)
         self.votes.fuse(self._offer(view, self.votes.rows_in(slots[slots >= 0])), self.fusion)
-        self._context.touch(keys)
+        self._smoother.touch(keys)
 
     def _offer(self, view: _View, rows: Tensor) -> Tensor:
         """Offer a view to rows [n]; returns those that took it, which are to be fused again."""
         positions, normals = self.votes.position.index_select(0, rows), self.votes.normal.index_select(0, rows)
         samples = sample_view(positions, normals, view.frame, view.probabilities, self.config.vote_tolerance_m)
         scores = view_scores(samples.distance, samples.cosine)
-        return self.votes.insert(rows[samples.seen], samples, scores, view.order, self.fusion.prefers_new)
+        return self.votes.insert(rows[samples.seen], samples, scores, view.keyframe_id, self.fusion.prefers_new)
 
     def _mesh_stale(self) -> None:
         """Re-extract the blocks whose voxels changed; new surface voxels get the votes of the last keyframes."""
@@ -213,7 +216,7 @@ class SemanticMap:
                 self._next_id += 1
             self._blocks[key] = geometry
             self._unpublished.add(key)
-        self._context.touch(with_upper_neighbours(keys))
+        self._smoother.touch(with_upper_neighbours(keys))
         self.votes.drop(rows_in_free_space(self.volume, self.votes, stale))
         rows, is_new = self.votes.place(hosts.voxel, hosts.position, hosts.normal)
         if is_new.any() and self._late:
@@ -221,10 +224,10 @@ class SemanticMap:
             self.votes.fuse(changed.unique(), self.fusion)
         self._whole = self._raycaster = None
 
-    def _settle(self) -> None:
+    def _bring_up_to_date(self) -> None:
         """Bring meshes and labels up to date."""
         self._mesh_stale()
-        changed = self._context.settle()
+        changed = self._smoother.update()
         if len(changed):
             names = set(map(tuple, with_lower_neighbours(self.volume, changed).tolist()))
             self._unpublished.update(names & self._blocks.keys())
@@ -235,7 +238,7 @@ class SemanticMap:
     @one_thread()
     def update_surface(self) -> SurfaceUpdate:
         """Return the block surfaces that changed since the last call, and the ids of blocks that vanished."""
-        self._settle()
+        self._bring_up_to_date()
         changed = {self._id_of[key]: self._surface_of(self._blocks[key]) for key in sorted(self._unpublished)}
         update = SurfaceUpdate(changed, self._removed_ids)
         self._unpublished, self._removed_ids = set(), []
@@ -244,7 +247,7 @@ class SemanticMap:
     @one_thread()
     def surface(self) -> Surface:
         """Return the whole labelled surface; vertices on block borders appear once per block."""
-        self._settle()
+        self._bring_up_to_date()
         if self._whole is None:
             self._whole = merge_surfaces([self._surface_of(block) for block in self._blocks.values()])
         return self._whole
@@ -258,7 +261,7 @@ class SemanticMap:
     @one_thread()
     def query(self, points: np.ndarray) -> PointSamples:
         """Signed distance, label, confidence and class probabilities at `points` [N, 3] (world frame, metres)."""
-        self._settle()
+        self._bring_up_to_date()
         return query_points(self.volume, self.votes, torch.from_numpy(np.asarray(points, dtype=np.float32)))
 
     @one_thread()
@@ -273,7 +276,7 @@ class SemanticMap:
     def state(self) -> MapState:
         """Return the map as plain arrays, for save_map."""
         header = MapHeader(self.config, self.labels, self.keyframes, self.frames, self.fusion.identity)
-        return pack_map(header, self.volume, self.votes)
+        return self.path.add_to(pack_map(header, self.volume, self.votes))
 
     @classmethod
     @one_thread()
@@ -289,8 +292,9 @@ class SemanticMap:
         fill_blocks(state, restored.volume, slots)
         same_voter = header.voter == restored.fusion.identity
         restored.votes.fuse(fill_votes(state, restored.votes, slots, same_voter), restored.fusion)
-        restored._context.touch(keys)
+        restored._smoother.touch(keys)
         restored.keyframes, restored.frames = header.keyframes, header.frames
+        restored.path = CameraPath.of(state)
         return restored
 
     def stats(self) -> dict[str, float]:

@@ -14,8 +14,9 @@ import numpy as np
 from sem_field_ros.errors import DataError, FrameError, SegmenterError
 from sem_field_ros.frame import PosedFrame, SequenceReader
 from sem_field_ros.mapping.mapper import FrameResult, Mapper
-from sem_field_ros.mapping.report import MapReport, peak_rss_mb, percentiles, surface_counts
-from sem_field_ros.mapping.surface import Surface
+from sem_field_ros.measurements import peak_rss_mb, percentiles
+from sem_field_ros.results.report import MapReport, surface_counts
+from sem_field_ros.surface import Surface
 
 Tick = Callable[[], None]
 
@@ -74,9 +75,14 @@ class SequenceRun:
 
 
 def map_sequence(
-    mapper: Mapper, sequence: SequenceReader, *, every: int = 1, max_frames: int | None = None, tick: Tick | None = None
+    mapper: Mapper,
+    sequence: SequenceReader,
+    *,
+    every: int = 1,
+    max_frames: int | None = None,
+    on_progress: Tick | None = None,
 ) -> SequenceRun:
-    """Map every `every`-th frame of a sequence, at most `max_frames`; `tick` is called after each.
+    """Map every `every`-th frame of a sequence, at most `max_frames`; `on_progress` is called after each.
 
     Frames that cannot be used are counted by cause and left out. Once one is mapped, Ctrl-C ends it early with
     `interrupted` set. Raises DataError where no frame could be mapped, SegmenterError where the segmenter failed on
@@ -91,8 +97,8 @@ def map_sequence(
                 _register(mapper, frame, run)
             else:
                 run.drop(getattr(frame, "cause", "unreadable"), str(frame))
-            if tick:
-                tick()
+            if on_progress:
+                on_progress()
         _finish(mapper, run)
     except KeyboardInterrupt:
         if not run.frames_mapped:
@@ -147,7 +153,7 @@ class MappedFrames:
 def _register(mapper: Mapper, frame: PosedFrame, run: SequenceRun) -> None:
     if mapper.depth_predictor is None and (frame.depth is None or not frame.depth.any()):
         name = frame.name or frame.stamp_ns
-        run.drop("no_depth", f"frame {name} has no valid depth (geometry: predicted needs none)")
+        run.drop("no_depth", f"frame {name} has no valid depth (depth_source: predicted needs none)")
         return
     start = time.perf_counter()
     try:

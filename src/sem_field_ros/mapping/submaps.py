@@ -15,10 +15,10 @@ import numpy as np
 
 from sem_field_ros.errors import MapFileError
 from sem_field_ros.mapping.config import MapConfig
-from sem_field_ros.mapping.map_file import MapState
+from sem_field_ros.mapping.files.map_file import MapState
 from sem_field_ros.mapping.mapper import Mapper
 from sem_field_ros.mapping.semantic_map import SemanticMap
-from sem_field_ros.mapping.surface import PointSamples, Surface, SurfaceUpdate, merge_surfaces
+from sem_field_ros.surface import PointSamples, Surface, SurfaceUpdate, merge_surfaces
 
 HEADER_KEY = "submaps"  # in a saved map's header: the headers of its frozen maps, oldest first
 

@@ -20,14 +20,14 @@ class ViewSamples:
     """One view of n surface points, m of which it sees.
 
     seen       [n] bool; all else is of the m seen points, in their order
-    samples    [m, C] class probabilities that sum to 1        distance  [m] metres from the camera
+    probabilities  [m, C] class probabilities that sum to 1        distance  [m] metres from the camera
     cosine     [m] between the normal and the way to the camera
     cues       [m, CUES] how the view sees the points, see Votes
     features   [m, D] image features in -1..1, None where there are none
     """
 
     seen: Tensor
-    samples: Tensor
+    probabilities: Tensor
     distance: Tensor
     cosine: Tensor
     cues: Tensor
@@ -64,10 +64,10 @@ def sample_view(
     grid = _image_grid(x[index], y[index], frame.camera)
     sampled = _sample(probabilities.values.to(device), grid)
     total = sampled.sum(dim=1)
-    opinion = total > 0.5  # near pixels without an opinion the sum falls below 1
-    if not opinion.all():
-        seen[index[~opinion]] = False
-        at = opinion.nonzero()[:, 0]
+    labelled = total > 0.5  # the sum falls below 1 near unlabelled pixels
+    if not labelled.all():
+        seen[index[~labelled]] = False
+        at = labelled.nonzero()[:, 0]
         index, grid, sampled, total = (values.index_select(0, at) for values in (index, grid, sampled, total))
     displacement = positions.index_select(0, index) - torch.from_numpy(
         frame.T_world_camera[:3, 3].astype(np.float32)

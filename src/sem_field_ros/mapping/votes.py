@@ -11,21 +11,21 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from sem_field_ros.fusion.hand_made import CUES, Fusion, Votes
 from sem_field_ros.geometry.tsdf import VOXELS
-from sem_field_ros.mapping.fusion import CUES, Fusion, Votes
-from sem_field_ros.mapping.parallel import for_each, part_size
 from sem_field_ros.mapping.view_samples import ViewSamples
+from sem_field_ros.parallel import for_each, part_size
 
 _COLUMNS = (
     "voxel",
     "position",
     "normal",
-    "samples",
+    "view_probabilities",
     "scores",
-    "order",
+    "keyframe_id",
     "features",
     "cues",
-    "voted",
+    "fused",
     "support",
     "probabilities",
     "confidence",
@@ -38,10 +38,10 @@ _LEAST_CHUNK = 256  # rows that are worth a thread
 class VoteTable:
     """Rows of all surface voxels. A voxel is named slot * 512 + index inside the block (see geometry/tsdf.py).
 
-    voxel [R] int64, -1 = free row     position, normal [R, 3] float32     samples [R, K, C] uint8 (255 = certain)
-    scores [R, K] float32, 0 = empty   order [R, K] int32 keyframe number
-    voted [R, C] float32, the views fused   support [R] float32, 1 - 0.5^views: one view alone counts half
-    probabilities [R, C] float32 and confidence [R] (of the winning class, times support): the answers, see Context
+    voxel [R] int64, -1 = free row     position, normal [R, 3] float32     view_probabilities [R, K, C] uint8 (255 = 1)
+    scores [R, K] float32, 0 = empty   keyframe_id [R, K] int32 keyframe number
+    fused [R, C] float32, the views fused   support [R] float32, 1 - 0.5^views: one view alone counts half
+    probabilities [R, C] float32, confidence [R] (of the winning class, times support): smoothed, see LabelSmoother
     features [R, K, D] int8 (127 = 1)   cues [R, K, CUES] float16; of no size where the fusion wants none (D = 0)
     """
 
@@ -59,12 +59,12 @@ class VoteTable:
         self.voxel = torch.full((rows,), -1, dtype=torch.int64, device=d)
         self.position = torch.zeros(rows, 3, device=d)
         self.normal = torch.zeros(rows, 3, device=d)
-        self.samples = torch.zeros(rows, k, c, dtype=torch.uint8, device=d)
+        self.view_probabilities = torch.zeros(rows, k, c, dtype=torch.uint8, device=d)
         self.scores = torch.zeros(rows, k, device=d)
-        self.order = torch.zeros(rows, k, dtype=torch.int32, device=d)
+        self.keyframe_id = torch.zeros(rows, k, dtype=torch.int32, device=d)
         self.features = torch.zeros(rows, k, self.feature_count, dtype=torch.int8, device=d)
         self.cues = torch.zeros(rows, k, CUES if self.feature_count else 0, dtype=torch.float16, device=d)
-        self.voted = torch.zeros(rows, c, device=d)
+        self.fused = torch.zeros(rows, c, device=d)
         self.support = torch.zeros(rows, device=d)
         self.probabilities = torch.zeros(rows, c, device=d)
         self.confidence = torch.zeros(rows, device=d)
@@ -100,8 +100,8 @@ class VoteTable:
             self.voxel[fresh] = voxels[is_new]
             self.row_of_voxel[voxels[is_new]] = fresh.int()
             self.scores[fresh] = 0
-            self.samples[fresh] = 0
-            self.voted[fresh] = 0
+            self.view_probabilities[fresh] = 0
+            self.fused[fresh] = 0
             self.support[fresh] = 0
             self.probabilities[fresh] = 0
             self.confidence[fresh] = 0
@@ -134,14 +134,14 @@ class VoteTable:
         rows = self.row_of_voxel.view(-1, VOXELS).index_select(0, slots.to(self.device)).flatten()
         return rows[rows >= 0].long()
 
-    def insert(self, rows: Tensor, view: ViewSamples, scores: Tensor, order: int, prefers_new: bool) -> Tensor:
+    def insert(self, rows: Tensor, view: ViewSamples, scores: Tensor, keyframe_id: int, prefers_new: bool) -> Tensor:
         """Offer one view to the rows [m] it sees, with scores [m] > 0; returns the rows that changed.
 
         It takes an empty slot, or the worst one if it is better. A view without the features that the fusion wants
         votes with zeros.
         """
         scored = self.scores.index_select(0, rows)
-        rank = torch.where(scored > 0, self.order.index_select(0, rows).float() + 1, 0) if prefers_new else scored
+        rank = torch.where(scored > 0, self.keyframe_id.index_select(0, rows).float() + 1, 0) if prefers_new else scored
         worst, slot = rank.min(dim=1)
         better = (scores > worst if not prefers_new else torch.ones_like(scores, dtype=torch.bool)).nonzero()[:, 0]
         rows = rows.index_select(0, better)
@@ -150,9 +150,9 @@ class VoteTable:
         def put(column: Tensor, values: Tensor) -> None:
             column.view(-1, *column.shape[2:]).index_copy_(0, place, values)
 
-        put(self.samples, (view.samples.index_select(0, better) * 255 + 0.5).to(torch.uint8))
+        put(self.view_probabilities, (view.probabilities.index_select(0, better) * 255 + 0.5).to(torch.uint8))
         put(self.scores, scores.index_select(0, better))
-        put(self.order, torch.full_like(rows, order, dtype=torch.int32))
+        put(self.keyframe_id, torch.full_like(rows, keyframe_id, dtype=torch.int32))
         if self.feature_count:
             put(self.cues, view.cues.index_select(0, better).half())
             if view.features is None:
@@ -168,14 +168,14 @@ class VoteTable:
         def column(values: Tensor) -> Tensor:
             return values.index_select(0, rows)[:, :slots]
 
-        votes = Votes(column(self.samples).float().div_(255), column(self.scores), column(self.order))
+        votes = Votes(column(self.view_probabilities).float().div_(255), column(self.scores), column(self.keyframe_id))
         if not self.feature_count:
             return votes
         features = column(self.features).float().div_(_FEATURE_STEPS)
         return replace(votes, features=features, cues=column(self.cues).float())
 
     def fuse(self, rows: Tensor, fusion: Fusion) -> None:
-        """Fuse the views of rows [n] into `voted` and `support`."""
+        """Fuse the views of rows [n] into `fused` and `support`."""
         seen = self.scores.index_select(0, rows) > 0
         last = torch.where(seen, self._slot_numbers, 0).amax(dim=1)
         order = last.argsort(descending=True)  # rows with about as many views each: few slots stay empty
@@ -184,7 +184,7 @@ class VoteTable:
 
         def fuse(part: tuple[Tensor, int]) -> None:
             votes = self.views_of(*part)
-            self.voted[part[0]] = fusion.fuse(votes)
+            self.fused[part[0]] = fusion.fuse(votes)
             self.support[part[0]] = 1 - 0.5 ** (votes.scores > 0).sum(dim=1)
 
         for_each(parts, fuse)

@@ -1,4 +1,4 @@
-"""Intrinsics <-> sensor_msgs CameraInfo. Reading needs no ROS and lives in stream/camera_info.py."""
+"""Intrinsics -> sensor_msgs CameraInfo. Back: camera_stream/camera_info.py."""
 
 from __future__ import annotations
 
@@ -6,9 +6,6 @@ from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
 from sem_field_ros.geometry.camera import Intrinsics
-from sem_field_ros.stream.camera_info import intrinsics_from_msg, is_distorted
-
-__all__ = ["camera_info_to_msg", "intrinsics_from_msg", "is_distorted"]
 
 
 def camera_info_to_msg(camera: Intrinsics, header: Header) -> CameraInfo:

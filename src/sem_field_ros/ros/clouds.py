@@ -8,8 +8,8 @@ from std_msgs.msg import Header
 
 from sem_field_ros.errors import FrameError
 from sem_field_ros.labels import LabelSet
-from sem_field_ros.mapping.surface import Surface
 from sem_field_ros.ros.images import to_byte_array
+from sem_field_ros.surface import Surface
 
 CLOUD_DTYPE = np.dtype(
     [("x", "<f4"), ("y", "<f4"), ("z", "<f4"), ("rgb", "<u4"), ("label", "<u4"), ("confidence", "<f4")]

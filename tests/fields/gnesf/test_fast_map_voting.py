@@ -7,10 +7,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sem_field_ros.fields.gnesf.fast_map_voting import FastMapVoter
-from sem_field_ros.fields.gnesf.map_voting import MAP_CUES, MapVoter, MapVoterConfig
-from sem_field_ros.mapping.fusion import Votes
-from sem_field_ros.mapping.learned_fusion import LearnedFusion
+from sem_field_ros.fusion.fast_map_voter import FastMapVoter
+from sem_field_ros.fusion.hand_made import Votes
+from sem_field_ros.fusion.learned import LearnedFusion
+from sem_field_ros.fusion.map_voter import MAP_CUES, MapVoter, MapVoterConfig
 
 
 def random_voter(pooling: str, g: torch.Generator, config: MapVoterConfig | None = None) -> MapVoter:
@@ -48,7 +48,7 @@ def test_at_the_size_it_ships_in() -> None:
     with torch.no_grad():
         expected = voter(*votes)
     fused, weights = FastMapVoter(voter)(*votes)
-    torch.testing.assert_close(fused, expected[0], atol=5e-5, rtol=1e-4)  # of 8-bit samples
+    torch.testing.assert_close(fused, expected[0], atol=5e-5, rtol=1e-4)  # of 8-bit probabilities
     torch.testing.assert_close(weights, expected[1], atol=1e-5, rtol=1e-5)
     assert float(weights.std()) > 0.05, "weights that do not differ would prove nothing"
 

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from sem_field_ros.errors import WeightsError
+from sem_field_ros.fields.common.rays import camera_rays, pixel_rays
+from sem_field_ros.fields.common.rendering import probability_cross_entropy
 from sem_field_ros.fields.gnesf.config import SEMANTICS, compact, config_from_dict, paper, tiny
 from sem_field_ros.fields.gnesf.model import Gnesf, SourceImages
-from sem_field_ros.fields.gnesf.rays import camera_rays, pixel_rays
-from sem_field_ros.fields.gnesf.rendering import probability_cross_entropy
 from sem_field_ros.geometry.camera import Intrinsics
 
 CAMERA = Intrinsics(16.0, 16.0, 11.5, 7.5, 24, 16)

@@ -9,32 +9,32 @@ import pytest
 import torch
 from torch import Tensor
 
-from sem_field_ros.fields.gnesf.ray_density import (
+from sem_field_ros.fields.common.views import SourceViews, project_points
+from sem_field_ros.fields.ibrnet.ray_density import (
     Blending,
     Channels,
-    Looks,
     Pooled,
     RayConfig,
     RayDensity,
+    ViewObservations,
     ViewPooling,
-    look,
     mean_correlation,
+    observe,
     patches_of,
     softmax_over_views,
     view_cues,
 )
-from sem_field_ros.fields.gnesf.views import SourceViews, project_points
 from sem_field_ros.geometry.patches import normalised_patches
 
 CONFIG = RayConfig(hidden=4, channels=6, layers=2, reach=3)
 
 
-def looks(views: int = 3, points: int = 5, seed: int = 0, dtype: torch.dtype = torch.float32) -> Looks:
+def looks(views: int = 3, points: int = 5, seed: int = 0, dtype: torch.dtype = torch.float32) -> ViewObservations:
     g = torch.Generator().manual_seed(seed)
     seen = torch.rand(views, points, generator=g) < 0.8
     seen[:2] = True
     mask = seen[:, None].to(dtype)
-    return Looks(
+    return ViewObservations(
         torch.randn(views, 4, points, generator=g, dtype=dtype) * mask,
         torch.rand(views, 3, points, generator=g, dtype=dtype) * mask,
         torch.rand(views, points, generator=g, dtype=dtype) * mask[:, 0],
@@ -43,8 +43,8 @@ def looks(views: int = 3, points: int = 5, seed: int = 0, dtype: torch.dtype = t
     )
 
 
-def reordered(values: Looks, order: list[int]) -> Looks:
-    return Looks(*(getattr(values, n)[order] for n in ("features", "colors", "agreement", "depth", "seen")))
+def reordered(values: ViewObservations, order: list[int]) -> ViewObservations:
+    return ViewObservations(*(getattr(values, n)[order] for n in ("features", "colors", "agreement", "depth", "seen")))
 
 
 def test_the_correlation_is_the_mean_over_the_others() -> None:
@@ -128,12 +128,12 @@ def test_depth_says_before_at_or_behind() -> None:
     views, images = textured_views(depth=True)
     points = torch.tensor([[0.0, 0, 1.0], [0, 0, 1.95], [0, 0, 2.0], [0, 0, 3.0], [0, 0, -1.0]])
     projection = project_points(points, views)
-    found = look(views, images, patches_of(images, CONFIG), projection)
+    found = observe(views, images, patches_of(images, CONFIG), projection)
     wanted = torch.tensor([-1.0, -0.05 / (0.05 * 1.95), 0.0, 1.0, 0.0])
     torch.testing.assert_close(found.depth[0, 0], wanted, atol=1e-5, rtol=0)
     assert found.depth[0, 1].tolist() == [1, 1, 1, 1, 0] and float(found.depth[1].abs().max()) == 0
     without, images = textured_views(depth=False)
-    assert float(look(without, images, patches_of(images, CONFIG), projection).depth.abs().max()) == 0
+    assert float(observe(without, images, patches_of(images, CONFIG), projection).depth.abs().max()) == 0
     assert found.seen[:, 4].tolist() == [False, False] and float(found.features[:, :, 4].abs().max()) == 0
 
 

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sem_field_ros.fields.gnesf.rendering import (
+from sem_field_ros.fields.common.rendering import (
     density_weights,
     probability_cross_entropy,
     render,

@@ -1,4 +1,4 @@
-"""A density that asks the views: it draws a wall before any training, and nothing where no view looks."""
+"""A density that asks the views: it draws a wall before any training, and nothing where no view observed."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from sem_field_ros.errors import WeightsError
+from sem_field_ros.fields.common.rays import Rays, camera_rays
 from sem_field_ros.fields.gnesf.config import compact, config_from_dict, for_views, paper, tiny
 from sem_field_ros.fields.gnesf.model import Gnesf, SourceImages
-from sem_field_ros.fields.gnesf.rays import Rays, camera_rays
 from sem_field_ros.geometry.camera import Intrinsics
 from sem_field_ros.weights import load_card
 

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from sem_field_ros.fields.gnesf.views import SourceViews, project_points, sample_depth, sample_maps
+from sem_field_ros.fields.common.views import SourceViews, project_points, sample_depth, sample_maps
 
 
 def camera(x: float = 0.0, yaw: float = 0.0) -> torch.Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from sem_field_ros.fields.gnesf.visibility import visible_by_depth, visible_by_sdf
+from sem_field_ros.fields.common.visibility import visible_by_depth, visible_by_sdf
 
 STEP = 0.05
 

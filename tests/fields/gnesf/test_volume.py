@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
+from sem_field_ros.fields.common.views import SourceViews, project_points, sample_maps
 from sem_field_ros.fields.gnesf.feature_net import FeatureNet
-from sem_field_ros.fields.gnesf.views import SourceViews, project_points, sample_maps
 from sem_field_ros.fields.gnesf.volume import (
     GeometryHead,
     Volume,

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sem_field_ros.errors import WeightsError
-from sem_field_ros.fields.gnesf.ray_density import RayConfig
 from sem_field_ros.fields.gnesf.volume import VolumeConfig
+from sem_field_ros.fields.ibrnet.ray_density import RayConfig
 
 GEOMETRIES = ("sdf", "density")
 SEMANTICS = ("probabilities", "logits", "direct")

@@ -12,15 +12,14 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
+from sem_field_ros.fields.common.rays import Rays, camera_rays
+from sem_field_ros.fields.common.rendering import density_weights, sample_along_rays, sdf_weights
+from sem_field_ros.fields.common.views import Projection, SourceViews, project_points, sample_maps
+from sem_field_ros.fields.common.visibility import visible_by_sdf
 from sem_field_ros.fields.field import FieldSamples, FieldView
 from sem_field_ros.fields.gnesf.config import GnesfConfig
 from sem_field_ros.fields.gnesf.feature_net import FeatureNet
-from sem_field_ros.fields.gnesf.ray_density import Blending, Looks, RayDensity, ViewPooling, look, patches_of, view_cues
-from sem_field_ros.fields.gnesf.rays import Rays, camera_rays
-from sem_field_ros.fields.gnesf.rendering import density_weights, sample_along_rays, sdf_weights
 from sem_field_ros.fields.gnesf.scene import GnesfScene, RenderedRays, SourceImages, common_center, rendered
-from sem_field_ros.fields.gnesf.views import Projection, SourceViews, project_points, sample_maps
-from sem_field_ros.fields.gnesf.visibility import visible_by_sdf
 from sem_field_ros.fields.gnesf.volume import (
     CONTEXT_CHANNELS,
     GeometryHead,
@@ -30,6 +29,15 @@ from sem_field_ros.fields.gnesf.volume import (
     feature_volume,
 )
 from sem_field_ros.fields.gnesf.voting import SoftVoting, VotingConfig, masked_moments, masked_softmax
+from sem_field_ros.fields.ibrnet.ray_density import (
+    Blending,
+    RayDensity,
+    ViewObservations,
+    ViewPooling,
+    observe,
+    patches_of,
+    view_cues,
+)
 from sem_field_ros.geometry.camera import Intrinsics
 
 KIND = "gnesf_field"  # of weights files
@@ -182,12 +190,12 @@ class Gnesf(nn.Module):
         """Weights [R, M] of the samples (Eq. 7), and what the volume alone would make of them."""
         points, spacing = rays.at(depth), self._spacing(depth)
         encoded, inside = scene.volume.sample(points)
-        looks = self._look(scene, project_points(points, scene.views))
+        observed = self._observe(scene, project_points(points, scene.views))
         from_volume = self._geometry_at(scene, points, encoded, inside).reshape(depth.shape)
         log = (from_volume * spacing).clamp(min=1e-4).log().reshape(1, -1)
         volume = torch.cat([(encoded * inside[:, None]).T, inside[None], log])
-        density = self.ray_density(self.pooling(looks), volume, spacing)
-        density = density * looks.seen.any(dim=0).reshape(depth.shape)  # what no view sees, nobody can draw
+        density = self.ray_density(self.pooling(observed), volume, spacing)
+        density = density * observed.seen.any(dim=0).reshape(depth.shape)  # what no view sees, nobody can draw
         return density_weights(density, spacing), density_weights(from_volume, spacing)
 
     def _coarse_weights(self, scene: GnesfScene, camera: Intrinsics, T_world_camera: Tensor, chunk: int) -> Tensor:
@@ -209,19 +217,19 @@ class Gnesf(nn.Module):
         near = points[used]
         encoded, inside = scene.volume.sample(near)
         projection = project_points(near, scene.views)
-        looks = self._look(scene, projection)
+        observed = self._observe(scene, projection)
         classes[used], _ = self._classes_at(scene, near, encoded * inside[:, None], projection, projection.inside)
         directions = rays.directions[:, None].expand(-1, depth.shape[1], -1).reshape(-1, 3)[used]
         cues = view_cues(near, directions, scene.views.origins)
-        share = self.blending(self.pooling(looks).per_view, cues, looks.agreement, looks.seen)
-        colors[used] = (share[:, None] * looks.colors).sum(dim=0).T
+        share = self.blending(self.pooling(observed).per_view, cues, observed.agreement, observed.seen)
+        colors[used] = (share[:, None] * observed.colors).sum(dim=0).T
         kept = _only(weights, used, projection.inside.any(dim=1))
         return rendered(kept, depth, classes, colors, scene.images)
 
-    def _look(self, scene: GnesfScene, projection: Projection) -> Looks:
+    def _observe(self, scene: GnesfScene, projection: Projection) -> ViewObservations:
         assert scene.patches is not None and self.config.rays
         views = scene.views if self.config.rays.depth else replace(scene.views, depth=None)
-        return look(views, scene.images, scene.patches, projection)
+        return observe(views, scene.images, scene.patches, projection)
 
     # -- parts ------------------------------------------------------------------------------------------------------
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from sem_field_ros.fields.common.rays import camera_rays
 from sem_field_ros.fields.gnesf.model import Gnesf, GnesfScene
-from sem_field_ros.fields.gnesf.rays import camera_rays
 from sem_field_ros.fields.gnesf.volume import Volume
 from sem_field_ros.geometry.camera import Intrinsics
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from sem_field_ros.fields.gnesf.rendering import render
-from sem_field_ros.fields.gnesf.views import SourceViews
+from sem_field_ros.fields.common.rendering import render
+from sem_field_ros.fields.common.views import SourceViews
 from sem_field_ros.fields.gnesf.volume import Volume
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import grid_sample, interpolate
 
-from sem_field_ros.fields.gnesf.views import SourceViews, project_points, sample_maps
+from sem_field_ros.fields.common.views import SourceViews, project_points, sample_maps
 from sem_field_ros.fields.gnesf.voting import masked_moments
 
 

@@ -1,0 +1,1 @@
+"""`sem-field evaluate`: one module per kind of score."""

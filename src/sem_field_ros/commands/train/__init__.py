@@ -1,0 +1,1 @@
+"""`sem-field train`: one module per kind of model."""

@@ -1,0 +1,47 @@
+"""`sem-field train fusion`: trains the map's learned fusion on a segmenter's predictions in labelled sequences."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from sem_field_ros.commands import vote_collection
+from sem_field_ros.commands.train.training_run import add_training_arguments, set_threads, train_recipe
+from sem_field_ros.training.recipes.fusion import FusionRecipe, FusionTraining
+
+HELP = "the map's learned fusion (GNeSF, RGB-D mode), on a segmenter's predictions in labelled sequences"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags."""
+    for split, what in (("training", "to learn from: not those that the segmenter was trained on"),
+                        ("validation", "to choose the best weights by")):  # fmt: skip
+        parser.add_argument(f"--{split}", type=Path, nargs="+", required=True, metavar="SEQ",
+                            help=f"labelled RGB-D sequences {what}")  # fmt: skip
+    parser.add_argument("--out", type=Path, required=True, metavar="RUN", help="folder of the run")
+    parser.add_argument("--resume", action="store_true", help="go on with the run in RUN")
+    vote_collection.add_arguments(parser, "RUN/votes")
+    parser.add_argument("--copies", type=int, default=4, metavar="N", help="learn from each training sequence N times "
+                        "more, in other light and by another camera (default 4)")  # fmt: skip
+    add_training_arguments(parser, FusionTraining)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Collect the votes, train."""
+    from sem_field_ros.segmentation.registry import make_segmenter
+    from sem_field_ros.settings import settings_from_arguments
+
+    set_threads(args)
+    segmenter = make_segmenter(args.segmenter, args.label_set)
+    folder = args.votes or args.out / "votes"
+    votes = {
+        split: vote_collection.collected(args, segmenter, getattr(args, split), folder, f"votes for {split}", copies)
+        for split, copies in (("training", max(0, args.copies)), ("validation", 0))
+    }
+    data = {
+        split: {"scenes": [v.name for v in scenes], "voxels": sum(map(len, scenes))} for split, scenes in votes.items()
+    }
+    config = settings_from_arguments(FusionTraining, args)
+    source = vote_collection.source_of(args, segmenter)
+    recipe = FusionRecipe(config, segmenter.labels, votes["training"], votes["validation"], data, source)
+    return train_recipe(recipe, args)

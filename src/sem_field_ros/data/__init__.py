@@ -1,1 +1,0 @@
-"""Readers, one a file: every one yields PosedFrames."""

@@ -1,0 +1,83 @@
+"""Opens a recorded sequence by what it is: a folder, a data set's own layout, or an MCAP or sqlite3 bag."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from sem_field_ros.datasets.folder import FolderSequence
+from sem_field_ros.datasets.replica import ReplicaSequence
+from sem_field_ros.datasets.scannet import ScanNetFrames, ScanNetSens
+from sem_field_ros.datasets.scenenn import SceneNNSequence
+from sem_field_ros.datasets.seven_scenes import SevenScenesSequence
+from sem_field_ros.datasets.stanford_2d3ds import Stanford2D3DSequence
+from sem_field_ros.datasets.tum import TumSequence
+from sem_field_ros.errors import DataError
+from sem_field_ros.frame import SequenceReader
+
+if TYPE_CHECKING:
+    from sem_field_ros.datasets.bag.topics import BagTopics
+
+BAG_SUFFIXES = (".mcap", ".db3")
+# name -> readers of a public data set, tried by content in this order; `NAME:PATH` takes the first that fits, or tells
+# what is missing there
+DATASETS: dict[str, tuple[Any, ...]] = {
+    "tum": (TumSequence,),
+    "replica": (ReplicaSequence,),
+    "7scenes": (SevenScenesSequence,),
+    "scenenn": (SceneNNSequence,),
+    "2d3ds": (Stanford2D3DSequence,),
+    "scannet": (ScanNetFrames, ScanNetSens),
+}
+
+
+def is_bag(path: str | Path) -> bool:
+    """Whether `path` is a bag: an .mcap or .db3 file, or a folder that holds a bag."""
+    path = Path(path)
+    if path.is_file():
+        return path.suffix in BAG_SUFFIXES
+    return (path / "metadata.yaml").is_file() or any(file.suffix in BAG_SUFFIXES for file in path.glob("*"))
+
+
+def bag_path(path: str | Path) -> Path:
+    """Return what to open: a bag folder without metadata.yaml stands for its one file. Raises DataError."""
+    path = Path(path)
+    if path.is_file() or (path / "metadata.yaml").is_file():
+        return path
+    files = [file for file in sorted(path.glob("*")) if file.suffix in BAG_SUFFIXES]
+    if len(files) != 1:
+        raise DataError(f"{path} has {len(files)} bag files and no metadata.yaml: name one, or run `ros2 bag reindex`")
+    return files[0]
+
+
+def open_sequence(
+    path: str | Path,
+    *,
+    label_set: str | None = None,
+    start_s: float = 0.0,
+    duration_s: float | None = None,
+    topics: BagTopics | None = None,
+    world_frame: str | None = None,
+) -> SequenceReader:
+    """Open a sequence: PATH, or DATASET:PATH (see DATASETS) for a data set's own layout.
+
+    `label_set` names the classes of its label images where the data does not say. `topics` and `world_frame` are for
+    bags, where they are not to be found by themselves. Raises DataError in one line where there is nothing to read.
+    """
+    kind, _, rest = str(path).partition(":")
+    if kind in DATASETS and rest:
+        readers = DATASETS[kind]
+        reader = next((r for r in readers if Path(rest).exists() and r.matches(Path(rest))), readers[0])
+        return cast(SequenceReader, reader(rest, label_set, start_s, duration_s))
+    if not Path(path).exists():
+        raise DataError(f"sequence {path} does not exist")
+    if is_bag(path):
+        from sem_field_ros.datasets.bag.reader import BagSequence
+
+        return BagSequence(bag_path(path), label_set, start_s, duration_s, topics, world_frame)
+    for reader in (reader for readers in DATASETS.values() for reader in readers):
+        if reader.matches(Path(path)):
+            return cast(SequenceReader, reader(path, label_set, start_s, duration_s))
+    if Path(path).is_file():
+        raise DataError(f"{path} is neither a sequence folder nor a bag ({', '.join(BAG_SUFFIXES)})")
+    return FolderSequence(path, label_set=label_set, start_s=start_s, duration_s=duration_s)

@@ -1,0 +1,120 @@
+"""How the views of a voxel become one class distribution: the `Fusion` interface and its hand-made forms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from sem_field_ros.segmentation.segmenter import ClassProbabilities
+
+CUES = 5  # per view: displacement from the camera (3, metres), depth residual (metres), cosine to the normal
+_FLOOR = 1.0 / 510.0  # probabilities are kept in 8 bits: half a step stands for "nearly impossible"
+
+
+@dataclass(frozen=True)
+class Votes:
+    """What up to K views say about N voxels.
+
+    probabilities  [N, K, C] float32  class probabilities of the views, zeros where a slot is empty
+    scores    [N, K]    float32  quality of the view (see view_scores), 0 = empty slot
+    keyframe_id    [N, K]    int32    number of the keyframe, higher = newer
+    features  [N, K, D] float32  image features in -1..1, where the fusion asks for them
+    cues      [N, K, CUES] float32  how the view sees the voxel, where the fusion asks for features
+    """
+
+    probabilities: Tensor
+    scores: Tensor
+    keyframe_id: Tensor
+    features: Tensor | None = None
+    cues: Tensor | None = None
+
+
+class Fusion(Protocol):
+    """One way to fuse.
+
+    prefers_new  the K views that are kept are the newest instead of the best
+    feature_dim  number of image features it wants of every view, 0 = none
+    identity     whose features these are: kept with a map, since another voter cannot read them
+    """
+
+    prefers_new: bool
+    feature_dim: int
+    identity: str
+
+    def fuse(self, votes: Votes) -> Tensor:
+        """Class probabilities [N, C] float32 that sum to 1, or to 0 where there is no view."""
+        ...
+
+    def project_features(self, probabilities: ClassProbabilities) -> Tensor | None:
+        """A keyframe's image features -> what is sampled and kept of them, [feature_dim, h, w] in -1..1, or None."""
+        ...
+
+
+class _ByProbabilitiesAlone:
+    """What the hand-made fusions have in common: the K best views, no image features."""
+
+    prefers_new = False
+    feature_dim = 0
+    identity = ""
+
+    def project_features(self, probabilities: ClassProbabilities) -> Tensor | None:
+        return None
+
+
+class LastWins(_ByProbabilitiesAlone):
+    """The newest view decides."""
+
+    prefers_new = True
+
+    def fuse(self, votes: Votes) -> Tensor:
+        newest = torch.where(votes.scores > 0, votes.keyframe_id, -1).argmax(dim=1)
+        return _normalise(votes.probabilities[torch.arange(len(newest), device=newest.device), newest])
+
+
+class Majority(_ByProbabilitiesAlone):
+    """Every view has one vote for its most probable class; summed probabilities break ties."""
+
+    def fuse(self, votes: Votes) -> Tensor:
+        counts = torch.zeros_like(votes.probabilities[:, 0])
+        counts.scatter_add_(1, votes.probabilities.argmax(dim=2), (votes.scores > 0).float())
+        return _normalise(counts + 1e-3 * votes.probabilities.mean(dim=1))
+
+
+class Bayesian(_ByProbabilitiesAlone):
+    """Views are independent measurements: the product of their probabilities (SemanticFusion, Kimera-Semantics)."""
+
+    def fuse(self, votes: Votes) -> Tensor:
+        seen = votes.scores > 0
+        log = votes.probabilities.clamp(min=_FLOOR).log_().mul_(seen[..., None]).sum(dim=1)
+        return torch.softmax(log, dim=1) * seen.any(dim=1, keepdim=True)
+
+
+class ConfidenceWeighted(_ByProbabilitiesAlone):
+    """Mean of the views' probabilities, weighted by view quality times the view's own top probability."""
+
+    def fuse(self, votes: Votes) -> Tensor:
+        weight = votes.scores * votes.probabilities.amax(dim=2)
+        return _normalise(torch.einsum("nkc,nk->nc", votes.probabilities, weight))
+
+
+HAND_MADE: dict[str, type[Fusion]] = {
+    "bayesian": Bayesian,
+    "majority": Majority,
+    "last_wins": LastWins,
+    "confidence": ConfidenceWeighted,
+}
+
+
+def view_scores(distance: Tensor, cosine: Tensor) -> Tensor:
+    """Quality of a view of a point, [n] > 0: high for near and frontal ones.
+
+    distance [n] metres from camera to point; cosine [n] between the surface normal and the direction to the camera.
+    """
+    return cosine.clamp(min=0.05) / distance.clamp(min=0.25)
+
+
+def _normalise(values: Tensor) -> Tensor:
+    return values / values.sum(dim=1, keepdim=True).clamp(min=1e-9)

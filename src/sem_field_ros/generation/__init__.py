@@ -1,1 +1,0 @@
-"""Labelled data of our own: homes/ builds furnished homes, drawing/ draws them, objects/ makes objects with parts."""

@@ -1,1 +1,0 @@
-"""Draws a HomeScene: exact ground truth, colour by Cycles or a rasteriser, a camera's habits, folders."""

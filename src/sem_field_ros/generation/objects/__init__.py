@@ -1,1 +1,0 @@
-"""Objects whose parts are labelled: parametric chairs and tables, catalogue models, PSB meshes; rendered in views."""

@@ -1,0 +1,1 @@
+"""Map files: what a saved map holds and how it is written so that a crash cannot damage it."""

@@ -1,0 +1,134 @@
+"""Volume and votes as plain arrays and back: what a map file holds. Votes are kept, so a loaded map goes on voting."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sem_field_ros.errors import LabelSetError, MapFileError, SettingError
+from sem_field_ros.fusion.hand_made import CUES
+from sem_field_ros.geometry.tsdf import VOXELS, TsdfVolume
+from sem_field_ros.labels import LabelSet, label_set_from_dict, label_set_to_dict
+from sem_field_ros.mapping.config import MapConfig
+from sem_field_ros.mapping.files.map_file import MapState
+from sem_field_ros.mapping.votes import VoteTable
+from sem_field_ros.settings import current_names, settings_of
+
+# What the stored voxels depend on: taken from the file, whatever the running configuration says.
+_STORED = ("voxel_size_m", "truncation_voxels", "views_per_voxel")
+
+
+@dataclass(frozen=True)
+class MapHeader:
+    """What a map is beside its arrays. `voter`: whose image features it keeps, Fusion.identity."""
+
+    config: MapConfig
+    labels: LabelSet
+    keyframes: int
+    frames: int
+    voter: str = ""
+
+
+def pack_map(header: MapHeader, volume: TsdfVolume, votes: VoteTable) -> MapState:
+    """Return a map's arrays (B blocks, R surface voxels, K views, C classes) and its header as JSON-able values."""
+    keys, slots = volume.keys()
+    order = torch.argsort(slots)  # a fixed order makes equal maps equal files
+    keys, slots = keys[order], slots[order].to(volume.tsdf.device)
+    ordinal = torch.full((volume.capacity,), -1, dtype=torch.int64, device=votes.device)
+    ordinal[slots] = torch.arange(len(slots), device=votes.device)
+    rows = (votes.voxel >= 0).nonzero()[:, 0]
+    rows = rows[torch.argsort(votes.voxel[rows])]
+    voxel = votes.voxel[rows]
+    arrays = {
+        "block_keys": keys,
+        "tsdf": volume.tsdf[slots].half(),
+        "weight": volume.weight[slots].clamp(max=header.config.max_weight).half(),
+        "color": volume.color[slots].round().clamp(0, 255).to(torch.uint8),
+        "row_voxel": ordinal[voxel // VOXELS] * VOXELS + voxel % VOXELS,
+        "row_position": votes.position[rows],
+        "row_normal": votes.normal[rows],
+        "row_samples": votes.view_probabilities[rows],
+        "row_scores": votes.scores[rows],
+        "row_order": votes.keyframe_id[rows],
+    }
+    if votes.feature_count:
+        arrays |= {"row_features": votes.features[rows], "row_cues": votes.cues[rows]}
+    content = {
+        "label_set": label_set_to_dict(header.labels),
+        "config": asdict(header.config),
+        "keyframes": header.keyframes,
+        "frames": header.frames,
+        "voter": header.voter,
+    }
+    return MapState({name: array.cpu().contiguous().numpy() for name, array in arrays.items()}, content)
+
+
+def read_header(header: Mapping[str, Any], config: MapConfig | None = None) -> MapHeader:
+    """Read pack_map's header. `config` replaces the stored one but for what the voxels depend on (size, truncation, K).
+
+    Raises MapFileError with one line where the header is not ours.
+    """
+    known = {f.name for f in fields(MapConfig)}
+    try:
+        content = current_names(settings_of(MapConfig), dict(header["config"]))
+        stored = MapConfig(**{k: v for k, v in content.items() if k in known})
+        labels = label_set_from_dict(header["label_set"])
+        keyframes, frames = int(header["keyframes"]), int(header["frames"])
+        voter = str(header.get("voter", ""))
+    except (KeyError, TypeError, ValueError, IndexError, SettingError, LabelSetError) as error:
+        raise MapFileError(f"the map's header cannot be read ({error}): map again") from error
+    kept = {name: getattr(stored, name) for name in _STORED}
+    return MapHeader(replace(config or stored, **kept), labels, keyframes, frames, voter)
+
+
+def block_keys(state: MapState) -> Tensor:
+    """Keys [B, 3] int32 of a state's blocks."""
+    return torch.from_numpy(state.array("block_keys", np.int32, (None, 3)).copy())
+
+
+def fill_blocks(state: MapState, volume: TsdfVolume, slots: Tensor) -> None:
+    """Write a state's voxels into the blocks at `slots` [B]. Raises MapFileError where shapes do not fit."""
+    blocks = len(slots)
+    for name, buffer, dtype, shape in (
+        ("tsdf", volume.tsdf, np.float16, (blocks, VOXELS)),
+        ("weight", volume.weight, np.float16, (blocks, VOXELS)),
+        ("color", volume.color, np.uint8, (blocks, VOXELS, 3)),
+    ):
+        buffer[slots] = torch.from_numpy(state.array(name, dtype, shape).astype(np.float32)).to(buffer.device)
+
+
+def fill_votes(state: MapState, votes: VoteTable, slots: Tensor, reads_features: bool = True) -> Tensor:
+    """Write a state's votes into an empty table; returns their rows, still to be fused. Raises MapFileError.
+
+    reads_features  the stored image features are of the voter at hand; else, or where there are none, zeros vote
+    """
+    views, classes, device = votes.views, votes.classes, votes.device
+    voxel = state.array("row_voxel", np.int64, (None,))
+    n = len(voxel)
+    if n and (voxel.min() < 0 or voxel.max() >= len(slots) * VOXELS or len(np.unique(voxel)) != n):
+        raise MapFileError("the map's surface voxels lie outside its blocks: the file is damaged; map again")
+    position = torch.from_numpy(state.array("row_position", np.float32, (n, 3)).copy())
+    normal = torch.from_numpy(state.array("row_normal", np.float32, (n, 3)).copy())
+    samples = torch.from_numpy(state.array("row_samples", np.uint8, (n, views, classes)).copy())
+    scores = torch.from_numpy(state.array("row_scores", np.float32, (n, views)).copy())
+    order = torch.from_numpy(state.array("row_order", np.int32, (n, views)).copy())
+    block = torch.from_numpy(voxel // VOXELS).to(device)
+    name = slots.to(device)[block] * VOXELS + torch.from_numpy(voxel % VOXELS).to(device)
+    rows, _ = votes.place(name, position.to(device), normal.to(device))
+    votes.view_probabilities[rows], votes.scores[rows], votes.keyframe_id[rows] = (
+        samples.to(device),
+        scores.to(device),
+        order.to(device),
+    )
+    if votes.feature_count and "row_cues" in state.arrays:  # a map of a hand-made fusion has none
+        cues = state.array("row_cues", np.float16, (n, views, CUES))
+        votes.cues[rows] = torch.from_numpy(cues.copy()).to(device)
+        if reads_features:
+            features = state.array("row_features", np.int8, (n, views, votes.feature_count))
+            votes.features[rows] = torch.from_numpy(features.copy()).to(device)
+    return rows

@@ -1,0 +1,1 @@
+"""Node `semantic_mapper`: colour, depth and TF in, a live semantic map out."""

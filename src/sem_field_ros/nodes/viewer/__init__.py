@@ -1,0 +1,1 @@
+"""Node `viewer`: the live map on a web page."""

@@ -1,0 +1,36 @@
+"""What the node `viewer` shows, beside how (viewer/config.py); `python -m` this prints config/viewer.yaml."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sem_field_ros.camera_stream.topics import CAMERA_INFO, CAMERA_TOPICS, COLOR, MAPPER
+from sem_field_ros.settings import check_settings, setting
+
+YAML_TITLE = "Parameters of viewer, with their defaults. Generated: python -m sem_field_ros.nodes.viewer.sources"
+
+
+@dataclass(frozen=True)
+class ViewerSources:
+    """What the node `viewer` shows."""
+
+    mapper: str = setting(MAPPER, "name of the mapper node, whose topics MAPPER/semantic_cloud ... are shown")
+    image_topic: str = setting(CAMERA_TOPICS[COLOR], "camera image; CompressedImage where it ends in /compressed")
+    camera_info_topic: str = setting(CAMERA_TOPICS[CAMERA_INFO], "its intrinsics and frame")
+    global_frame: str = setting("", "frame in which the camera is shown; empty = the cloud's")
+    label_set: str = setting("", "label set for names and colours, by name or YAML path; empty = what the mapper says")
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+
+
+def parameter_file() -> str:
+    """The content of config/viewer.yaml."""
+    from sem_field_ros.ros.parameters import parameters_yaml
+    from sem_field_ros.viewer.config import ViewerConfig
+
+    return parameters_yaml(YAML_TITLE, (("what is shown", ViewerSources), ("the page", ViewerConfig)))
+
+
+if __name__ == "__main__":
+    print(parameter_file(), end="")

@@ -1,0 +1,1 @@
+"""Result files of a mapping run: PLY, GLB, preview picture, report."""

@@ -1,0 +1,1 @@
+"""One file per model: its settings, architecture, loss, validation and card."""

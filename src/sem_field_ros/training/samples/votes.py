@@ -1,0 +1,216 @@
+"""Votes on the surface voxels of labelled scenes: what learned fusions are trained on and all fusions are scored on.
+
+A scene is mapped as a robot would map it. Then each voxel is projected into the keyframes that see it, for the votes
+(class probabilities, image features, cues), and into the label images of all frames, for its class. Only 2-D labels are
+used.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sem_field_ros.errors import DataError
+from sem_field_ros.fields.common.visibility import visible_by_sdf
+from sem_field_ros.frame import PosedFrame, SequenceReader
+from sem_field_ros.fusion.hand_made import CUES, Votes, view_scores
+from sem_field_ros.mapping.config import MapConfig
+from sem_field_ros.mapping.mapper import Mapper
+from sem_field_ros.mapping.point_query import signed_distance
+from sem_field_ros.mapping.sequence_mapping import read_frames
+from sem_field_ros.mapping.view_samples import ViewSamples, sample_view
+from sem_field_ros.segmentation.external import ExternalSegmenter
+from sem_field_ros.segmentation.segmenter import ClassProbabilities, Segmenter
+from sem_field_ros.training.recipes.fusion import VISIBILITIES
+
+_MIN_SHARE = 0.7  # share of the label images that must agree on the class of a voxel: leaves out borders
+
+
+@dataclass(frozen=True)
+class SceneVotes:
+    """The votes on R voxels of one scene by up to V views each, the best first.
+
+    probabilities [R, V, C] uint8 (255 = 1)     features [R, V, E] float16, of the encoder (E = 0: none)
+    cues [R, V, CUES] float16             scores [R, V] float32, 0 = empty           keyframe_id [R, V] int32
+    label [R] int64 class index
+    """
+
+    name: str
+    probabilities: Tensor
+    features: Tensor
+    cues: Tensor
+    scores: Tensor
+    keyframe_id: Tensor
+    label: Tensor
+
+    def __len__(self) -> int:
+        return len(self.label)
+
+    def votes(self, rows: Tensor, slots: Tensor) -> Votes:
+        """Votes on rows [n] by the views in `slots` [n, k] (column indices; a negative one leaves its slot empty)."""
+        pick = slots.clamp(min=0)
+        at = rows[:, None]
+        seen = slots >= 0
+        scores = self.scores[at, pick] * seen
+        return Votes(
+            self.probabilities[at, pick].float() / 255 * (scores > 0)[..., None],
+            scores,
+            self.keyframe_id[at, pick],
+            self.features[at, pick].float(),
+            self.cues[at, pick].float(),
+        )
+
+
+def collect_votes(
+    sequence: SequenceReader,
+    segmenter: Segmenter,
+    config: MapConfig,
+    *,
+    max_views: int = 16,
+    max_voxels: int = 8000,
+    visibility: str = "depth",
+    seed: int = 0,
+    on_progress: Callable[[], None] | None = None,
+) -> SceneVotes:
+    """Map a labelled sequence and collect the vote of every keyframe on every voxel that it sees.
+
+    visibility  how to decide what a view sees. depth: by its depth image, as the map does; sdf: by marching along the
+                signed distance of the map, as the paper does; none: every voxel in the image that faces the camera
+                (ablation, Table 4)
+    on_progress  called once per frame that is mapped
+    Raises DataError if the sequence has no labels or no depth.
+    """
+    assert visibility in VISIBILITIES, visibility
+    if sequence.labels is None:
+        raise DataError(f"sequence {sequence.name} has no label images: votes are collected on labelled sequences")
+    mapper = Mapper(config, segmenter)
+    truth = ExternalSegmenter(segmenter.labels, sequence.labels, config.label_width)
+    predictions: list[tuple[PosedFrame, ClassProbabilities]] = []
+    truth_views: list[tuple[PosedFrame, ClassProbabilities]] = []
+    for frame in read_frames(sequence):
+        if not isinstance(frame, PosedFrame) or frame.depth is None:
+            continue
+        result = mapper.register_frame(frame)
+        if result.probabilities is not None:
+            predictions.append((frame, result.probabilities))
+        if frame.labels is not None:
+            truth_views.append((frame, truth.segment(frame)))
+        if on_progress:
+            on_progress()
+    mapper.map.surface()
+    rows = (mapper.map.votes.voxel >= 0).nonzero()[:, 0]
+    if not predictions or not truth_views or len(rows) == 0:
+        raise DataError(f"sequence {sequence.name}: no frame with depth and labels could be mapped")
+    position, normal = mapper.map.votes.position[rows], mapper.map.votes.normal[rows]
+    tolerance = 1.5 * config.voxel_size_m
+    label = _labels_of(position, normal, truth_views, tolerance, len(segmenter.labels))
+    kept = (label >= 0).nonzero()[:, 0]
+    order = torch.randperm(len(kept), generator=torch.Generator().manual_seed(seed))[:max_voxels]
+    kept = kept[order].sort().values
+
+    def distance(points: Tensor) -> Tensor:
+        return signed_distance(mapper.map.volume, points)
+
+    # free space that other views see behind a thin surface shortens its inside: steps of half the truncation find it
+    observation = _Observation(visibility, tolerance, distance, 0.5 * mapper.map.volume.config.truncation_m)
+    return _collect(sequence.name, position[kept], normal[kept], label[kept], predictions, observation, max_views)
+
+
+@dataclass(frozen=True)
+class _Observation:
+    """How to decide what a view sees, see collect_votes."""
+
+    visibility: str
+    tolerance_m: float
+    sdf: Callable[[Tensor], Tensor]
+    step_m: float
+
+    def view(self, position: Tensor, normal: Tensor, frame: PosedFrame, predictions: ClassProbabilities) -> ViewSamples:
+        if self.visibility == "depth":
+            return sample_view(position, normal, frame, predictions, self.tolerance_m)
+        view = sample_view(position, normal, frame, predictions, math.inf)
+        if self.visibility == "none":
+            return view
+        origin = torch.from_numpy(frame.T_world_camera[:3, 3].astype(np.float32))
+        kept = visible_by_sdf(self.sdf, origin[None], position[view.seen], self.step_m)[:, 0]
+        seen = view.seen.clone()
+        seen[view.seen] = kept
+        features = None if view.features is None else view.features[kept]
+        values = view.probabilities[kept], view.distance[kept], view.cosine[kept], view.cues[kept], features
+        return ViewSamples(seen, *values)
+
+
+def _labels_of(
+    position: Tensor,
+    normal: Tensor,
+    truth_views: list[tuple[PosedFrame, ClassProbabilities]],
+    tolerance: float,
+    classes: int,
+) -> Tensor:
+    """Class index [R] that the label images agree on, -1 where they do not, or where none is labelled."""
+    total = torch.zeros(len(position), classes)
+    for frame, probabilities in truth_views:
+        view = sample_view(position, normal, frame, probabilities, tolerance)
+        total[view.seen] += view.probabilities
+    best, label = total.max(dim=1)
+    return torch.where(best > _MIN_SHARE * total.sum(dim=1).clamp(min=1e-6), label, -1)
+
+
+def _collect(
+    name: str,
+    position: Tensor,
+    normal: Tensor,
+    label: Tensor,
+    predictions: list[tuple[PosedFrame, ClassProbabilities]],
+    observation: _Observation,
+    max_views: int,
+) -> SceneVotes:
+    """The votes of the best `max_views` keyframes on every voxel."""
+    rows, columns = len(position), min(max_views, len(predictions))
+    first = predictions[0][1]
+    width = 0 if first.features is None else first.features.shape[0]
+    scores = torch.zeros(rows, len(predictions))
+    views = []
+    for i, (frame, probabilities) in enumerate(predictions):
+        view = observation.view(position, normal, frame, probabilities)
+        scores[view.seen, i] = view_scores(view.distance, view.cosine)
+        views.append(view)
+    best, slot = scores.topk(columns, dim=1)
+    votes = SceneVotes(
+        name,
+        torch.zeros(rows, columns, first.values.shape[0], dtype=torch.uint8),
+        torch.zeros(rows, columns, width, dtype=torch.float16),
+        torch.zeros(rows, columns, CUES, dtype=torch.float16),
+        best,
+        slot.int(),
+        label,
+    )
+    for i, view in enumerate(views):
+        row, column = ((slot == i) & (best > 0)).nonzero(as_tuple=True)
+        at = (view.seen.cumsum(0) - 1)[row]
+        votes.probabilities[row, column] = (view.probabilities[at] * 255 + 0.5).to(torch.uint8)
+        votes.cues[row, column] = view.cues[at].half()
+        if view.features is not None:
+            votes.features[row, column] = view.features[at].half()
+    return votes
+
+
+def best_slots(scores: Tensor, views: int) -> Tensor:
+    """The `views` best views of each voxel, as the map keeps them: column indices [n, views], -1 = empty."""
+    best, slot = scores.topk(min(views, scores.shape[1]), dim=1)
+    return torch.where(best > 0, slot, -1)
+
+
+def random_slots(scores: Tensor, views: int, generator: torch.Generator) -> Tensor:
+    """Some views of each voxel at random, at least one if it has any: column indices [n, views], -1 = empty."""
+    count = scores.shape[1]
+    rank = torch.rand(scores.shape, generator=generator).masked_fill(scores <= 0, -1.0)
+    slot = rank.topk(min(views, count), dim=1).indices
+    wanted = torch.randint(1, slot.shape[1] + 1, (len(slot), 1), generator=generator)
+    empty = (scores.gather(1, slot) <= 0) | (torch.arange(slot.shape[1]) >= wanted)
+    return torch.where(empty, -1, slot)

@@ -1,0 +1,1 @@
+"""Generated data with exact labels: rooms, furnished homes, objects with parts. sem_field_ros never needs it to run."""

@@ -1,0 +1,1 @@
+"""The furniture catalogue of the sweethome3d packages: extraction, classes, models, attribution."""

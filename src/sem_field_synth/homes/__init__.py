@@ -1,0 +1,1 @@
+"""Furnished homes: plans, furniture, finishes, lighting and camera paths."""

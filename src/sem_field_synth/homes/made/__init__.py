@@ -1,0 +1,1 @@
+"""Parametric furniture that the catalogue lacks: cabinets, basins, textiles, panels."""

@@ -1,0 +1,1 @@
+"""A synthetic room without other assets: ray cast, procedural furniture and textures."""
