@@ -6,13 +6,18 @@ import argparse
 import sys
 import threading
 import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
+
+import numpy as np
 
 from sem_field_ros.labels import LabelSet, load_label_set
 from sem_field_ros.settings import add_settings_arguments, settings_from_arguments, settings_of
 from sem_field_ros.viewer.browser import Browser
 from sem_field_ros.viewer.config import ViewerConfig
 from sem_field_ros.viewer.files import load_ply, triangles_of
+from sem_field_ros.viewer.inspection import Answer, Ask, PointProbabilities
 from sem_field_ros.viewer.mesh_chunks import Triangles
 from sem_field_ros.viewer.page import ViewerPage
 from sem_field_ros.viewer.points import LabelledPoints
@@ -51,16 +56,16 @@ def run(args: argparse.Namespace) -> int:
 
 def _view_file(args: argparse.Namespace, config: ViewerConfig) -> int:
     labels = load_label_set(args.label_set) if args.label_set else None
-    if args.map:
-        cloud, triangles, labels = _load_map(args.map, labels)
-        names = {c.id: c.name for c in labels.classes}
-    else:
-        cloud, triangles, names = load_ply(args.ply)
-    with ViewerPage(config, labels, title=(args.map or args.ply).name, has_camera=False) as page:
-        if names:
-            page.set_names(names)
-        page.offer_cloud(lambda: cloud)
-        page.update_mesh({"file": triangles})
+    shown = _load_map(args.map, labels) if args.map else _Shown(*load_ply(args.ply))
+    title = (args.map or args.ply).name
+    with ViewerPage(config, shown.labels or labels, title, has_camera=False, ask=shown.ask, tell=_tell) as page:
+        if shown.names:
+            page.set_names(shown.names)
+        page.set_frame(shown.frame)
+        if shown.path:
+            page.set_path(shown.path)
+        page.offer_cloud(lambda: shown.cloud)
+        page.update_mesh({"file": shown.triangles})
         print(f"open {page.url} in a browser; Ctrl-C ends", flush=True)
         if args.picture:
             _take_picture(page, args)
@@ -69,17 +74,43 @@ def _view_file(args: argparse.Namespace, config: ViewerConfig) -> int:
     return 0
 
 
-def _load_map(path: Path, labels: LabelSet | None) -> tuple[LabelledPoints, Triangles, LabelSet]:
+def _tell(line: str) -> None:
+    print(line, flush=True)
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """What a file holds of what the page can show."""
+
+    cloud: LabelledPoints
+    triangles: Triangles
+    names: dict[int, str]
+    labels: LabelSet | None = None
+    path: list[np.ndarray] = field(default_factory=list)  # T_world_camera of the keyframes
+    frame: str = ""
+    ask: Ask | None = None
+
+
+def _load_map(path: Path, labels: LabelSet | None) -> _Shown:
     from sem_field_ros.mapping.files.map_file import load_map
     from sem_field_ros.mapping.files.map_folder import MANIFEST_SUFFIX
     from sem_field_ros.mapping.semantic_map import SemanticMap
 
     name = path.name.removesuffix(MANIFEST_SUFFIX)  # the shell completes to the manifest
-    semantic_map = SemanticMap.from_state(load_map(path.parent, name))
+    state = load_map(path.parent, name)
+    semantic_map = SemanticMap.from_state(state)
     surface, own = semantic_map.surface(), semantic_map.labels
     once = surface.cloud()
     cloud = LabelledPoints.from_arrays(once.vertices, once.colors, own.to_id(once.labels), once.confidence)
-    return cloud, triangles_of(surface.vertices, surface.colors, surface.faces), labels or own
+
+    def ask(position: np.ndarray, reply: Callable[[Answer], None]) -> None:
+        reply(PointProbabilities(tuple(own.names), semantic_map.query(position[None]).probabilities[0]))
+
+    labels = labels or own
+    triangles = triangles_of(surface.vertices, surface.colors, surface.faces)
+    names = {c.id: c.name for c in labels.classes}
+    frame = str(state.header.get("frame_id", "map"))
+    return _Shown(cloud, triangles, names, labels, semantic_map.path.poses, frame, ask)
 
 
 def _take_picture(page: ViewerPage, args: argparse.Namespace) -> None:

@@ -42,12 +42,12 @@ _START_S = 60.0
 
 
 def find_browser() -> str | None:
-    """The path of an installed Chromium or Chrome, None where there is none."""
+    """The path of an installed Chromium or Chrome, None if there is none."""
     return next((path for path in map(shutil.which, BROWSERS) if path), None)
 
 
 class Browser:
-    """One tab. A context manager; raises ViewerError where no browser is installed or it does not start."""
+    """One tab. A context manager; raises ViewerError if no browser is installed or it does not start."""
 
     def __init__(self, width: int = 1280, height: int = 800) -> None:
         path = find_browser()
@@ -103,6 +103,12 @@ class Browser:
         content = self.picture()
         with atomic_write(path) as file:
             file.write(content)
+
+    def click(self, x: float, y: float) -> None:
+        """Press and release the left mouse button at a pixel of the page."""
+        self.command("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
+        for kind in ("mousePressed", "mouseReleased"):
+            self.command("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
 
     def command(self, method: str, **params: Any) -> dict[str, Any]:
         """One DevTools command and its answer."""

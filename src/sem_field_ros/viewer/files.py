@@ -30,7 +30,7 @@ def load_ply(path: Path) -> tuple[LabelledPoints, Triangles, dict[int, str]]:
     if {"red", "green", "blue"} <= columns.keys():
         rgb = np.stack([columns[name] for name in ("red", "green", "blue")], axis=1).astype(np.uint8)
     ids = columns.get("label", np.full(count, UNLABELLED_ID))
-    cloud = LabelledPoints.from_arrays(points, rgb, ids, columns.get("confidence", np.ones(count)))
+    cloud = LabelledPoints.from_arrays(points, rgb, ids, columns.get("confidence"))
     if len(faces):  # block borders: vertices of two blocks at one place
         cloud = cloud.take(np.sort(np.unique(position_keys(cloud.points, SAME_M), return_index=True)[1]))
     return cloud, triangles_of(points, rgb, faces), _class_names(path)

@@ -49,6 +49,11 @@ class Legend:
         """Every id that has a row."""
         return frozenset(c.id for c in self.classes)
 
+    def entry(self, label_id: int) -> LegendClass:
+        """The row of an id; one named `class ID` where it has none."""
+        found = next((c for c in self.classes if c.id == label_id), None)
+        return found or LegendClass(label_id, f"class {label_id}", palette_color(label_id))
+
     def colors_of(self, ids: np.ndarray) -> np.ndarray:
         """Ids [N] -> colours [N, 3] uint8; ids without a row are grey."""
         return self._color_table[np.clip(ids, 0, UNLABELLED_ID_16)]

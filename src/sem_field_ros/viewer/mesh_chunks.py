@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sem_field_ros.viewer.legend import Legend
-from sem_field_ros.viewer.points import LabelledPoints, Look, colors, visible
+from sem_field_ros.viewer.points import DisplaySettings, LabelledPoints, colors, visible
 
 Chunk = tuple[int, int, int]
 
@@ -118,13 +118,14 @@ class MeshChunks:
         corners = np.concatenate([b.corners for b in blocks])[: 3 * limit]
         return Triangles(corners, np.concatenate([b.colors for b in blocks])[: 3 * limit])
 
-    def sample(self, count: int) -> tuple[np.ndarray, np.ndarray]:
-        """About `count` triangles as centres [N, 3] and unit normals [N, 3]."""
+    def sample(self, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """About `count` triangles as centres [N, 3], unit normals [N, 3] and areas [N], square metres."""
         step = max(1, self.triangles // count)
         some = [b.corners.reshape(-1, 3, 3)[i % step :: step] for i, b in enumerate(self._blocks.values())]
         a, b, c = np.moveaxis(np.concatenate(some).astype(np.float64), 1, 0)
         normals = np.cross(b - a, c - a)
-        return (a + b + c) / 3, normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
+        length = np.linalg.norm(normals, axis=1)
+        return (a + b + c) / 3, normals / np.maximum(length, 1e-12)[:, None], length / 2
 
     def _put(self, key: Hashable, block: Triangles) -> None:
         centre = block.corners[:: max(1, len(block.corners) // 16)].mean(axis=0) / self._chunk_m
@@ -155,7 +156,9 @@ def _same(block: Triangles, other: Triangles | None) -> bool:
     )
 
 
-def build_chunk(triangles: Triangles, lookup: PointLookup, legend: Legend, look: Look) -> ChunkMesh | None:
+def build_chunk(
+    triangles: Triangles, lookup: PointLookup, legend: Legend, display: DisplaySettings
+) -> ChunkMesh | None:
     """Weld a chunk's blocks, look up what the vertices are, hide and colour; None where nothing is left.
 
     A triangle is shown where all of its vertices are.
@@ -165,12 +168,12 @@ def build_chunk(triangles: Triangles, lookup: PointLookup, legend: Legend, look:
     vertices, faces = triangles.corners[first], inverse.reshape(-1, 3).astype(np.int32)
     described = _describe(vertices, triangles.colors[first], lookup, legend)
     shade = _shade(vertices, faces)
-    faces = faces[visible(described, look)[faces].all(axis=1)]
+    faces = faces[visible(described, display)[faces].all(axis=1)]
     if not len(faces):
         return None
     used, renumbered = np.unique(faces, return_inverse=True)
-    drawn = colors(described.take(used), look, legend)
-    if look.color_by != "rgb":  # camera colours have their own light
+    drawn = colors(described.take(used), display, legend)
+    if display.color_by != "rgb":  # camera colours have their own light
         drawn = (drawn * shade[used, None]).astype(np.uint8)
     return ChunkMesh(vertices[used], drawn, renumbered.reshape(-1, 3).astype(np.int32))
 

@@ -13,7 +13,7 @@ import viser
 
 from sem_field_ros.viewer.config import COLOR_MODES, SHOWN, ViewerConfig
 from sem_field_ros.viewer.legend import Legend, LegendClass
-from sem_field_ros.viewer.points import Look
+from sem_field_ros.viewer.points import DisplaySettings
 
 _POINT_SIZE_MAX_MM = 100.0
 
@@ -49,15 +49,16 @@ class Panel:
         self._style_text = ""
         self._status = self._gui.add_html("")
         self._add_view(config)
+        self._add_point()
         self._add_legend()
         self._add_camera(config, has_camera)
 
     # --- what the user has chosen
 
-    def look(self) -> Look:
-        """The settings that change the data of points and mesh."""
+    def display_settings(self) -> DisplaySettings:
+        """How points and mesh are coloured, and what is hidden."""
         hidden = frozenset(i for i, row in self._rows.items() if not row.value)
-        return Look(self._color_by.value, float(self._min_confidence.value), hidden)
+        return DisplaySettings(self._color_by.value, float(self._min_confidence.value), hidden)
 
     def shows_points(self, has_mesh: bool) -> bool:
         """Whether points are shown: also where a mesh is wanted and there is none."""
@@ -123,6 +124,14 @@ class Panel:
             self._style_text = style
             self._style.content = f"<style>{style}</style>"
 
+    def set_point(self, content: str) -> None:
+        """Show what is known of the clicked point, HTML."""
+        self._point.content = f'<div id="point" style="font-size:0.875em;padding:0 0.8em 0.4em">{content}</div>'
+
+    def offer_path(self) -> None:
+        """Show the switch of the camera's path on a page without a live camera."""
+        self._camera_folder.visible = True
+
     def set_image(self, image: np.ndarray | None) -> None:
         """Show the camera's image [h, w, 3] uint8; None takes it away."""
         if image is None:
@@ -139,7 +148,7 @@ class Panel:
             self._show = gui.add_dropdown("Show", SHOWN, initial_value=config.show)
             self._color_by = gui.add_dropdown("Colour by", COLOR_MODES, initial_value=config.color_by)
             self._min_confidence = gui.add_slider(
-                "Confidence ≥", 0.0, 1.0, 0.01, config.min_confidence, hint="Hides labelled points less sure than this"
+                "Confidence ≥", 0.0, 1.0, 0.01, config.min_confidence, hint="Hides labelled points of lower confidence"
             )
             size = config.point_size_m or 0.02
             self._point_size = gui.add_slider(
@@ -148,6 +157,10 @@ class Panel:
         for control in (self._show, self._color_by, self._min_confidence):
             control.on_update(lambda _: self._on_change())
         self._point_size.on_update(self._point_size_moved)
+
+    def _add_point(self) -> None:
+        with self._gui.add_folder("Point"):
+            self._point = self._gui.add_html("")
 
     def _add_legend(self) -> None:
         gui = self._gui
@@ -161,11 +174,10 @@ class Panel:
 
     def _add_camera(self, config: ViewerConfig, has_camera: bool) -> None:
         gui = self._gui
-        with gui.add_folder("Camera", visible=has_camera):
-            self._camera = gui.add_checkbox("Path", True, hint="The camera and the way it went")
-            self._overlay = gui.add_checkbox(
-                "Labels", False, hint="Labels over the camera image", visible=config.image_rate_hz > 0
-            )
+        with gui.add_folder("Camera", visible=has_camera) as self._camera_folder:
+            self._camera = gui.add_checkbox("Path", True, hint="Shows the camera and its path")
+            has_image = has_camera and config.image_rate_hz > 0
+            self._overlay = gui.add_checkbox("Labels", False, hint="Labels over the camera image", visible=has_image)
             self._image = gui.add_image(np.zeros((2, 2, 3), np.uint8), format="jpeg", jpeg_quality=75, visible=False)
         for control in (self._camera, self._overlay):
             control.on_update(lambda _: self._on_change())

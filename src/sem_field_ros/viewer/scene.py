@@ -9,10 +9,11 @@ from sem_field_ros.geometry.camera import Intrinsics
 from sem_field_ros.geometry.glb import encode_glb
 from sem_field_ros.geometry.poses import quaternion_from_pose
 from sem_field_ros.viewer.mesh_chunks import Chunk, ChunkMesh
-from sem_field_ros.viewer.tones import mesh_colors
+from sem_field_ros.viewer.tone_mapping import mesh_colors
 
 _FRUSTUM_COLOR = (255, 140, 0)
 _PATH_COLOR = (255, 170, 60)
+_MARKER_COLOR = (255, 255, 255)
 _FRUSTUM_M = 0.25
 _FOV, _ASPECT = float(np.radians(45.0)), 4 / 3  # until CameraInfo comes
 
@@ -29,6 +30,7 @@ class Scene:
         self._camera = server.scene.add_frame("/camera", show_axes=False)
         self._frustum: viser.CameraFrustumHandle | None = None
         self._path: viser.LineSegmentsHandle | None = None
+        self._marker: viser.IcosphereHandle | None = None
 
     def set_points(self, points: np.ndarray, colors: np.ndarray, size_m: float) -> None:
         """Show points [N, 3] with colours [N, 3] in place of those shown; none of them takes the cloud away."""
@@ -101,7 +103,7 @@ class Scene:
             self._frustum.image = image
 
     def set_path(self, segments: np.ndarray) -> None:
-        """Show the way of the camera: line segments [S, 2, 3]."""
+        """Show the camera's path: line segments [S, 2, 3]."""
         if len(segments) == 0:
             if self._path is not None:
                 self._path.remove()
@@ -110,3 +112,13 @@ class Scene:
         self._path = self._scene.add_line_segments(
             "/camera/path", segments, _PATH_COLOR, thickness=2.5, thickness_units="screen"
         )
+
+    def set_marker(self, position: np.ndarray | None, radius_m: float = 0.0) -> None:
+        """Mark the clicked point [3] by a small sphere; None takes the mark away."""
+        if self._marker is not None:
+            self._marker.remove()
+            self._marker = None
+        if position is not None:
+            self._marker = self._scene.add_icosphere(
+                "/picked", radius_m, _MARKER_COLOR, position=position, cast_shadow=False, receive_shadow=False
+            )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from sem_field_ros.viewer.pace import Newest, Pace
-from sem_field_ros.viewer.path import CameraPath
+from sem_field_ros.viewer.drawn_path import DrawnPath
+from sem_field_ros.viewer.rate_limit import Newest, RateLimit
 
 
 def test_only_the_newest_offer_is_made() -> None:
@@ -28,24 +28,24 @@ class Clock:
 
 def test_a_quick_job_keeps_its_rate_and_a_slow_one_rests() -> None:
     clock = Clock()
-    pace = Pace(2.0, clock)
-    assert pace.due()
-    with pace:
+    limit = RateLimit(2.0, clock)
+    assert limit.due()
+    with limit:
         clock.now += 0.1
     clock.now = 100.49
-    assert not pace.due()
+    assert not limit.due()
     clock.now = 100.51
-    assert pace.due()
-    with pace:
+    assert limit.due()
+    with limit:
         clock.now += 1.0  # ends at 101.51, rests 3 s
     clock.now = 104.4
-    assert not pace.due()
-    pace.hurry()
-    assert pace.due()
-    with pace:
+    assert not limit.due()
+    limit.reset()
+    assert limit.due()
+    with limit:
         pass
     clock.now = 104.6
-    assert not pace.due()
+    assert not limit.due()
 
 
 def pose(x: float) -> np.ndarray:
@@ -55,7 +55,7 @@ def pose(x: float) -> np.ndarray:
 
 
 def test_the_path_is_bounded_and_keeps_its_ends() -> None:
-    path = CameraPath(step_m=0.01, max_poses=100)
+    path = DrawnPath(step_m=0.01, max_poses=100)
     for i in range(5000):
         path.add(pose(0.02 * i))
     assert 20 < len(path.poses) <= 100
@@ -66,6 +66,6 @@ def test_the_path_is_bounded_and_keeps_its_ends() -> None:
 
 
 def test_standing_still_adds_nothing_and_jumps_are_not_drawn() -> None:
-    path = CameraPath()
+    path = DrawnPath()
     assert [path.add(pose(x)) for x in (0.0, 0.001, 0.1, 9.0, 9.1)] == [True, False, True, True, True]
     assert path.segments()[:, :, 0].tolist() == np.float32([[0.0, 0.1], [9.0, 9.1]]).tolist()

@@ -36,7 +36,7 @@ class Newest(Generic[T]):
         return self._make is not None
 
 
-class Pace:
+class RateLimit:
     """When a job may run again: not more often than its rate, and never more than a share of the time."""
 
     def __init__(self, rate_hz: float, clock: Callable[[], float] = time.monotonic) -> None:
@@ -49,11 +49,11 @@ class Pace:
         """Whether the job may run now."""
         return self._clock() >= self._next
 
-    def hurry(self) -> None:
+    def reset(self) -> None:
         """Let the job run now: a user waits for it."""
         self._next = -float("inf")
 
-    def __enter__(self) -> Pace:
+    def __enter__(self) -> RateLimit:
         self._started = self._clock()
         return self
 
