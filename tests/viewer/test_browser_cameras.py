@@ -88,3 +88,14 @@ def test_a_growing_map_is_followed_until_the_user_moves() -> None:
     mine = server.client.camera.position = np.array([1.0, 2.0, 9.0])
     cameras.follow(room(size=20.0), np.zeros((2000, 3)), UPRIGHT)
     assert server.client.camera.position is mine and np.linalg.norm(server.initial_camera.position) > 9
+
+
+def test_the_view_is_aimed_anew_once_the_robots_camera_is_known() -> None:
+    optical = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])
+    server = Server()
+    cameras = BrowserCameras(server, "auto")  # type: ignore[arg-type]
+    points = room() @ optical.T
+    cameras.follow(points, np.zeros((2000, 3)), [])
+    assert np.allclose(cameras.up, Z)
+    cameras.follow(points, np.zeros((2000, 3)), rotated(UPRIGHT, optical))
+    assert cameras.up @ [0, -1, 0] > np.cos(np.radians(15)) and np.allclose(server.ups[-1], cameras.up)

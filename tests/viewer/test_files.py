@@ -32,7 +32,9 @@ def test_an_exported_surface_comes_back(tmp_path: Path) -> None:
     write_ply(tmp_path / "mesh.ply", surface, LABELS, "rgb")
     cloud, triangles, names = load_ply(tmp_path / "mesh.ply")
     assert [names[i] for i in cloud.label_ids.tolist()] == ["chair", "table", "unlabelled"]
-    assert cloud.confidence.tolist() == [0.5, 0.75, 0.0] and cloud.rgb.tolist() == [[1, 2, 3]] * 3
+    assert (
+        cloud.has_confidence and cloud.confidence.tolist() == [0.5, 0.75, 0.0] and cloud.rgb.tolist() == [[1, 2, 3]] * 3
+    )
     assert triangles.corners.tolist() == surface.vertices.tolist() and len(triangles) == 1
 
 
@@ -41,6 +43,7 @@ def test_a_bare_cloud_is_unlabelled_and_grey(tmp_path: Path) -> None:
     write_plain_ply(tmp_path / "cloud.ply", xyz, np.zeros((0, 3), int))
     cloud, triangles, names = load_ply(tmp_path / "cloud.ply")
     assert cloud.label_ids.tolist() == [255, 255] and len(triangles) == 0 and names == {}
+    assert not cloud.has_confidence and not cloud.take(np.array([0])).has_confidence
 
 
 def test_a_file_that_is_none_is_one_line(tmp_path: Path) -> None:

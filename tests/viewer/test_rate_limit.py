@@ -1,10 +1,7 @@
-"""Bounded work: the newest wins, slow jobs come less often, paths do not grow."""
+"""Bounded work: the newest wins, and slow jobs run less often."""
 
 from __future__ import annotations
 
-import numpy as np
-
-from sem_field_ros.viewer.drawn_path import DrawnPath
 from sem_field_ros.viewer.rate_limit import Newest, RateLimit
 
 
@@ -46,26 +43,3 @@ def test_a_quick_job_keeps_its_rate_and_a_slow_one_rests() -> None:
         pass
     clock.now = 104.6
     assert not limit.due()
-
-
-def pose(x: float) -> np.ndarray:
-    T = np.eye(4)
-    T[0, 3] = x
-    return T
-
-
-def test_the_path_is_bounded_and_keeps_its_ends() -> None:
-    path = DrawnPath(step_m=0.01, max_poses=100)
-    for i in range(5000):
-        path.add(pose(0.02 * i))
-    assert 20 < len(path.poses) <= 100
-    segments = path.segments()
-    assert segments[0, 0, 0] == 0.0 and segments[-1, 1, 0] > 90.0
-    path.clear()
-    assert path.segments().shape == (0, 2, 3) and path.add(pose(0)) and path.add(pose(0.011))
-
-
-def test_standing_still_adds_nothing_and_jumps_are_not_drawn() -> None:
-    path = DrawnPath()
-    assert [path.add(pose(x)) for x in (0.0, 0.001, 0.1, 9.0, 9.1)] == [True, False, True, True, True]
-    assert path.segments()[:, :, 0].tolist() == np.float32([[0.0, 0.1], [9.0, 9.1]]).tolist()
