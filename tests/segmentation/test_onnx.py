@@ -77,7 +77,7 @@ def test_mistakes_are_one_clear_line(tmp_path: Path) -> None:
     with pytest.raises(SegmenterError, match="does not exist"):
         OnnxSegmenter(tmp_path / "none.onnx", RGB)
     (tmp_path / "bad.onnx").write_bytes(b"nonsense")
-    with pytest.raises(SegmenterError, match="is no ONNX model") as error:
+    with pytest.raises(SegmenterError, match="cannot be loaded as an ONNX model") as error:
         OnnxSegmenter(tmp_path / "bad.onnx", RGB)
     assert "\n" not in str(error.value)
     (tmp_path / "net.onnx.json").write_text("{")

@@ -73,7 +73,7 @@ def test_wrong_label_set_and_broken_files_are_one_clear_line(tmp_path: Path) -> 
     with pytest.raises(SegmenterError, match="does not exist"):
         TfliteSegmenter(tmp_path / "none.tflite", VOC)
     (tmp_path / "bad.tflite").write_bytes(b"not a model at all" * 10)
-    with pytest.raises(SegmenterError, match="is no TFLite model") as error:
+    with pytest.raises(SegmenterError, match="cannot be loaded as a TFLite model") as error:
         TfliteSegmenter(tmp_path / "bad.tflite", VOC)
     assert "\n" not in str(error.value)
 

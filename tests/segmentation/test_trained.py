@@ -157,7 +157,7 @@ def test_imagenet_weights_fit_the_compact_encoder() -> None:
     state = imagenet_state(backbone)
     backbone.load_state_dict(state)
     assert float(state["blocks.0.bn1.running_var"].std()) > 0  # not the freshly made ones
-    with pytest.raises(WeightsError, match="another one"):
+    with pytest.raises(WeightsError, match="not of this backbone"):
         imagenet_state(tiny_net().backbone)
 
 

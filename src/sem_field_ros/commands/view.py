@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sem_field_ros.camera_stream.topics import MAPPER
 from sem_field_ros.labels import LabelSet, load_label_set
 from sem_field_ros.settings import add_settings_arguments, settings_from_arguments, settings_of
 from sem_field_ros.viewer.browser import Browser
@@ -32,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--map", type=Path, metavar="DIR/NAME", help="show a saved map (no ROS needed)")
     source.add_argument("--ply", type=Path, metavar="FILE", help="show a PLY mesh or cloud (no ROS needed)")
-    source.add_argument("--mapper", default="semantic_mapper", help="the live map of this node (default %(default)s)")
+    source.add_argument("--mapper", default=MAPPER, help="the live map of this node (default %(default)s)")
     parser.add_argument("--label-set", default="", help="label set for names and colours: a name or a YAML file")
     parser.add_argument("--picture", type=Path, metavar="PNG", help="save a picture of the page, by Chromium, and end")
     parser.add_argument("--picture-after-s", type=float, default=4.0, help="wait this long for it (default 4)")

@@ -1,4 +1,4 @@
-"""The segmenter of our own: weights that `sem-field train segmenter` made; `homes` is the shipped one."""
+"""Segmenters trained with `sem-field train segmenter`, among them the shipped one, `homes`."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ HOMES_MODEL = "models/segmenter_homes/segmenter_homes.safetensors"
 
 
 class TrainedSegmenter:
-    """Runs a SegmenterNet on the image, reduced to the width it was trained at, and softens by its temperature.
+    """Runs a SegmenterNet on the image, reduced to the width of its training images, and applies its temperature.
 
-    With a label set other than its own, classes go by grouping or name; pixels that mostly belong to classes without a
-    counterpart do not vote. Raises SegmenterError in one line.
+    With another label set than its own, classes are matched by grouping or name; pixels mostly of classes without a
+    counterpart do not vote. Raises SegmenterError if the weights cannot be used.
     """
 
     def __init__(
@@ -49,9 +49,9 @@ class TrainedSegmenter:
 
     @torch.inference_mode()
     def segment(self, frame: PosedFrame) -> ClassProbabilities:
-        """Segment one frame; the probabilities are `label_width` wide with the image's aspect.
+        """Segment one frame; the probabilities are `label_width` wide with the aspect of the image.
 
-        The net's own features, at 1/4 of the size it works at, come with them.
+        The features of the net come with them, at 1/4 of the size of its input.
         """
         height = max(1, round(self._label_width * frame.camera.height / frame.camera.width))
         features = self.net.features(self.image_tensor(frame.color))
@@ -66,7 +66,7 @@ class TrainedSegmenter:
         return ClassProbabilities(torch.where(total > 0.5, values / total.clamp(min=1e-6), 0.0), features, self.encoder)
 
     def image_tensor(self, color: np.ndarray) -> Tensor:
-        """RGB [H, W, 3] uint8 -> the net's input [1, 3, h, w], as wide as the images it was trained on."""
+        """RGB [H, W, 3] uint8 -> input of the net [1, 3, h, w], as wide as its training images."""
         size = (self._width, max(32, round(self._width * color.shape[0] / color.shape[1])))
         shrinks = size[0] < color.shape[1]
         if size != (color.shape[1], color.shape[0]):
@@ -76,17 +76,17 @@ class TrainedSegmenter:
 
 
 def load_segmenter(path: str | Path) -> tuple[SegmenterNet, WeightsCard]:
-    """The network of a weights file, in eval mode on the CPU. Raises WeightsError in one line."""
+    """The network of a weights file, in eval mode on the CPU, and its card. Raises WeightsError."""
     return load_model(path, KIND, lambda content: SegmenterNet(config_from_dict(content)))
 
 
 def homes_segmenter(labels: LabelSet | None = None, label_width: int = 160, device: str = "cpu") -> TrainedSegmenter:
-    """The shipped net: ScanNet's 20 classes, trained on synthetic homes."""
+    """The shipped net: 20 classes of ScanNet, trained on synthetic homes."""
     return TrainedSegmenter(resource_path(HOMES_MODEL), labels, label_width, device)
 
 
 def fused(net: SegmenterNet) -> SegmenterNet:
-    """Fold every batch norm into the convolution before it, in place; for inference only, the result is the same."""
+    """Fold every batch norm into the convolution before it, in place: the same result in less time, for inference."""
     for module in net.modules():
         children = list(module.named_children())
         for (name, first), (after, second) in zip(children, children[1:], strict=False):
@@ -97,7 +97,7 @@ def fused(net: SegmenterNet) -> SegmenterNet:
 
 
 def _assignment(own: LabelSet, labels: LabelSet) -> Tensor | None:
-    """Matrix [own classes, classes] of 0 and 1; None where the sets are the same. Raises SegmenterError."""
+    """Matrix [own classes, classes] of 0 and 1; None if the sets are the same. Raises SegmenterError."""
     if labels.name == own.name:
         return None
     table = own.regroup(labels)

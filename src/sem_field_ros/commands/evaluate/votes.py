@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     from sem_field_ros.fusion.registry import GNESF_MODEL
     from sem_field_ros.resources import resource_path
     from sem_field_ros.segmentation.registry import make_segmenter
-    from sem_field_ros.training.vote_scores import learned, score_fusions
+    from sem_field_ros.training.validation.vote_scores import learned, score_fusions
 
     segmenter = make_segmenter(args.segmenter, args.label_set)
     encoder = vote_collection.source_of(args, segmenter)["encoder"]

@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare one subcommand per model, and export."""
     from sem_field_ros.settings import add_settings_arguments
     from sem_field_ros.training.loop.config import LoopConfig
-    from sem_field_ros.training.recipes.segmenter_settings import SegmenterTraining
+    from sem_field_ros.training.recipes.segmenter import SegmenterTraining
 
     kinds = parser.add_subparsers(dest="kind", required=True, metavar="KIND")
     segmenter = kinds.add_parser("segmenter", help="the 2-D segmenter, on labelled homes")
@@ -79,8 +79,7 @@ def _segmenter_recipe(args: argparse.Namespace) -> SegmenterRecipe:
     from sem_field_ros.labels import load_label_set
     from sem_field_ros.settings import settings_from_arguments
     from sem_field_ros.training.loop.run_folder import RunFolder
-    from sem_field_ros.training.recipes.segmenter import SegmenterRecipe
-    from sem_field_ros.training.recipes.segmenter_settings import SegmenterTraining
+    from sem_field_ros.training.recipes.segmenter import SegmenterRecipe, SegmenterTraining
     from sem_field_ros.training.samples.labelled_frames import TRAINING, VALIDATION, read_frames, scenes_of
 
     labels = load_label_set(args.label_set)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sem_field_ros.training.samples.windows import PosedScene
+    from sem_field_ros.training.samples.posed_scenes import PosedScene
 
 
 def add_data_arguments(parser: argparse.ArgumentParser) -> None:

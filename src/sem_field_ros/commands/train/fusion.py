@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
     from sem_field_ros.settings import add_settings_arguments
     from sem_field_ros.training.loop.config import LoopConfig
-    from sem_field_ros.training.recipes.fusion_settings import MapVoterTraining
+    from sem_field_ros.training.recipes.fusion import FusionTraining
 
     for split, what in (("training", "to learn from: not those that the segmenter was trained on"),
                         ("validation", "to choose the best weights by")):  # fmt: skip
@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--copies", type=int, default=4, metavar="N", help="learn from each training sequence N times "
                         "more, in other light and by another camera (default 4)")  # fmt: skip
     parser.add_argument("--threads", type=int, default=0, metavar="N", help="threads of torch (default: all cores)")
-    add_settings_arguments(parser, MapVoterTraining)
+    add_settings_arguments(parser, FusionTraining)
     add_settings_arguments(parser, LoopConfig, skip=("seed",))
 
 
@@ -42,8 +42,7 @@ def train_gnesf(args: argparse.Namespace) -> TrainingResult:
     from sem_field_ros.settings import settings_from_arguments
     from sem_field_ros.training.loop.config import LoopConfig
     from sem_field_ros.training.loop.loop import train
-    from sem_field_ros.training.recipes.fusion import MapVoterRecipe
-    from sem_field_ros.training.recipes.fusion_settings import MapVoterTraining
+    from sem_field_ros.training.recipes.fusion import FusionRecipe, FusionTraining
 
     if args.threads:
         torch.set_num_threads(args.threads)
@@ -56,7 +55,7 @@ def train_gnesf(args: argparse.Namespace) -> TrainingResult:
     data = {
         split: {"scenes": [v.name for v in scenes], "voxels": sum(map(len, scenes))} for split, scenes in votes.items()
     }
-    config = settings_from_arguments(MapVoterTraining, args)
+    config = settings_from_arguments(FusionTraining, args)
     source = vote_collection.source_of(args, segmenter)
-    recipe = MapVoterRecipe(config, segmenter.labels, votes["training"], votes["validation"], data, source)
+    recipe = FusionRecipe(config, segmenter.labels, votes["training"], votes["validation"], data, source)
     return train(recipe, settings_from_arguments(LoopConfig, args), args.out, resume=args.resume)

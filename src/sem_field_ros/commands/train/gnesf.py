@@ -17,14 +17,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
     from sem_field_ros.settings import add_settings_arguments
     from sem_field_ros.training.loop.config import LoopConfig
-    from sem_field_ros.training.recipes.gnesf_settings import FieldTraining
+    from sem_field_ros.training.recipes.gnesf import GnesfTraining
 
     add_data_arguments(parser)
     parser.add_argument(
         "--segmenter", default="homes", metavar="NAME", help="2-D class probabilities of the sources (default homes)"
     )
     parser.add_argument("--label-set", metavar="NAME", help="classes (default: the segmenter's)")
-    add_settings_arguments(parser, FieldTraining)
+    add_settings_arguments(parser, GnesfTraining)
     add_settings_arguments(parser, LoopConfig, skip=("seed",))
 
 
@@ -37,13 +37,12 @@ def train_field(args: argparse.Namespace) -> TrainingResult:
     from sem_field_ros.settings import settings_from_arguments
     from sem_field_ros.training.loop.config import LoopConfig
     from sem_field_ros.training.loop.loop import train
-    from sem_field_ros.training.recipes.gnesf import FieldRecipe
-    from sem_field_ros.training.recipes.gnesf_settings import FieldTraining
-    from sem_field_ros.training.samples.windows import read_scenes
+    from sem_field_ros.training.recipes.gnesf import GnesfRecipe, GnesfTraining
+    from sem_field_ros.training.samples.posed_scenes import read_scenes
 
     if args.threads:
         torch.set_num_threads(args.threads)
-    config = settings_from_arguments(FieldTraining, args)
+    config = settings_from_arguments(GnesfTraining, args)
     segmenter = make_segmenter(args.segmenter, args.label_set, label_width=config.image_width // 4)
     folders = scene_folders(args, KIND)
     with progress_of(folders) as on_progress:
@@ -52,5 +51,5 @@ def train_field(args: argparse.Namespace) -> TrainingResult:
             for split, paths in folders.items()
         }
     data = scenes_description(args, scenes)
-    recipe = FieldRecipe(config, segmenter.labels, scenes["training"], scenes["validation"], data, args.init)
+    recipe = GnesfRecipe(config, segmenter.labels, scenes["training"], scenes["validation"], data, args.init)
     return train(recipe, settings_from_arguments(LoopConfig, args), args.out, resume=args.resume)

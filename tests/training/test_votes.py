@@ -1,4 +1,4 @@
-"""Votes collected from a labelled wall known by hand, and the choice of views."""
+"""Votes collected on a labelled wall known by hand, and the choice of views."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Wall:
 
 
 class WithFeatures(ExternalSegmenter):
-    """The label image as a segmenter, with a feature map that says on which side of the image one is."""
+    """The label image as a segmenter, with a feature map that rises from the left of the image to the right."""
 
     def segment(self, frame: PosedFrame) -> ClassProbabilities:
         ramp = torch.linspace(-1, 1, 20).expand(1, 15, 20)
@@ -51,13 +51,13 @@ def test_votes_of_a_wall() -> None:
     assert votes.probabilities.shape == (len(votes), 4, 2) and votes.features.shape == (len(votes), 4, 1)
     seen = votes.scores > 0
     assert seen.any(dim=1).all() and seen.all(dim=1).any()
-    # away from where the halves meet every view says what the label images say
+    # away from the border between the halves every view predicts what the label images show
     top = votes.probabilities.argmax(dim=2)
     sure = seen & (votes.probabilities.amax(dim=2) > 200)
     assert (top == votes.label[:, None])[sure].float().mean() > 0.99
     assert (votes.scores.diff(dim=1) <= 0).all(), "the best first"
     torch.testing.assert_close(votes.cues[seen][:, 2].float(), torch.full((int(seen.sum()),), 1.5), atol=0.03, rtol=0)
-    # the feature is the place in the image, which the displacement tells as well
+    # the feature is the place in the image, which follows from the displacement as well
     u = 80 * votes.cues[seen][:, 0].float() / votes.cues[seen][:, 2].float() + 39.5
     inside = (u > 3) & (u < 76)
     place = ((u + 0.5) / 80 * 2 - 1) * 20 / 19
@@ -65,13 +65,13 @@ def test_votes_of_a_wall() -> None:
     assert votes.label.unique().tolist() == [0, 1]
 
 
-def test_the_same_seed_takes_the_same_voxels() -> None:
+def test_the_same_seed_draws_the_same_voxels() -> None:
     one, two = (collect_votes(Wall(), WithFeatures(LABELS, LABELS), CONFIG, max_voxels=100) for _ in range(2))
     for name in ("probabilities", "features", "cues", "scores", "label"):
         assert torch.equal(getattr(one, name), getattr(two, name))
 
 
-def test_chosen_views_are_what_a_fusion_takes() -> None:
+def test_chosen_views_are_votes_for_a_fusion() -> None:
     votes = collect_votes(Wall(), WithFeatures(LABELS, LABELS), CONFIG, max_voxels=50)
     rows = torch.arange(len(votes))
     slots = best_slots(votes.scores, 2)
@@ -96,12 +96,12 @@ def test_slots_by_hand() -> None:
 def test_a_sequence_without_labels_is_refused() -> None:
     wall = Wall()
     wall.labels = None
-    with pytest.raises(DataError, match="no labels"):
+    with pytest.raises(DataError, match="no label images"):
         collect_votes(wall, WithFeatures(LABELS, LABELS), CONFIG)
 
 
 class BehindABoard(Wall):
-    """The wall from three places; a board 0.2 m wide hangs 0.8 m before the middle one."""
+    """The wall from three places; a board 0.2 m wide hangs 0.8 m in front of the middle one."""
 
     def __len__(self) -> int:
         return 3
@@ -115,7 +115,7 @@ class BehindABoard(Wall):
 
 
 @pytest.mark.parametrize("visibility", ["depth", "sdf", "none"])
-def test_what_hangs_before_a_wall_hides_it(visibility: str) -> None:
+def test_a_board_in_front_of_the_wall_hides_it(visibility: str) -> None:
     segmenter = WithFeatures(LABELS, LABELS)
     votes = collect_votes(BehindABoard(), segmenter, CONFIG, max_voxels=10_000, visibility=visibility)
     of_the_middle = (votes.scores > 0) & (votes.keyframe_id == 0)
@@ -123,6 +123,6 @@ def test_what_hangs_before_a_wall_hides_it(visibility: str) -> None:
     on_the_wall = z > 1.4
     hidden = on_the_wall & (x.abs() / z < 0.05 / 0.8)
     assert int((on_the_wall & ~hidden).sum()) > 300
-    # by signed distance some slip through: what the other views saw as free behind the board eats into its inside
+    # by signed distance a few are missed: free space behind the board, seen by the other views, shortens its inside
     low, high = {"depth": (0, 0), "sdf": (0, 8), "none": (50, 10_000)}[visibility]
     assert low <= int(hidden.sum()) <= high

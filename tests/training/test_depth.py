@@ -1,4 +1,4 @@
-"""Training of depth from posed views: samples depend on their number alone, the error falls, the command works."""
+"""The recipe of depth from posed views: samples depend on their number alone, the error falls, the command works."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import numpy as np
 import torch
 
 from sem_field_ros.cli import main
-from sem_field_ros.depth.network_depth import StereoDepth
+from sem_field_ros.depth.network_depth import NetworkDepth
 from sem_field_ros.labels import load_label_set
 from sem_field_ros.training.loop.config import LoopConfig
 from sem_field_ros.training.loop.loop import train
-from sem_field_ros.training.recipes.depth import StereoRecipe, pick_others
-from sem_field_ros.training.recipes.depth_settings import StereoTraining
-from sem_field_ros.training.samples.windows import read_scenes
+from sem_field_ros.training.recipes.depth import DepthRecipe, DepthTraining
+from sem_field_ros.training.samples.matched_frames import pick_others
+from sem_field_ros.training.samples.posed_scenes import read_scenes
 
 from .posed import write_rooms
 
@@ -25,9 +25,9 @@ SIZES = {"network": "tiny", "encoder": "random", "image_width": 64, "views": 4, 
 def test_the_error_falls_and_samples_repeat(tmp_path: Path) -> None:
     write_rooms(tmp_path / "data")
     scenes = read_scenes([tmp_path / "data" / "train" / "room0"], load_label_set("scannet20"), None, 64)
-    recipe = StereoRecipe(StereoTraining(**SIZES), scenes, scenes, {})
-    again = StereoRecipe(StereoTraining(**SIZES), scenes, scenes, {})
-    a, b = recipe[7], again[7]
+    recipe = DepthRecipe(DepthTraining(**SIZES), scenes, scenes, {})
+    again = DepthRecipe(DepthTraining(**SIZES), scenes, scenes, {})
+    a, b = recipe.samples()[7], again.samples()[7]
     assert torch.equal(a[0], b[0]) and torch.equal(a[2], b[2])
     assert a[0].shape == (33, 12, 16) and a[2].shape == (12, 16)
     loop = LoopConfig(steps=60, batch=3, lr=5e-3, warmup=5, validate_every=0, log_every=1, device="cpu")
@@ -51,4 +51,4 @@ def test_the_command_trains_and_exports_what_maps(tmp_path: Path) -> None:
     command = ["train", "depth", "--data", str(tmp_path / "data"), "--out", str(tmp_path / "run"), *flags]
     assert main([*command, "--steps", "2", "--batch", "2", "--device", "cpu", "--threads", "1"]) == 0
     assert main(["train", "export", str(tmp_path / "run"), str(tmp_path / "net")]) == 0
-    assert StereoDepth(tmp_path / "net" / "net.safetensors").model.config.sweep.planes == 16
+    assert NetworkDepth(tmp_path / "net" / "net.safetensors").model.config.sweep.planes == 16

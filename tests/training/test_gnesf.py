@@ -1,4 +1,4 @@
-"""The whole field's training: distances fused as a TSDF's, windows that depend on their number, a loss that falls."""
+"""The recipe of a whole GNeSF: distances fused as in a TSDF, windows, losses and scores by hand, the command."""
 
 from __future__ import annotations
 
@@ -18,16 +18,11 @@ from sem_field_ros.fields.gnesf.scene import RenderedRays
 from sem_field_ros.labels import load_label_set
 from sem_field_ros.training.loop.config import LoopConfig
 from sem_field_ros.training.loop.loop import train
-from sem_field_ros.training.recipes.gnesf import (
-    FieldRecipe,
-    _color_loss,
-    _decibel,
-    _shown_to_sources,
-    _weights_loss,
-    sdf_loss,
-)
-from sem_field_ros.training.recipes.gnesf_settings import FieldTraining
-from sem_field_ros.training.samples.windows import PosedScene, fused_distance, pick_views, read_scenes
+from sem_field_ros.training.losses import color_loss, sdf_loss, weights_loss
+from sem_field_ros.training.recipes.gnesf import GnesfRecipe, GnesfTraining
+from sem_field_ros.training.samples.posed_scenes import PosedScene, read_scenes
+from sem_field_ros.training.samples.windows import fused_distance, pick_views
+from sem_field_ros.training.validation.field_scores import mean_psnr, shown_to_sources
 from sem_field_ros.weights import load_card
 
 from .posed import write_rooms
@@ -66,7 +61,7 @@ def test_distances_are_fused_as_a_tsdf_fuses_them() -> None:
         [[0, 0, 1.0], [0, 0, 1.9], [0, 0, 2.15], [0, 0, 2.25], [0, 0, 3.0], [0, 0, -1.0], [9.0, 0, 1]]
     )
     found = fused_distance(points, depth, K, poses, truncation_m=0.2)
-    # 2.25 is 0.25 behind the first surface, which then knows nothing
+    # 2.25 is 0.25 behind the surface of the first view, which does not observe it
     wanted = [0.2, (0.1 + 0.2) / 2, (-0.15 + 0.05) / 2, -0.05, np.nan, np.nan, np.nan]
     assert np.allclose(found.numpy(), wanted, atol=1e-5, equal_nan=True)
 
@@ -91,7 +86,7 @@ def test_views_are_others_than_the_target() -> None:
         assert frames < 3 or target not in sources
 
 
-def test_points_nobody_knows_do_not_count() -> None:
+def test_points_that_no_view_observes_do_not_count() -> None:
     predicted = torch.tensor([0.1, 0.1, 9.0], requires_grad=True)
     loss = sdf_loss(predicted, torch.tensor([0.2, 0.0, torch.nan]), 0.2)
     assert np.isclose(float(loss.detach()), (0.5 * 1 + 0.5 * 3) / 4)
@@ -99,9 +94,10 @@ def test_points_nobody_knows_do_not_count() -> None:
     assert predicted.grad is not None and predicted.grad[2] == 0
 
 
-@pytest.mark.parametrize(("geometry", "image_based"), [("sdf", True), ("density", False), ("density", True)])
-def test_the_loss_falls(geometry: str, image_based: bool, scenes: list[PosedScene], tmp_path: Path) -> None:
-    recipe = FieldRecipe(FieldTraining(geometry=geometry, image_based=image_based, **SIZES), LABELS, scenes, scenes, {})
+@pytest.mark.parametrize(("representation", "image_based"), [("sdf", True), ("density", False), ("density", True)])
+def test_the_loss_falls(representation: str, image_based: bool, scenes: list[PosedScene], tmp_path: Path) -> None:
+    config = GnesfTraining(representation=representation, image_based=image_based, **SIZES)
+    recipe = GnesfRecipe(config, LABELS, scenes, scenes, {})
     result = train(recipe, loop(60), tmp_path)
     found = losses(tmp_path, "geometry")
     assert np.mean(found[-10:]) < 0.9 * np.mean(found[:5])
@@ -118,23 +114,23 @@ def rendered_rays(weights: list[float]) -> RenderedRays:
 
 def test_weight_counts_where_the_depth_is() -> None:
     # two samples are a factor of 2 ** (2 * 4 / 5) = 3.03 here: those at 2, 4 and 8 m are near 4 m
-    found = _weights_loss(rendered_rays([0.5, 0.1, 0.2, 0.1, 0.1]), torch.tensor([4.0]))
+    found = weights_loss(rendered_rays([0.5, 0.1, 0.2, 0.1, 0.1]), torch.tensor([4.0]))
     assert float(found) == pytest.approx(-np.log(0.41), abs=1e-4)
-    assert float(_weights_loss(rendered_rays([0.2] * 5), torch.tensor([0.0]))) == 0
+    assert float(weights_loss(rendered_rays([0.2] * 5), torch.tensor([0.0]))) == 0
 
 
 def test_colours_by_hand() -> None:
-    assert float(_color_loss(rendered_rays([0.2] * 5), torch.full((1, 3), 0.7))) == pytest.approx(0.2 + 5 * 0.04)
+    assert float(color_loss(rendered_rays([0.2] * 5), torch.full((1, 3), 0.7))) == pytest.approx(0.2 + 5 * 0.04)
 
 
 def test_psnr_is_the_mean_over_the_views() -> None:
-    assert _decibel([torch.full((4,), 0.01), torch.full((9,), 0.0001), torch.zeros(0)]) == pytest.approx(30)
+    assert mean_psnr([torch.full((4,), 0.01), torch.full((9,), 0.0001), torch.zeros(0)]) == pytest.approx(30)
 
 
-def test_fields_without_depth_are_told_apart(scenes: list[PosedScene]) -> None:
-    """Else the first weights that were validated would stay the best."""
+def test_without_depth_the_score_is_of_all_rays(scenes: list[PosedScene]) -> None:
+    """With a constant score the first weights would stay the best."""
     blind = [dataclasses.replace(scene, depth=torch.zeros_like(scene.depth)) for scene in scenes]
-    recipe = FieldRecipe(FieldTraining(geometry="density", **SIZES), LABELS, blind, blind, {})
+    recipe = GnesfRecipe(GnesfTraining(representation="density", **SIZES), LABELS, blind, blind, {})
     with torch.inference_mode():
         found = recipe.validate(recipe.build_model().eval())
     assert found["score"] == found["psnr"] > 0
@@ -144,18 +140,18 @@ def test_surfaces_that_are_shown() -> None:
     K = torch.tensor([[10.0, 0, 4.5], [0, 10, 4.5], [0, 0, 1]])[None]
     views = SourceViews(torch.zeros(1, 1, 5, 5), torch.zeros(1, 1, 5, 5), K, torch.eye(4)[None], (10, 10))
     rays = Rays(torch.zeros(3, 3), torch.tensor([[0.0, 0, 1], [0, 0, 1], [0.6, 0, 0.8]]), torch.tensor([1, 1, 1.25]))
-    assert _shown_to_sources(views, rays, torch.tensor([2.0, 0.0, 2.0])).tolist() == [True, False, False]
+    assert shown_to_sources(views, rays, torch.tensor([2.0, 0.0, 2.0])).tolist() == [True, False, False]
 
 
-def test_a_field_begins_with_the_parts_of_another(scenes: list[PosedScene], tmp_path: Path) -> None:
-    first = FieldRecipe(FieldTraining(**SIZES), LABELS, scenes, scenes, {})
+def test_a_field_starts_from_the_parts_of_another(scenes: list[PosedScene], tmp_path: Path) -> None:
+    first = GnesfRecipe(GnesfTraining(**SIZES), LABELS, scenes, scenes, {})
     torch.manual_seed(1)
     other = first.build_model()
     facts = {"validation": {}, "git_revision": "", "step": 1}
     first.save(other, tmp_path / "sdf.safetensors", facts)
     torch.manual_seed(2)
-    recipe = FieldRecipe(
-        FieldTraining(geometry="density", **SIZES), LABELS, scenes, scenes, {}, tmp_path / "sdf.safetensors"
+    recipe = GnesfRecipe(
+        GnesfTraining(representation="density", **SIZES), LABELS, scenes, scenes, {}, tmp_path / "sdf.safetensors"
     )
     model = recipe.build_model()
     for name, value in model.state_dict().items():
@@ -167,8 +163,9 @@ def test_a_field_begins_with_the_parts_of_another(scenes: list[PosedScene], tmp_
 
 
 def test_a_share_of_the_windows_has_depth(scenes: list[PosedScene]) -> None:
-    recipe = FieldRecipe(FieldTraining(geometry="density", depth_share=0.5, **SIZES), LABELS, scenes, scenes, {})
-    given = [bool((recipe[n]["source_depth"] > 0).any()) for n in range(20)]
+    recipe = GnesfRecipe(GnesfTraining(representation="density", depth_share=0.5, **SIZES), LABELS, scenes, scenes, {})
+    samples = recipe.samples()
+    given = [bool((samples[n]["source_depth"] > 0).any()) for n in range(20)]
     assert 3 <= sum(given) <= 17
 
 

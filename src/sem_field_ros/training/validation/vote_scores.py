@@ -1,4 +1,4 @@
-"""Scores ways to fuse on collected votes: the voxels of labelled scenes, the same views for every way."""
+"""Scores of fusions on collected votes: the same voxels and views of labelled scenes for every fusion."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from sem_field_ros.fusion.map_voter import MapVoter
 from sem_field_ros.training.samples.vote_noise import corrupt_views
 from sem_field_ros.training.samples.votes import SceneVotes, best_slots
 
-Fuse = Callable[[Votes], Tensor]  # votes with features as the encoder gives them -> class probabilities [N, C]
+Fuse = Callable[[Votes], Tensor]  # votes with the features of the encoder -> class probabilities [N, C]
 _CHUNK = 16_384
 
 
 def learned(voter: MapVoter, reads_features: bool = True) -> Fuse:
-    """A voter as it stands, for `score_fusions`; without features where they are not those of its own encoder."""
+    """A learned voter for `score_fusions`; without features if they are of another encoder than in its training."""
 
     def fuse(votes: Votes) -> Tensor:
         device = next(voter.parameters()).device
@@ -44,9 +44,9 @@ def score_fusions(
     corrupt: float = 0.0,
     seed: int = 0,
 ) -> dict[str, Confusion]:
-    """Confusion of every learned and every hand-made fusion over all voxels of `scenes`, with the `views` best views.
+    """Confusion of `voters` and of the hand-made fusions over all voxels of `scenes`, with the `views` best views.
 
-    corrupt  share of the views of each scene whose probabilities are corrupt (vote_noise), the same for every fusion
+    corrupt  share of the views of each scene with corrupt probabilities (vote_noise), the same for every fusion
     """
     found = {name: Confusion(classes) for name in (*voters, *HAND_MADE)}
     for scene in scenes:
@@ -70,7 +70,7 @@ def corrupt_scene(scene: SceneVotes, share: float, seed: int) -> SceneVotes:
 
 
 def _newest(scene: SceneVotes, rows: Tensor) -> Votes:
-    """Last wins keeps the newest view, not the best."""
+    """The newest vote of each voxel, for the fusion that keeps the last one."""
     age = torch.where(scene.scores[rows] > 0, scene.keyframe_id[rows].float() + 1, 0)
     return scene.votes(rows, best_slots(age, 1))
 

@@ -1,4 +1,4 @@
-"""Temperature scaling (Guo et al. 2017, arXiv:1706.04599): one number that makes probabilities mean what they say."""
+"""Temperature scaling (Guo et al. 2017, arXiv:1706.04599): one number that calibrates class probabilities."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _RANGE = (0.05, 20.0)
 
 
 def fitted_temperature(logits: Tensor, index: Tensor) -> float:
-    """The T > 0 that minimises the negative log likelihood of softmax(logits / T); the NLL has one minimum in T.
+    """The T > 0 that minimises the negative log likelihood of softmax(logits / T), which has a single minimum.
 
     logits [N, C] float32       index [N] int64 class indices, all >= 0
     """
