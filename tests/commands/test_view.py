@@ -22,7 +22,7 @@ from sem_field_ros.mapping.files.map_file import MapState, save_map
 from sem_field_ros.mapping.semantic_map import SemanticMap
 from sem_field_ros.viewer.browser import Browser, find_browser
 from tests.mapping.scene import LABELS, wall_frame, wall_probabilities
-from tests.viewer.pictures import click_color, close_notices, pixels_of, scene_of
+from tests.viewer.pictures import click_color, close_notices, pixels_of, wait_for_color
 
 ROOM = Path(__file__).resolve().parents[2] / "samples" / "room" / "mesh_labels.ply"
 PATH_COLOR = (255, 170, 60)
@@ -95,8 +95,8 @@ def test_a_saved_map_shows_its_camera_path_and_a_click_its_probabilities(tmp_pat
         assert "Path" in browser.text()
         close_notices(browser)
         left = LABELS.classes[0].color
-        scene = scene_of(browser, 470)
-        assert pixels_of(scene, PATH_COLOR, 30).sum() > 20
+        wait_for_color(browser, 470, left, at_least=5000)
+        scene = wait_for_color(browser, 470, PATH_COLOR, 30, at_least=20)
         red, blue = (np.argwhere(pixels_of(scene, c.color))[:, 1] for c in LABELS.classes)
         assert np.median(red) < np.median(blue)  # seen from the camera's side, the right way up
         click_color(browser, 470, left)

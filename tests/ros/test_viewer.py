@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from builtin_interfaces.msg import Time
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
 from sem_field_msgs.srv import QueryPoints
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
@@ -27,6 +27,7 @@ from sem_field_ros.ros.camera_info import camera_info_to_msg
 from sem_field_ros.ros.clouds import surface_to_cloud
 from sem_field_ros.ros.images import image_to_msg
 from sem_field_ros.ros.label_info import label_info_to_msg
+from sem_field_ros.ros.mapper_status import PROCESSING, WARN, MapperStatus, status_message
 from sem_field_ros.ros.markers import delete_all_markers, update_to_marker_bytes
 from sem_field_ros.ros.qos import image_qos, latched_qos, tf_static_qos
 from sem_field_ros.ros.transforms import transform_to_msg
@@ -95,9 +96,11 @@ class Robot:
         self.camera_info.publish(camera_info_to_msg(Intrinsics(80, 80, 40, 30, 80, 60), header))
         self.image.publish(image_to_msg(np.full((60, 80, 3), (240, 20, 220), np.uint8), header, "rgb8"))
         self.overlay.publish(image_to_msg(np.full((60, 80, 3), (20, 200, 240), np.uint8), header, "rgb8"))
-        values = [KeyValue(key="latency_ms_p95", value="123.4"), KeyValue(key="frames_mapped", value="7")]
-        status = DiagnosticStatus(level=b"\x01", name="semantic_mapper: processing", message="warm", values=values)
-        self.diagnostics.publish(DiagnosticArray(header=header, status=[status]))
+        timings = {"latency": {"p50": 50.0, "p95": 123.4}}
+        status = MapperStatus(frames_mapped=7, timings_ms=timings)
+        msg = status_message("semantic_mapper", status, {PROCESSING: (WARN, "warm")})
+        msg.header = header
+        self.diagnostics.publish(msg)
 
 
 class Page:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import cv2
 import numpy as np
 
@@ -9,6 +11,7 @@ from sem_field_ros.viewer.browser import Browser
 
 NOTICES = "[...document.querySelectorAll('.mantine-Notification-closeButton')]"
 Color = tuple[int, int, int]
+_WAIT_S = 30.0
 
 
 def scene_of(browser: Browser, width: int) -> np.ndarray:
@@ -19,6 +22,18 @@ def scene_of(browser: Browser, width: int) -> np.ndarray:
 def pixels_of(image: np.ndarray, color: Color, tolerance: int = 6) -> np.ndarray:
     """Which pixels of an image [h, w, 3] have (about) this colour, [h, w] bool."""
     return np.abs(image.astype(int) - color).max(axis=-1) <= tolerance
+
+
+def wait_for_color(browser: Browser, width: int, color: Color, tolerance: int = 6, at_least: int = 1) -> np.ndarray:
+    """Wait until the scene has so many pixels of a colour; returns the scene as scene_of does."""
+    deadline = time.monotonic() + _WAIT_S
+    while True:
+        image = scene_of(browser, width)
+        count = int(pixels_of(image, color, tolerance).sum())
+        if count >= at_least:
+            return image
+        assert time.monotonic() < deadline, f"after {_WAIT_S:g} s only {count} pixels are {color}"
+        time.sleep(0.2)
 
 
 def click_color(browser: Browser, width: int, color: Color, tolerance: int = 6) -> None:
