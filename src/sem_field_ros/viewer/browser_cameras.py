@@ -16,8 +16,8 @@ _ELEVATION = np.radians(38)
 _FOV = np.radians(50)
 _VIEW = Intrinsics(
     256 / np.tan(_FOV / 2), 256 / np.tan(_FOV / 2), 299.5, 255.5, 600, 512
-)  # about a page beside its panel
-_BACK = 1.08  # a little farther than where all just fits
+)  # about the page left of its panel
+_BACK = 1.08  # a little farther away than the whole map needs
 _GROWTH = 0.03  # the view follows when the map has grown, or moved, by this share of its size
 
 
@@ -71,7 +71,7 @@ class BrowserCameras:
             self._server.scene.set_up_direction(up)
 
     def _camera_side(self, points: np.ndarray, cameras: Sequence[np.ndarray]) -> np.ndarray:
-        """Unit vector from the map towards where it was seen from, raised to look down on it."""
+        """Unit vector from the map towards the robot's cameras, raised to look down on the map."""
         centre = np.mean([T[:3, 3] for T in cameras], axis=0) - np.median(points, axis=0)
         side = centre - self._up * (centre @ self._up)
         if np.linalg.norm(side) < 1e-3:
@@ -94,7 +94,7 @@ class BrowserCameras:
         self._aims = [*self._aims[-20:], position]
 
     def _untouched(self, position: np.ndarray) -> bool:
-        """Whether a browser's camera still stands where it was put."""
+        """Whether a browser's camera is still where this class has put it."""
         return not self._aims or any(
             np.linalg.norm(position - aim) < 1e-2 * (1 + np.linalg.norm(aim)) for aim in self._aims
         )

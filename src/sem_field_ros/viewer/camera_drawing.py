@@ -23,7 +23,7 @@ class CameraDrawing:
 
     def __init__(self, scene: Scene, panel: Panel, config: ViewerConfig) -> None:
         self._scene, self._panel = scene, panel
-        self._lock = threading.Lock()  # guards what feeders touch: pose, path
+        self._lock = threading.Lock()  # guards what is fed: pose, path
         self._path = DrawnPath()
         self._pose: tuple[np.ndarray, Intrinsics | None] | None = None
         self._pose_new = self._path_new = False
@@ -58,7 +58,7 @@ class CameraDrawing:
             return self._path.poses
 
     def draw(self, note: Callable[[str, str], None]) -> bool:
-        """Do what is due; True where something waits until it is."""
+        """Draw what is due; True if something has to wait."""
         if self._panel.shows_camera != self._visible:
             self._visible = self._panel.shows_camera
             self._scene.show_camera(self._visible)

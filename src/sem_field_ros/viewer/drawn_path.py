@@ -6,7 +6,7 @@ import numpy as np
 
 _STEP_M = 0.03
 _MAX_POSES = 4000
-_JUMP_M, _JUMP = 1.5, 6.0  # a step longer than this, and than this many usual ones, is a jump
+_JUMP_M, _JUMP = 1.5, 6.0  # longer steps are jumps: metres, and times the median step
 
 
 class DrawnPath:
@@ -18,7 +18,7 @@ class DrawnPath:
         self._poses: list[np.ndarray] = []
 
     def add(self, T_world_camera: np.ndarray) -> bool:
-        """Take in a pose, 4x4; True where it lengthened the path."""
+        """Take in a pose, 4x4; True if it made the path longer."""
         if self._poses and np.linalg.norm(T_world_camera[:3, 3] - self._poses[-1][:3, 3]) < self._step:
             return False
         self._poses.append(np.array(T_world_camera, dtype=np.float32))

@@ -1,4 +1,4 @@
-"""PLY files and surfaces as what the viewer shows."""
+"""PLY files and surfaces, converted to what the viewer draws."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ _MAX_HEADER_LINES = 1000
 
 
 def load_ply(path: Path) -> tuple[LabelledPoints, Triangles, dict[int, str]]:
-    """Points, triangles (none for a cloud) and class names of a PLY file; what it does not say is unlabelled and grey.
+    """Points, triangles (none for a cloud) and class names of a PLY file.
 
-    Names come from header comments `class ID NAME`, as `sem-field map` and `save_map` write them. Raises DataError.
+    Points without a label are unlabelled, without a colour grey. Names come from header comments `class ID NAME`, as
+    `sem-field map` writes them. Raises DataError.
     """
     columns, faces = read_ply(path)
     count = len(columns["x"])
@@ -31,7 +32,7 @@ def load_ply(path: Path) -> tuple[LabelledPoints, Triangles, dict[int, str]]:
         rgb = np.stack([columns[name] for name in ("red", "green", "blue")], axis=1).astype(np.uint8)
     ids = columns.get("label", np.full(count, UNLABELLED_ID))
     cloud = LabelledPoints.from_arrays(points, rgb, ids, columns.get("confidence"))
-    if len(faces):  # block borders: vertices of two blocks at one place
+    if len(faces):  # two blocks share the vertices on their border
         cloud = cloud.take(np.sort(np.unique(position_keys(cloud.points, SAME_M), return_index=True)[1]))
     return cloud, triangles_of(points, rgb, faces), _class_names(path)
 

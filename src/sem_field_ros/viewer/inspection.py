@@ -1,7 +1,7 @@
-"""The point that was clicked: what the cloud knows of it at once, its class probabilities as soon as they come.
+"""The clicked point: its label and confidence at once, its class probabilities as soon as they arrive.
 
-A click and an answer may come on any thread; `draw` runs on the page's own. Probabilities come from outside (the
-mapper's service, a loaded map) by a function that is handed the position and a callback, and that must not wait.
+Clicks and answers come on any thread; `update` runs on the page's own. Probabilities come from outside (the mapper's
+service, a loaded map) by a function that takes the position and a callback and must not wait.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _TOP = 5
 
 @dataclass(frozen=True)
 class PointProbabilities:
-    """Class probabilities at one point: `names` of the C classes, `values` [C]; all zeros where it is unlabelled."""
+    """Class probabilities at one point: `names` of the C classes, `values` [C]; all zeros if it is unlabelled."""
 
     names: tuple[str, ...]
     values: np.ndarray
@@ -40,11 +40,11 @@ Ask = Callable[[np.ndarray, Callable[[Answer], None]], None]
 
 @dataclass(frozen=True)
 class InspectedPoint:
-    """What is known of a clicked point: position [3] metres, its class, and what was answered so far.
+    """A clicked point: position [3] metres, its class, and its probabilities once they have arrived.
 
-    confidence  None where there is none: unlabelled points, files without that column
-    frame       the frame of the position, empty where it is not known
-    answer      None while it is waited for
+    confidence  None if there is none: unlabelled points, files without that column
+    frame       the frame of the position, empty if it is not known
+    answer      None until it arrives
     """
 
     position: np.ndarray
@@ -61,14 +61,14 @@ class PointInspector:
 
     def __init__(self, pick: Callable[[Ray], InspectedPoint | None], ask: Ask | None, wake: Callable[[], None]) -> None:
         self._pick, self._ask, self._wake = pick, ask, wake
-        self._lock = threading.Lock()  # guards what clicks and answers touch: click, point, changed
+        self._lock = threading.Lock()  # guards click, number, point, changed
         self._click: Ray | None = None
         self._number = 0  # of the inspected point: answers to earlier questions are ignored
         self._changed = False
         self.point: InspectedPoint | None = None
 
     def click(self, ray: Ray) -> None:
-        """A user clicked; a click that was not yet handled is dropped."""
+        """Take in a click; it replaces one that was not handled yet."""
         with self._lock:
             self._click = ray
         self._wake()

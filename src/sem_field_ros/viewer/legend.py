@@ -16,7 +16,7 @@ from sem_field_ros.camera_stream.label_info import Color, palette_color, shipped
 from sem_field_ros.labels import UNLABELLED_COLOR, UNLABELLED_ID, UNLABELLED_ID_16
 
 UNLABELLED_NAME = "unlabelled"
-_MIN_SEEN = 20  # this many points of one colour before that counts as the colour of their class
+_MIN_SEEN = 20  # this many points of one colour make it the colour of their class
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Legend:
         return frozenset(c.id for c in self.classes)
 
     def entry(self, label_id: int) -> LegendClass:
-        """The row of an id; one named `class ID` where it has none."""
+        """The row of an id; `class ID` if it has none."""
         found = next((c for c in self.classes if c.id == label_id), None)
         return found or LegendClass(label_id, f"class {label_id}", palette_color(label_id))
 

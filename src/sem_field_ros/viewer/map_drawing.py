@@ -21,10 +21,10 @@ from sem_field_ros.viewer.points import DisplaySettings, LabelledPoints, colors,
 from sem_field_ros.viewer.rate_limit import Newest, RateLimit
 from sem_field_ros.viewer.scene import Scene
 
-UP_AXIS_NOTE = "up axis"  # topic of the notice that the map seems to lie on its side
+UP_AXIS_NOTE = "up axis"  # topic of the notice about a doubtful up axis
 Note = Callable[[str, str], None]
 _SAMPLE = 20_000  # points that decide about colours, spacing and views
-_NEAR_M = 0.06  # a clicked vertex farther from the cloud than this is not described by it
+_NEAR_M = 0.06  # a clicked vertex farther than this from every cloud point has no label
 
 
 class MapDrawing:
@@ -34,7 +34,7 @@ class MapDrawing:
         self, scene: Scene, cameras: BrowserCameras, panel: Panel, config: ViewerConfig, labels: LabelSet | None
     ) -> None:
         self._scene, self._cameras, self._panel, self._config = scene, cameras, panel, config
-        self._lock = threading.Lock()  # guards what feeders touch: mesh, names
+        self._lock = threading.Lock()  # guards what is fed: mesh, names
         self._mesh = MeshChunks()
         self._names: dict[int, str] = {c.id: c.name for c in labels.classes} if labels else {}
         self._given_colors: dict[int, Color] = {c.id: c.color for c in labels.classes} if labels else {}
@@ -52,10 +52,10 @@ class MapDrawing:
         self._drawn_meshes: dict[Chunk, ChunkMesh] = {}
         self._shown_points = 0
 
-    # --- what is fed
+    # --- input
 
     def update_mesh(self, changed: Mapping[Hashable, Triangles], removed: Iterable[Hashable], clear: bool) -> None:
-        """Mesh blocks that changed or left; `clear` forgets all others first."""
+        """Mesh blocks that changed or vanished; `clear` forgets all others first."""
         with self._lock:
             if clear:
                 self._mesh.clear()
@@ -76,7 +76,7 @@ class MapDrawing:
     # --- drawing
 
     def draw(self, cameras: Sequence[np.ndarray], note: Note) -> bool:
-        """Do what is due; True where something waits. `cameras` (T_world_camera) tell which way is up."""
+        """Draw what is due; True if something has to wait. The up direction comes from `cameras`, T_world_camera."""
         display, all_anew = self._panel.display_settings(), self._display_new
         if all_anew:
             self._display_new = False
@@ -110,7 +110,7 @@ class MapDrawing:
         return not len(self._points)
 
     def pick(self, ray: Ray) -> InspectedPoint | None:
-        """The drawn point under a click, with what the cloud knows of it; None where nothing is drawn."""
+        """The drawn point under a click with its label and confidence; None if nothing is drawn there."""
         hit = nearest(
             pick_point(ray, self._drawn_points.points, self._panel.point_size_m / 2),
             pick_mesh(ray, self._drawn_meshes.values()),

@@ -30,7 +30,7 @@ from sem_field_ros.viewer.scene import Scene
 from sem_field_ros.viewer.server import start_server, stop_server
 
 _STATUS_HZ = 2.0
-_MARKER = 0.006  # radius of the mark of a clicked point, as a share of its distance
+_MARKER = 0.006  # radius of the marker of a clicked point, as a share of its distance
 
 
 class ViewerPage:
@@ -51,11 +51,11 @@ class ViewerPage:
         has_camera  whether there is a live camera, with a pose and images
         ask         where the class probabilities of a clicked point come from; called on the page's thread, returns
                     at once and answers by the callback it is given
-        tell        takes a line that the user should also read beside the page (a doubtful up axis)
+        tell        takes a line for the user's terminal or log (a doubtful up axis)
         """
         self._wake = threading.Event()
         self._closing = threading.Event()
-        self._lock = threading.Lock()  # guards what feeders touch: counters, notes
+        self._lock = threading.Lock()  # guards what is fed: counters, notes
         self._counters: dict[str, str] = {}
         self._notes: dict[str, str] = {}
         self._frame = ""
@@ -75,11 +75,11 @@ class ViewerPage:
         self._thread = threading.Thread(target=self._run, name="viewer", daemon=True)
         self._thread.start()
 
-    # --- what is fed
+    # --- input
 
     @property
     def url(self) -> str:
-        """Where the page is, seen from this machine; the port is the one that was free."""
+        """The page's address on this machine, with the port that was free."""
         host = self._server.get_host()
         return f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{self._server.get_port()}/"
 
@@ -90,18 +90,18 @@ class ViewerPage:
 
     @property
     def wants_overlay(self) -> bool:
-        """Whether the image with labels over it is wanted instead of the camera's."""
+        """Whether the user wants the image with labels over it instead of the camera's."""
         return self._panel.shows_overlay
 
     def offer_cloud(self, make: Callable[[], LabelledPoints]) -> None:
-        """A newer cloud; `make` decodes it if it comes to be shown, its SemFieldErrors become a notice."""
+        """A newer cloud; `make` decodes it when it is drawn, its SemFieldErrors become a notice."""
         self._map.cloud.offer(make)
         self._wake.set()
 
     def update_mesh(
         self, changed: Mapping[Hashable, Triangles], removed: Iterable[Hashable] = (), clear: bool = False
     ) -> None:
-        """Mesh blocks that changed or left; `clear` forgets all others first."""
+        """Mesh blocks that changed or vanished; `clear` forgets all others first."""
         self._map.update_mesh(changed, removed, clear)
         self._wake.set()
 
@@ -121,11 +121,11 @@ class ViewerPage:
         self._wake.set()
 
     def set_frame(self, frame: str) -> None:
-        """The name of the frame that the map's coordinates are in; empty where it is not known."""
+        """The name of the frame that the map's coordinates are in; empty if it is not known."""
         self._frame = frame
 
     def offer_image(self, make: Callable[[], np.ndarray]) -> None:
-        """A newer camera image, [h, w, 3] uint8, small; `make` decodes it if it comes to be shown."""
+        """A newer camera image, [h, w, 3] uint8, small; `make` decodes it when it is drawn."""
         self._camera.image.offer(make)
         self._wake.set()
 
@@ -184,13 +184,13 @@ class ViewerPage:
     def _draw_guarded(self) -> bool:
         try:
             return self._draw()
-        except Exception as error:  # noqa: BLE001 - the page must outlive anything one message can do
+        except Exception as error:  # noqa: BLE001 - no message may end the page
             traceback.print_exc()
             self._notes["drawing"] = f"drawing failed ({type(error).__name__}: {error}); see the viewer's output"
             return False
 
     def _draw(self) -> bool:
-        """Do what is due; True where something waits until it is."""
+        """Draw what is due; True if something has to wait."""
         replaced = self._scene.clear_outgoing()
         was_empty = self._map.is_empty
         waits = self._map.draw(self._camera.poses(), self._draw_note)

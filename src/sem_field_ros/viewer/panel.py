@@ -1,6 +1,6 @@
-"""The panel beside the scene: counters, what is shown and how, the legend with a switch per class, the camera image.
+"""The panel beside the scene: counters, display settings, clicked point, legend with switches, camera image.
 
-Every browser sees the same panel; a change in one appears in all.
+All browsers share the panel: a change in one appears in all.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from sem_field_ros.viewer.points import DisplaySettings
 _POINT_SIZE_MAX_MM = 100.0
 
 
-# A class's box carries the colour of its class and stands before its name. Viser gives the box the id of the handle;
-# where a browser does not know :has(), the rows keep viser's own layout.
+# The box of a class has its colour and stands before its name. Viser gives the box the id of the handle; in browsers
+# without :has() the rows keep viser's own layout.
 _ROW_STYLE = (
     '[id="{id}"]{{border:2px solid {color}!important;cursor:pointer}}'
     '[id="{id}"]:checked{{background-color:{color}!important}}'
@@ -28,7 +28,7 @@ _ROW_STYLE = (
     'div:has(>div>div>div>[id="{id}"]){{flex-grow:0!important;margin-right:0.6em}}'
 )
 
-# two lines at most; the pointer over it shows the rest
+# two lines at most; the tooltip shows the rest
 _NOTICE = (
     '<div id="notice" title="{0}" style="color:#e8590c;margin-top:4px;overflow:hidden;display:-webkit-box;'
     '-webkit-line-clamp:2;-webkit-box-orient:vertical">{0}</div>'
@@ -36,7 +36,7 @@ _NOTICE = (
 
 
 class Panel:
-    """The controls. `on_change` runs (on a viser thread) after a change that concerns what is drawn."""
+    """The controls. `on_change` runs (on a viser thread) after a change that affects the drawing."""
 
     def __init__(
         self, server: viser.ViserServer, config: ViewerConfig, on_change: Callable[[], None], has_camera: bool
@@ -53,7 +53,7 @@ class Panel:
         self._add_legend()
         self._add_camera(config, has_camera)
 
-    # --- what the user has chosen
+    # --- the user's choices
 
     def display_settings(self) -> DisplaySettings:
         """How points and mesh are coloured, and what is hidden."""
@@ -61,7 +61,7 @@ class Panel:
         return DisplaySettings(self._color_by.value, float(self._min_confidence.value), hidden)
 
     def shows_points(self, has_mesh: bool) -> bool:
-        """Whether points are shown: also where a mesh is wanted and there is none."""
+        """Whether points are shown: also in place of a mesh that does not exist yet."""
         return self._show.value in ("points", "both") or not has_mesh
 
     @property
@@ -84,10 +84,10 @@ class Panel:
         """Size of a point, metres."""
         return float(self._point_size.value) / 1000
 
-    # --- what is shown in the panel
+    # --- content
 
     def suggest_point_size(self, suggest: Callable[[], float | None]) -> None:
-        """Set the point size, metres, unless the user or the configuration has; None is no suggestion yet."""
+        """Set the point size, metres, unless the user or the configuration did; None makes no suggestion."""
         size_m = None if self._point_size_set else suggest()
         if size_m is not None:
             self._point_size_set = True
@@ -125,7 +125,7 @@ class Panel:
             self._style.content = f"<style>{style}</style>"
 
     def set_point(self, content: str) -> None:
-        """Show what is known of the clicked point, HTML."""
+        """Show the description of the clicked point, HTML."""
         self._point.content = f'<div id="point" style="font-size:0.875em;padding:0 0.8em 0.4em">{content}</div>'
 
     def offer_path(self) -> None:
@@ -133,7 +133,7 @@ class Panel:
         self._camera_folder.visible = True
 
     def set_image(self, image: np.ndarray | None) -> None:
-        """Show the camera's image [h, w, 3] uint8; None takes it away."""
+        """Show the camera's image [h, w, 3] uint8; None removes it."""
         if image is None:
             self._image.visible = False
             return

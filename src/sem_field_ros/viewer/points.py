@@ -1,4 +1,4 @@
-"""Labelled points as the viewer takes them, and what the panel's settings make of them."""
+"""Labelled points, and which of them are shown in which colours."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from sem_field_ros.labels import UNLABELLED_ID, UNLABELLED_ID_16
 from sem_field_ros.viewer.legend import Legend
 
-# Dark violet (unsure) over green to yellow (sure), rising in lightness so that it survives a grey print.
+# Dark violet (low) over green to yellow (high), rising in lightness so that it can be read in a grey print.
 _CONFIDENCE_STOPS = np.array(
     [[68, 1, 84], [59, 82, 139], [33, 145, 140], [94, 201, 98], [253, 231, 37]], dtype=np.float32
 )
@@ -22,7 +22,7 @@ class LabelledPoints:
     points      [N, 3] float32 metres       rgb         [N, 3] uint8
     label_ids   [N] int32, ids on topics    confidence  [N] float32 in [0, 1]
 
-    has_confidence  False where the source has none and `confidence` is all ones
+    has_confidence  False if the source has none; `confidence` is then all ones
     """
 
     points: np.ndarray
@@ -74,9 +74,9 @@ class DisplaySettings:
 
 
 def visible(cloud: LabelledPoints, display: DisplaySettings) -> np.ndarray:
-    """Which points are shown, [N] bool: of a class that is on, and sure enough of it.
+    """Which points are shown, [N] bool: those of a class that is on, with enough confidence.
 
-    Unlabelled points have no confidence to speak of: only their own row of the legend hides them.
+    Unlabelled points have no confidence: only their own row of the legend hides them.
     """
     keep = np.ones(len(cloud), dtype=bool)
     if display.hidden_ids:

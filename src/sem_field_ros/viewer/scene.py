@@ -1,4 +1,4 @@
-"""The 3-D scene of the viewer: what stands in it, and replacing it without flicker or growth."""
+"""The 3-D scene of the viewer: its nodes, replaced without flicker."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Scene:
         self._marker: viser.IcosphereHandle | None = None
 
     def set_points(self, points: np.ndarray, colors: np.ndarray, size_m: float) -> None:
-        """Show points [N, 3] with colours [N, 3] in place of those shown; none of them takes the cloud away."""
+        """Show points [N, 3] with colours [N, 3] in place of those shown; an empty array removes the cloud."""
         if len(points) == 0:
             if self._points is not None:
                 self._points.remove()
@@ -64,7 +64,7 @@ class Scene:
             self._replaced.append(old)
         if mesh is not None:
             name = "/map/mesh/{}_{}_{}".format(*chunk) + f"/{1 - parity}"
-            # seen from behind, walls are transparent: a room can be looked into from outside
+            # walls are transparent from behind, so that you can look into a room from outside
             glb = encode_glb(mesh.vertices, mesh_colors(mesh.colors), mesh.faces, double_sided=False)
             handle = self._scene.add_glb(name, glb, cast_shadow=False)
             self._mesh[chunk] = (handle, 1 - parity)
@@ -74,7 +74,7 @@ class Scene:
         return list(self._mesh)
 
     def clear_outgoing(self) -> bool:
-        """Take away the meshes that others replaced before the last call; True where some are left for the next."""
+        """Remove the meshes that were replaced before the last call; True if some are left for the next."""
         for handle in self._outgoing:
             handle.remove()
         self._outgoing, self._replaced = self._replaced, []
@@ -114,7 +114,7 @@ class Scene:
         )
 
     def set_marker(self, position: np.ndarray | None, radius_m: float = 0.0) -> None:
-        """Mark the clicked point [3] by a small sphere; None takes the mark away."""
+        """Mark the clicked point [3] by a small sphere; None removes it."""
         if self._marker is not None:
             self._marker.remove()
             self._marker = None
