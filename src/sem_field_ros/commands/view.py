@@ -6,22 +6,16 @@ import argparse
 import sys
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from sem_field_ros.camera_stream.topics import MAPPER
-from sem_field_ros.labels import LabelSet, load_label_set
+from sem_field_ros.exit_codes import DONE
 from sem_field_ros.settings import add_settings_arguments, settings_from_arguments, settings_of
-from sem_field_ros.viewer.browser import Browser
 from sem_field_ros.viewer.config import ViewerConfig
-from sem_field_ros.viewer.files import load_ply, triangles_of
-from sem_field_ros.viewer.inspection import Answer, Ask, PointProbabilities
-from sem_field_ros.viewer.mesh_chunks import Triangles
-from sem_field_ros.viewer.page import ViewerPage
-from sem_field_ros.viewer.points import LabelledPoints
+
+if TYPE_CHECKING:
+    from sem_field_ros.viewer.page import ViewerPage
 
 HELP = "show the live map, a saved map or a PLY file on a web page"
 
@@ -56,65 +50,36 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _view_file(args: argparse.Namespace, config: ViewerConfig) -> int:
+    from sem_field_ros.labels import load_label_set
+    from sem_field_ros.viewer.files import open_map, open_ply
+    from sem_field_ros.viewer.page import ViewerPage
+
     labels = load_label_set(args.label_set) if args.label_set else None
-    shown = _load_map(args.map, labels) if args.map else _Shown(*load_ply(args.ply))
-    title = (args.map or args.ply).name
-    with ViewerPage(config, shown.labels or labels, title, has_camera=False, ask=shown.ask, tell=_tell) as page:
+    path = args.map or args.ply
+    shown = open_map(path) if args.map else open_ply(path)
+    with ViewerPage(config, labels or shown.labels, path.name, has_camera=False, ask=shown.ask, tell=_tell) as page:
+        page.set_frame(shown.frame)
         if shown.names:
             page.set_names(shown.names)
-        page.set_frame(shown.frame)
         if shown.path:
             page.set_path(shown.path)
         page.offer_cloud(lambda: shown.cloud)
         page.update_mesh({"file": shown.triangles})
-        print(f"open {page.url} in a browser; Ctrl-C ends", flush=True)
+        _tell(f"open {page.url} in a browser; Ctrl-C ends")
         if args.picture:
             _take_picture(page, args)
-            return 0
+            return DONE
         threading.Event().wait()
-    return 0
+    return DONE
 
 
 def _tell(line: str) -> None:
     print(line, flush=True)
 
 
-@dataclass(frozen=True)
-class _Shown:
-    """What a file holds of what the page can show."""
-
-    cloud: LabelledPoints
-    triangles: Triangles
-    names: dict[int, str]
-    labels: LabelSet | None = None
-    path: list[np.ndarray] = field(default_factory=list)  # T_world_camera of the keyframes
-    frame: str = ""
-    ask: Ask | None = None
-
-
-def _load_map(path: Path, labels: LabelSet | None) -> _Shown:
-    from sem_field_ros.mapping.files.map_file import load_map
-    from sem_field_ros.mapping.files.map_folder import MANIFEST_SUFFIX
-    from sem_field_ros.mapping.semantic_map import SemanticMap
-
-    name = path.name.removesuffix(MANIFEST_SUFFIX)  # the shell completes to the manifest
-    state = load_map(path.parent, name)
-    semantic_map = SemanticMap.from_state(state)
-    surface, own = semantic_map.surface(), semantic_map.labels
-    once = surface.cloud()
-    cloud = LabelledPoints.from_arrays(once.vertices, once.colors, own.to_id(once.labels), once.confidence)
-
-    def ask(position: np.ndarray, reply: Callable[[Answer], None]) -> None:
-        reply(PointProbabilities(tuple(own.names), semantic_map.query(position[None]).probabilities[0]))
-
-    labels = labels or own
-    triangles = triangles_of(surface.vertices, surface.colors, surface.faces)
-    names = {c.id: c.name for c in labels.classes}
-    frame = str(state.header.get("frame_id", "map"))
-    return _Shown(cloud, triangles, names, labels, semantic_map.path.poses, frame, ask)
-
-
 def _take_picture(page: ViewerPage, args: argparse.Namespace) -> None:
+    from sem_field_ros.viewer.browser import Browser
+
     with Browser(1440, 960) as browser:
         browser.open(page.url)
         browser.wait_for(_POINTS_SHOWN, timeout_s=60.0, what="a map with points; is the mapper running?")

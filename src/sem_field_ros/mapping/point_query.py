@@ -18,7 +18,7 @@ def query_points(volume: TsdfVolume, votes: VoteTable, points: Tensor) -> PointS
     """Answer for points [N, 3] float32 (world, metres); not finite points are unobserved."""
     parts = [_query_chunk(volume, votes, part) for part in points.reshape(-1, 3).split(_CHUNK)]
     sdf, labels, confidence, probabilities = (torch.cat(column) for column in zip(*parts, strict=True))
-    return PointSamples(sdf.numpy(), labels.numpy(), confidence.numpy(), probabilities.numpy())
+    return PointSamples(labels.numpy(), confidence.numpy(), probabilities.numpy(), sdf.numpy())
 
 
 def signed_distance(volume: TsdfVolume, points: Tensor) -> Tensor:

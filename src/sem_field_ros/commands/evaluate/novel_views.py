@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from sem_field_ros.commands.argument_types import at_least, positive
+from sem_field_ros.commands.argument_types import add_segmenter, at_least, positive
 from sem_field_ros.commands.progress import counting_progress
-from sem_field_ros.fusion.registry import FUSIONS
+from sem_field_ros.fusion.registry import ALL, FUSIONS, chosen_fusions
 from sem_field_ros.mapping.config import MapConfig
 from sem_field_ros.settings import add_settings_arguments, settings_from_arguments
 
 if TYPE_CHECKING:
-    from sem_field_ros.evaluation.field_renderer import FieldRenderer
     from sem_field_ros.evaluation.novel_views import NovelViewEvaluation
     from sem_field_ros.evaluation.sequence_evaluation import Scope
     from sem_field_ros.frame import SequenceReader
     from sem_field_ros.labels import LabelSet
+    from sem_field_ros.scene import FieldScene
 
 HELP = "score maps, fields and segmented renderings in views that are held out (semantic view synthesis)"
 
@@ -36,15 +36,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SEQ",
         help="labelled sequences, RGB-D or with --depth-source predicted",
     )
-    add("--segmenter", default="homes", metavar="NAME", help="as for `sem-field map` (default homes)")
+    add_segmenter(parser, "homes")
     add("--label-set", metavar="NAME", help="classes of the map: a shipped set or a YAML file")
     add("--sequence-label-set", metavar="NAME", help="classes of the label images, if they do not say")
     add("--hold-out", type=at_least(2, int), default=5, metavar="N", help="the middle one of every N frames is held "
         "out (default 5)")  # fmt: skip
-    add("--fusion", default="all", choices=("all", *FUSIONS), help="of the maps (default all)")
+    add("--fusion", default=ALL, choices=(ALL, *FUSIONS), help="of the maps (default all)")
     add("--fusion-weights", nargs="+", type=Path, default=[], metavar="FILE", help="more learned votes (.safetensors), "
         "named after their folder; one trained with `--pooling direct` predicts directly")  # fmt: skip
-    add("--field", nargs="+", type=Path, default=[], metavar="FILE", help="whole fields that `sem-field train field` "
+    add("--field", nargs="+", type=Path, default=[], metavar="FILE", help="whole fields that `sem-field train gnesf` "
         "made (.safetensors), named after their folder")  # fmt: skip
     add("--field-width", type=at_least(8, int), default=160, metavar="PIXELS", help="fields are rendered this wide, "
         "then enlarged (default 160)")  # fmt: skip
@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
     if args.picture and args.picture.suffix not in (".png", ".jpg"):
         raise SettingError(f"{args.picture}: the picture's name must end in .png or .jpg")
     sequences = _open(args)
-    fusions = tuple(FUSIONS) if args.fusion == "all" else (args.fusion,)
+    fusions = chosen_fusions(args.fusion)
     config = settings_from_arguments(MapConfig, args, fusion=fusions[0], fusion_weights="")
     maps = {name: replace(config, fusion=name) for name in fusions}
     votes = _named(args.fusion_weights, "--fusion-weights", taken=maps)
@@ -105,14 +105,13 @@ def _named(paths: Sequence[Path], flag: str, taken: Sequence[str] | dict[str, Ma
     return files
 
 
-def _fields(args: argparse.Namespace, labels: LabelSet, maps: dict[str, MapConfig]) -> dict[str, FieldRenderer]:
-    from sem_field_ros.evaluation.field_renderer import FieldRenderer
+def _fields(args: argparse.Namespace, labels: LabelSet, maps: dict[str, MapConfig]) -> dict[str, FieldScene]:
+    from sem_field_ros.fields.common.posed_images import SceneOptions
+    from sem_field_ros.fields.registry import open_scene
 
     files = _named(args.field, "--field", taken=maps)
-    return {
-        name: FieldRenderer(path, labels, args.field_width, args.field_depth, args.device)
-        for name, path in files.items()
-    }
+    options = SceneOptions(args.field_width, args.field_depth, args.device)
+    return {name: open_scene(path, labels, options) for name, path in files.items()}
 
 
 def _evaluate(evaluation: NovelViewEvaluation, sequences: Sequence[SequenceReader], scope: Scope) -> None:
