@@ -15,6 +15,7 @@ from sem_field_ros.settings import add_settings_arguments, settings_from_argumen
 from sem_field_ros.viewer.config import ViewerConfig
 
 if TYPE_CHECKING:
+    from sem_field_ros.viewer.files import ViewedFile
     from sem_field_ros.viewer.page import ViewerPage
 
 HELP = "show the live map, a saved map or a PLY file on a web page"
@@ -51,12 +52,12 @@ def run(args: argparse.Namespace) -> int:
 
 def _view_file(args: argparse.Namespace, config: ViewerConfig) -> int:
     from sem_field_ros.labels import load_label_set
-    from sem_field_ros.viewer.files import open_map, open_ply
+    from sem_field_ros.viewer.files import open_ply
     from sem_field_ros.viewer.page import ViewerPage
 
     labels = load_label_set(args.label_set) if args.label_set else None
     path = args.map or args.ply
-    shown = open_map(path) if args.map else open_ply(path)
+    shown = _open_map(path) if args.map else open_ply(path)
     with ViewerPage(config, labels or shown.labels, path.name, has_camera=False, ask=shown.ask, tell=_tell) as page:
         page.set_frame(shown.frame)
         if shown.names:
@@ -71,6 +72,14 @@ def _view_file(args: argparse.Namespace, config: ViewerConfig) -> int:
             return DONE
         threading.Event().wait()
     return DONE
+
+
+def _open_map(path: Path) -> ViewedFile:
+    from sem_field_ros.commands.saved_maps import load_saved_state, map_of
+    from sem_field_ros.viewer.files import view_map
+
+    state = load_saved_state(path)
+    return view_map(map_of(state), str(state.header.get("frame_id", "map")))
 
 
 def _tell(line: str) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,6 +16,9 @@ from sem_field_ros.labels import UNLABELLED_ID, LabelSet
 from sem_field_ros.viewer.inspection import Answer, Ask, PointProbabilities
 from sem_field_ros.viewer.mesh_chunks import SAME_M, Triangles, position_keys
 from sem_field_ros.viewer.points import LabelledPoints
+
+if TYPE_CHECKING:
+    from sem_field_ros.mapping.semantic_map import SemanticMap
 
 _MAX_HEADER_LINES = 1000
 
@@ -37,14 +41,8 @@ class ViewedFile:
     ask: Ask | None = None
 
 
-def open_map(path: Path) -> ViewedFile:
-    """Load a saved map, DIR/NAME or its manifest. Raises MapFileError."""
-    from sem_field_ros.mapping.files.map_file import load_map  # with torch, which PLY files do not need
-    from sem_field_ros.mapping.files.map_folder import MANIFEST_SUFFIX
-    from sem_field_ros.mapping.semantic_map import SemanticMap
-
-    state = load_map(path.parent, path.name.removesuffix(MANIFEST_SUFFIX))
-    semantic_map = SemanticMap.from_state(state)
+def view_map(semantic_map: SemanticMap, frame: str) -> ViewedFile:
+    """A loaded map; `frame` is the frame of its coordinates."""
     surface, labels = semantic_map.surface(), semantic_map.labels
     once = surface.cloud()
 
@@ -58,7 +56,7 @@ def open_map(path: Path) -> ViewedFile:
         triangles_of(surface.vertices, surface.colors, surface.faces),
         labels=labels,
         path=semantic_map.path.poses,
-        frame=str(state.header.get("frame_id", "map")),
+        frame=frame,
         ask=ask,
     )
 
