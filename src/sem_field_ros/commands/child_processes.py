@@ -117,6 +117,44 @@ def fresh_folder(directory: Path, old_files: tuple[str, ...]) -> None:
         raise OutputError(f"cannot write into {directory}: {error.strerror}; choose another folder") from error
 
 
+class Interruption:
+    """Turns the first signal into a KeyboardInterrupt, at once or where a held section ends; ignores all further."""
+
+    def __init__(self) -> None:
+        self._held = self._pending = self._raised = False
+
+    def signalled(self, *_: object) -> None:
+        if self._held:
+            self._pending = True
+        elif not self._raised:
+            self._raised = True
+            raise KeyboardInterrupt
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Nothing inside is interrupted."""
+        self._held = True
+        try:
+            yield
+        finally:
+            self._held = False
+        if self._pending:
+            self.signalled()
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[Interruption]:
+    """SIGTERM and SIGHUP end a command as Ctrl-C does; further signals do not keep it from cleaning up."""
+    interruption = Interruption()
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    previous = {number: signal.signal(number, interruption.signalled) for number in numbers}
+    try:
+        yield interruption
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
 class StatusLine:
     """Lines on the terminal of which the last may be overwritten; elsewhere only some of them are written."""
 

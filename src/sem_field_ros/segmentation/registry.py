@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from sem_field_ros.errors import SegmenterError
 from sem_field_ros.labels import LabelSet, load_label_set
 from sem_field_ros.segmentation.segmenter import Segmenter
@@ -17,6 +19,9 @@ SEGMENTERS = {
     "hf:NAME_OR_PATH": "a Hugging Face semantic or universal segmentation model",
     "none": "geometry and colour only",
 }
+
+LABEL_IMAGES = ("external", "noisy")  # kinds that take the label image of a frame
+DEMO_SEGMENTER = "homes"  # what labels a sequence in the demo, to be scored by its label images
 
 
 def make_segmenter(
@@ -46,6 +51,16 @@ def make_segmenter(
         return _make_from_path(kind, path, labels, label_width, device)
     known = "; ".join(f"{key} ({what})" for key, what in SEGMENTERS.items())
     raise SegmenterError(f"segmenter '{name}' is unknown; choose {known}")
+
+
+def label_source(name: str) -> str:
+    """Where the labels of a map come from that this segmenter made of a recorded sequence: for captions."""
+    kind, _, path = name.partition(":")
+    if kind == "none":
+        return "no labels"
+    if kind in LABEL_IMAGES:
+        return "ground-truth labels" + (f", {float(path):.0%} of them corrupted" if path else "")
+    return f"labels predicted by {Path(path).name if path else kind}"
 
 
 def _make_external(rate: str, labels: LabelSet | None, source: LabelSet | None, label_width: int) -> Segmenter:

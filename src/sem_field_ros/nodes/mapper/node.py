@@ -95,8 +95,8 @@ class SemanticMapper(LifecycleNode):
             self.get_logger().debug(traceback.format_exc())
             return self._unconfigured(FAILURE)
         self.get_logger().info(
-            f"segmenter '{options.segmenter}' with label set '{labels.name}' ({len(labels)} classes), "
-            f"{100 * config.voxel_size_m:g} cm voxels in '{options.global_frame}'"
+            f"mapping in frame '{options.global_frame}' with {100 * config.voxel_size_m:g} cm voxels; "
+            f"segmenter '{options.segmenter}', {len(labels)} classes of label set '{labels.name}'"
         )
         return super().on_configure(state)
 

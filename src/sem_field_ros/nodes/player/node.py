@@ -138,7 +138,7 @@ class SequencePlayer(Node):
 
     def _say_what_is_played(self) -> None:
         playback = self._playback
-        how = "each frame when the mapper is through with the ones before"
+        how = "each sent when the mapper is through with the ones before"
         if self._pace is None:
             how = f"{(playback.end_ns - playback.start_ns) * 1e-9:.1f} s at {self.options.rate:g}x"
         self.get_logger().info(f"playing {playback.name}, {how}")
