@@ -45,7 +45,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--label-set", default="", metavar="NAME", help="classes of the map: a shipped set or a YAML")
     parser.add_argument(
-        "--sequence-label-set", default="", metavar="NAME", help="classes of the label images, if the data does not say"
+        "--sequence-label-set",
+        default="",
+        metavar="NAME",
+        help="classes of the label images, if not in the data",
     )
     pace = next(item for item in settings_of(PlayerOptions) if item.name == "pace")
     parser.add_argument("--pace", choices=pace.choices, default=pace.default, help=f"{pace.help} (default %(default)s)")
@@ -186,7 +189,7 @@ def _run_nodes(
     from sem_field_ros.commands.demo_summary import summarize
     from sem_field_ros.commands.up import stop_processes
 
-    stopping = threading.Event()  # what nodes say while they are stopped is in their logs
+    stopping = threading.Event()  # what nodes print while they are stopped is in their logs only
 
     def on_line(name: str, line: str) -> None:
         if stopping.is_set():
@@ -239,13 +242,13 @@ def _watch(children: list[Child], limit_s: float) -> None:
             raise SemFieldError(f"not done after {limit_s:.0f} s; the nodes' output is in {recorder.log.parent}")
     if recorder.returncode != 0:
         line = recorder.end_line()
-        said = recorder.last_lines[-1] if recorder.last_lines else ""
-        own_words = said.startswith(f"{recorder.name}: ")
-        raise SemFieldError(said.partition(": ")[2] if own_words else line)
+        last = recorder.last_lines[-1] if recorder.last_lines else ""
+        is_reason = last.startswith(f"{recorder.name}: ")
+        raise SemFieldError(last.partition(": ")[2] if is_reason else line)
 
 
 def _stay(args: argparse.Namespace, children: list[Child], status: StatusLine) -> None:
-    """Leave the web page up until Ctrl-C; the results are written, so that is no failure."""
+    """Leave the web page up until Ctrl-C; the results are written, so that is not a failure."""
     status.say(f"the map stays on http://localhost:{args.port}/ until Ctrl-C")
     viewer = next(child for child in children if child.name == "sem_field_viewer")
     with contextlib.suppress(KeyboardInterrupt):

@@ -112,7 +112,7 @@ _REPLAY = (
     Argument(
         "pace",
         "auto",
-        "when the next frame goes out: stamps | feedback (the mapper has time) | auto",
+        "when the next frame goes out: stamps | feedback (of the mapper) | auto",
     ),
     Argument("rate", "1.0", "speed of the replay by its time stamps"),
     Argument("loops", "1", "times it is played; 0 = until stopped"),

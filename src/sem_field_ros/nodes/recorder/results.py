@@ -21,7 +21,7 @@ from sem_field_ros.ros.mapper_status import MapperStatus
 from sem_field_ros.segmentation.registry import label_source
 from sem_field_ros.surface import RenderedView, Surface
 
-_REAL_TIME = 0.02  # a replay whose rate differs less from 1 is in real time; else stamps tell no latency
+_REAL_TIME = 0.02  # a replay whose rate differs less from 1 is in real time; else stamps give no latency
 
 
 @dataclass(frozen=True)
