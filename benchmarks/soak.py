@@ -34,6 +34,7 @@ from sem_field_ros.camera_stream.topics import (
     of_node,
 )
 from sem_field_ros.commands.up import start_node, stop_processes
+from sem_field_ros.measurements import megabytes
 from sem_field_ros.nodes.graph import nodes_of
 from sem_field_ros.ros.mapper_status import MapperStatus, mapper_status
 from sem_field_ros.ros.qos import image_qos, latched_qos
@@ -70,7 +71,7 @@ def row(monitor: Monitor, minute: float, processes: dict[str, psutil.Process], b
     status = monitor.status
     return {
         "minute": round(minute, 2),
-        "rss_mb": {name: round(p.memory_info().rss / 1e6, 1) for name, p in processes.items()},
+        "rss_mb": {name: round(megabytes(p.memory_info().rss), 1) for name, p in processes.items()},
         "messages": dict(monitor.counts - before),
         **{name: getattr(status, name) for name in ("frames_in", "frames_mapped", "keyframes")},
         "latency_ms": status.timings_ms.get("latency", {}),

@@ -28,6 +28,7 @@ from sem_field_ros.fusion.hand_made import CUES, Fusion
 from sem_field_ros.fusion.registry import make_fusion
 from sem_field_ros.mapping.config import MapConfig
 from sem_field_ros.mapping.votes import VoteTable
+from sem_field_ros.measurements import megabytes
 
 _CLASSES = 20
 _PEER_VOXEL_M = 0.02
@@ -103,7 +104,7 @@ class _PeakMemory:
 
     @property
     def megabytes(self) -> float:
-        return (self._highest - self._start) / 1e6
+        return megabytes(self._highest - self._start)
 
 
 def _ms(call: Callable[[], object]) -> float:

@@ -5,7 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sem_field_ros.measurements import WINDOW, StageTimings, peak_rss_mb, percentiles, resident_mb
+from sem_field_ros.measurements import (
+    WINDOW,
+    StageTimings,
+    megabytes,
+    peak_rss_mb,
+    percentiles,
+    resident_mb,
+    size_text,
+)
 
 
 def test_percentiles_by_hand() -> None:
@@ -38,3 +46,8 @@ def test_peak_memory_sees_a_large_array() -> None:
     assert peak_rss_mb() > block.nbytes / 1e6
     assert peak_rss_mb() >= 0.9 * resident_mb(), "both are in MB of 10^6 bytes"
     assert np.isnan(peak_rss_mb(2**30)), "an unknown process has no number"
+
+
+@pytest.mark.parametrize(("count", "text"), [(6_212_345, "6.2 MB"), (100_000, "0.1 MB"), (87_400, "87 kB")])
+def test_sizes_for_people(count: int, text: str) -> None:
+    assert size_text(count) == text and megabytes(count) == count / 1e6

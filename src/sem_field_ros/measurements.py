@@ -1,4 +1,4 @@
-"""What a run took: percentiles of its times, memory of a process. MB are 10^6 bytes everywhere."""
+"""What a run took: percentiles of its times, memory of a process, size of a file. MB are 10^6 bytes everywhere."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+MB = 1_000_000  # bytes
 PERCENTILES = {"p50": 50, "p95": 95}
 WINDOW = 300  # latest times of a stage that its percentiles are taken over
 
@@ -51,13 +52,23 @@ class StageTimings:
             return {stage: percentiles(times) for stage, times in sorted(self._times.items())}
 
 
+def megabytes(count: float) -> float:
+    """Bytes as MB."""
+    return count / MB
+
+
+def size_text(count: int) -> str:
+    """A number of bytes for people: `6.2 MB`, below a tenth of that unit `87 kB`."""
+    return f"{megabytes(count):.1f} MB" if count >= MB / 10 else f"{1000 * megabytes(count):.0f} kB"
+
+
 def resident_mb() -> float:
     """Resident memory of this process now, in MB; NaN where the system does not tell."""
     try:
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     except (OSError, IndexError, ValueError):
         return float("nan")
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+    return megabytes(pages * os.sysconf("SC_PAGE_SIZE"))
 
 
 def peak_rss_mb(pid: int | None = None) -> float:
@@ -68,7 +79,7 @@ def peak_rss_mb(pid: int | None = None) -> float:
         return float("nan")
     for line in status.splitlines():
         if line.startswith("VmHWM:"):
-            return round(int(line.split()[1]) * 1024 / 1e6, 1)
+            return round(megabytes(int(line.split()[1]) * 1024), 1)
     return float("nan")
 
 

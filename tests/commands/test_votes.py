@@ -1,4 +1,4 @@
-"""`sem-field train gnesf` and `evaluate votes` on a tiny room, from the flags to weights and tables."""
+"""`sem-field train fusion` and `evaluate votes` on a tiny room, from the flags to weights and tables."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(room: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("voter") / "run"
     loop = ["--steps", "3", "--batch", "2", "--rows", "64", "--warmup", "1", "--device", "cpu"]
-    command = ["train", "gnesf", "--training", str(room), "--validation", str(room), "--out", str(out)]
+    command = ["train", "fusion", "--training", str(room), "--validation", str(room), "--out", str(out)]
     assert cli.main([*command, "--copies", "1", *SMALL, *loop]) == 0
     return out
 
@@ -70,7 +70,7 @@ def test_weights_that_would_share_a_name_are_refused(run: Path, room: Path, caps
 
 def test_unknown_segmenters_and_sequences_are_one_line(room: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["evaluate", "votes", str(room), "--segmenter", "nobody"]) == 2
-    assert "segmenter 'nobody' is unknown" in capsys.readouterr().err
+    assert "'nobody' is unknown" in capsys.readouterr().err
     assert cli.main(["evaluate", "votes", "/nowhere"]) == 2
     assert len(capsys.readouterr().err.strip().splitlines()) == 1
 

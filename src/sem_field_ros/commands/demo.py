@@ -15,10 +15,18 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from sem_field_ros.camera_stream.topics import MAPPER, PLAYER, RECORDER
+from sem_field_ros.commands.argument_types import add_segmenter
 from sem_field_ros.errors import SemFieldError, SettingError
+from sem_field_ros.exit_codes import DONE, FAILED, INTERRUPTED
 from sem_field_ros.mapping.config import MapConfig
 from sem_field_ros.nodes.player.options import PlayerOptions
-from sem_field_ros.segmentation.registry import DEMO_SEGMENTER, LABEL_IMAGES, label_source
+from sem_field_ros.segmentation.registry import (
+    DEMO_SEGMENTER,
+    LABEL_IMAGES,
+    SEGMENTER_HELP,
+    default_segmenter,
+    label_source,
+)
 from sem_field_ros.settings import add_settings_arguments, settings_from_arguments, settings_of
 
 if TYPE_CHECKING:
@@ -27,7 +35,6 @@ if TYPE_CHECKING:
     from sem_field_ros.nodes.graph import NodeSpec
 
 HELP = "map a recorded sequence through the real ROS 2 nodes; leaves cloud, mesh, picture and report"
-EXIT_FAILED, EXIT_INTERRUPTED = 1, 130
 _START_S, _SETTLE_S, _WRITE_S = 180.0, 60.0, 180.0  # bounds of the stages before, after and beyond the playing
 _FRAME_S = 5.0  # bound of the time a frame takes where the replay waits for the mapper
 
@@ -36,13 +43,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags; those of the map itself come from MapConfig."""
     parser.add_argument("--seq", metavar="SEQ", help="sequence folder or bag (default: the bundled sample room)")
     parser.add_argument("--out", type=Path, default=Path("out/demo"), metavar="DIR", help="results (default out/demo)")
-    parser.add_argument(
-        "--segmenter",
-        metavar="NAME",
-        help="homes, pascal, trained:PATH, onnx:PATH, hf:NAME_OR_PATH, tflite:PATH, none, or external (the sequence's "
-        f"label images, its ground truth); default: {DEMO_SEGMENTER} where the sequence has label images to score by, "
-        "else pascal",
-    )
+    default = f"{DEMO_SEGMENTER} where there are label images to score by, else {default_segmenter(None)}"
+    add_segmenter(parser, None, help=f"what labels the images; {SEGMENTER_HELP} (default: {default})")
     parser.add_argument("--label-set", default="", metavar="NAME", help="classes of the map: a shipped set or a YAML")
     parser.add_argument(
         "--sequence-label-set",
@@ -101,7 +103,7 @@ def demo_nodes(args: argparse.Namespace, sequence: SequenceReader) -> list[NodeS
     """The nodes of the replay graph, mapper first, set up for this run; the recorder is started by itself."""
     from sem_field_ros.nodes.graph import nodes_of
 
-    segmenter = args.segmenter or ("pascal" if sequence.labels is None else DEMO_SEGMENTER)
+    segmenter = args.segmenter or (default_segmenter(None) if sequence.labels is None else DEMO_SEGMENTER)
     given = {"path": args.seq, "rate": str(args.rate), "start_s": str(args.start_s), "segmenter": segmenter}
     given |= {"pace": args.pace, "duration_s": str(args.duration_s), "autostart": "false", "label_set": args.label_set}
     given |= {"view": str(args.view).lower(), "port": str(args.port)}
@@ -215,14 +217,14 @@ def _run_nodes(
             summarize(args.out, status)
             if args.view:
                 _stay(args, children, status)
-            return 0
+            return DONE
         except SemFieldError as error:
             status.close()
             print(f"sem-field demo: {error}", file=sys.stderr)
-            return EXIT_FAILED
+            return FAILED
         except KeyboardInterrupt:
             status.say("interrupted: stopping the nodes")
-            return EXIT_INTERRUPTED
+            return INTERRUPTED
         finally:
             stopping.set()
             stop_processes([child.process for child in children])

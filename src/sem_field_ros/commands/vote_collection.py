@@ -1,4 +1,4 @@
-"""What `train gnesf` and `evaluate votes` share: votes of sequences, from files or collected now."""
+"""What `train fusion` and `evaluate votes` share: votes of sequences, from files or collected now."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sem_field_ros.commands.argument_types import positive
+from sem_field_ros.commands.argument_types import add_segmenter, positive
 from sem_field_ros.training.recipes.fusion import VISIBILITIES
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser, votes: str) -> None:
     """Declare the flags; `votes` says where they are kept without --votes."""
     add = parser.add_argument
-    add("--segmenter", default="homes", metavar="NAME", help="whose votes (default homes)")
+    add_segmenter(parser, "homes")
     add("--label-set", metavar="NAME", help="classes of the map (default: the segmenter's)")
     add("--votes", type=Path, metavar="DIR", help=f"keep collected votes here (default: {votes})")
     add("--visibility", default="depth", choices=VISIBILITIES, help="how it is decided which views see a voxel: their "

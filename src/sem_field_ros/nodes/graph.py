@@ -18,9 +18,11 @@ from sem_field_ros.camera_stream.topics import (
     PLAYER,
     RECORDER,
 )
-from sem_field_ros.errors import SettingError
+from sem_field_ros.errors import SettingError, did_you_mean
+from sem_field_ros.mapping.config import MapConfig
+from sem_field_ros.nodes.mapper.options import MapperOptions
 from sem_field_ros.resources import resource_path
-from sem_field_ros.settings import current_names
+from sem_field_ros.settings import Setting, current_names, settings_of
 
 MODULES = {  # our executables, as setup.py installs them; `python -m MODULE` starts one without an installed script
     MAPPER: "sem_field_ros.nodes.mapper.node",
@@ -70,6 +72,22 @@ class NodeSpec:
         return out
 
 
+def _described(item: Setting) -> str:
+    told = all(choice in item.help for choice in item.choices)
+    return item.help if told else f"{item.help}: {' | '.join(item.choices)}"
+
+
+# parameters of the mapper that are launch arguments too
+_MAPPER_SETTINGS = tuple(
+    item
+    for cls, names in (
+        (MapperOptions, ("segmenter", "label_set")),
+        (MapConfig, ("fusion", "depth_source", "voxel_size_m")),
+        (MapperOptions, ("global_frame", "maps_directory")),
+    )
+    for item in settings_of(cls)
+    if item.name in names
+)
 _TOPICS = {
     "color_topic": CAMERA_TOPICS[COLOR],
     "camera_info_topic": CAMERA_TOPICS[CAMERA_INFO],
@@ -82,22 +100,7 @@ _COMMON = (
     Argument("params_file", "", "parameter file of the mapper; empty = config/semantic_mapper.yaml"),
     Argument("autostart", "true", "configure and activate the mapper at start; false leaves it to a lifecycle manager"),
     Argument("log_level", "info", "debug | info | warn | error"),
-    Argument(
-        "segmenter",
-        "",
-        "who labels the pixels: external | homes | pascal | trained:PATH | tflite:PATH | onnx:PATH | hf:NAME | none",
-    ),
-    Argument("label_set", "", "label set by name or YAML path"),
-    Argument("fusion", "", "how views are fused: gnesf | bayesian | majority | last_wins | confidence"),
-    Argument(
-        "depth_source",
-        "",
-        "where surfaces come from: depth | predicted (from colour images alone)",
-        formerly=("geometry",),
-    ),
-    Argument("voxel_size_m", "", "voxel edge length in metres"),
-    Argument("global_frame", "", "frame the map is built in"),
-    Argument("maps_directory", "", "directory of saved maps"),
+    *(Argument(item.name, "", _described(item), item.formerly) for item in _MAPPER_SETTINGS),
     Argument("color_topic", "", f"colour images, if not {_TOPICS['color_topic']}"),
     Argument("camera_info_topic", "", f"their CameraInfo, if not {_TOPICS['camera_info_topic']}"),
     Argument("depth_topic", "", f"depth images seen from the colour camera, if not {_TOPICS['depth_topic']}"),
@@ -148,7 +151,8 @@ def nodes_of(graph: str, given: Mapping[str, str]) -> list[NodeSpec]:
     given = current_names(arguments, given, lambda line: print(f"{graph}: {line}", file=sys.stderr))
     unknown = sorted(set(given) - set(known))
     if unknown:
-        raise SettingError(f"unknown argument {', '.join(unknown)}; {graph} knows: {', '.join(known)}")
+        hint = did_you_mean(unknown[0], known)
+        raise SettingError(f"unknown argument {', '.join(unknown)}: {graph} knows {', '.join(known)}{hint}")
     value = {**known, **given}
     common: dict[str, Any] = {"namespace": value["namespace"], "log_level": value["log_level"]}
     sim = {"use_sim_time": _boolean("use_sim_time", value["use_sim_time"])}
@@ -166,11 +170,10 @@ def nodes_of(graph: str, given: Mapping[str, str]) -> list[NodeSpec]:
 
 def _mapper(value: Mapping[str, str], common: Mapping[str, Any], sim: Mapping[str, Any]) -> NodeSpec:
     parameters: dict[str, Any] = {**sim, "autostart": _boolean("autostart", value["autostart"])}
-    for name in ("segmenter", "label_set", "fusion", "depth_source", "global_frame", "maps_directory"):
-        if value[name]:
-            parameters[name] = value[name]
-    if value["voxel_size_m"]:
-        parameters["voxel_size_m"] = _number("voxel_size_m", value["voxel_size_m"], float)
+    for item in _MAPPER_SETTINGS:
+        text = value[item.name]
+        if text:
+            parameters[item.name] = item.check(_number(item.name, text, item.kind) if item.kind is not str else text)
     remappings = {topic: value[name] for name, topic in _TOPICS.items() if value[name]}
     params_file = value["params_file"] or str(resource_path("config/semantic_mapper.yaml"))
     filled = {"params_file": params_file, "parameters": parameters, "remappings": remappings, **common}

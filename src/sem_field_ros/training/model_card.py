@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from sem_field_ros.atomic import atomic_write
 from sem_field_ros.labels import LabelSet, label_set_to_dict
+from sem_field_ros.measurements import size_text
 from sem_field_ros.training.samples.labelled_frames import VALIDATION
 from sem_field_ros.weights import WeightsCard, save_weights
 
@@ -80,7 +81,7 @@ def facts(weights: Path, card: WeightsCard) -> Iterator[str]:
     training = card.training
     loop = training.get("loop", {})
     yield from ("| | |", "|---|---|")
-    yield f"| file | `{weights.name}`, {_size(weights.stat().st_size)}, sha256 `{card.sha256[:12]}…` |"
+    yield f"| file | `{weights.name}`, {size_text(weights.stat().st_size)}, sha256 `{card.sha256[:12]}…` |"
     if card.label_set:
         yield f"| label set | `{card.label_set['name']}` |"
     for split, data in card.data.items():
@@ -109,10 +110,6 @@ def _classes(split: str, iou: dict[str, float]) -> Iterator[str]:
             + ", ".join(f"{name} {value:.2f}" for name, value in sorted(iou.items(), key=lambda item: -item[1]))
             + "."
         )
-
-
-def _size(count: int) -> str:
-    return f"{count / 1e6:.1f} MB" if count >= 1e5 else f"{count / 1e3:.0f} kB"
 
 
 def _shortened(command: str) -> str:

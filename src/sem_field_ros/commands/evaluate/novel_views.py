@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from sem_field_ros.commands.argument_types import at_least, positive
+from sem_field_ros.commands.argument_types import add_segmenter, at_least, positive
 from sem_field_ros.commands.progress import counting_progress
-from sem_field_ros.fusion.registry import FUSIONS
+from sem_field_ros.fusion.registry import ALL, FUSIONS, chosen_fusions
 from sem_field_ros.mapping.config import MapConfig
 from sem_field_ros.settings import add_settings_arguments, settings_from_arguments
 
@@ -36,15 +36,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SEQ",
         help="labelled sequences, RGB-D or with --depth-source predicted",
     )
-    add("--segmenter", default="homes", metavar="NAME", help="as for `sem-field map` (default homes)")
+    add_segmenter(parser, "homes")
     add("--label-set", metavar="NAME", help="classes of the map: a shipped set or a YAML file")
     add("--sequence-label-set", metavar="NAME", help="classes of the label images, if they do not say")
     add("--hold-out", type=at_least(2, int), default=5, metavar="N", help="the middle one of every N frames is held "
         "out (default 5)")  # fmt: skip
-    add("--fusion", default="all", choices=("all", *FUSIONS), help="of the maps (default all)")
+    add("--fusion", default=ALL, choices=(ALL, *FUSIONS), help="of the maps (default all)")
     add("--fusion-weights", nargs="+", type=Path, default=[], metavar="FILE", help="more learned votes (.safetensors), "
         "named after their folder; one trained with `--pooling direct` predicts directly")  # fmt: skip
-    add("--field", nargs="+", type=Path, default=[], metavar="FILE", help="whole fields that `sem-field train field` "
+    add("--field", nargs="+", type=Path, default=[], metavar="FILE", help="whole fields that `sem-field train gnesf` "
         "made (.safetensors), named after their folder")  # fmt: skip
     add("--field-width", type=at_least(8, int), default=160, metavar="PIXELS", help="fields are rendered this wide, "
         "then enlarged (default 160)")  # fmt: skip
@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
     if args.picture and args.picture.suffix not in (".png", ".jpg"):
         raise SettingError(f"{args.picture}: the picture's name must end in .png or .jpg")
     sequences = _open(args)
-    fusions = tuple(FUSIONS) if args.fusion == "all" else (args.fusion,)
+    fusions = chosen_fusions(args.fusion)
     config = settings_from_arguments(MapConfig, args, fusion=fusions[0], fusion_weights="")
     maps = {name: replace(config, fusion=name) for name in fusions}
     votes = _named(args.fusion_weights, "--fusion-weights", taken=maps)

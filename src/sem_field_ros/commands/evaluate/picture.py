@@ -6,7 +6,7 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from sem_field_ros.commands.argument_types import positive
+from sem_field_ros.commands.argument_types import add_segmenter, positive
 from sem_field_ros.errors import SettingError
 from sem_field_ros.mapping.config import MapConfig
 from sem_field_ros.settings import add_settings_arguments, settings_from_arguments
@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
     add = parser.add_argument
     add("sequence", type=Path, metavar="SEQ", help="sequence folder, .sens file or bag")
-    add("--segmenter", default="homes", metavar="NAME", help="as for `sem-field map` (default homes)")
+    add_segmenter(parser, "homes")
     add(
         "--fusions", nargs="+", default=["bayesian", "gnesf"], metavar="FUSION[:CONTEXT_M]",
         help="what is shown, e.g. bayesian:0 gnesf: a fusion, if need be with a context of its own "

@@ -25,7 +25,6 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="RUN", help="folder of the run")
     parser.add_argument("--resume", action="store_true", help="go on with the run in RUN, on the scenes it began with")
     parser.add_argument("--init", type=Path, metavar="FILE", help="weights (.safetensors) to start from")
-    parser.add_argument("--threads", type=int, default=0, metavar="N", help="threads of torch (default: all cores)")
 
 
 def scene_folders(args: argparse.Namespace, kind: str) -> dict[str, list[Path]]:

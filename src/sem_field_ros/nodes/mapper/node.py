@@ -21,6 +21,7 @@ from rclpy.timer import Timer
 from sem_field_ros.camera_stream.statistics import InputStatistics
 from sem_field_ros.camera_stream.topics import DIAGNOSTICS_TOPIC, MAPPER
 from sem_field_ros.errors import SemFieldError
+from sem_field_ros.exit_codes import DONE, REFUSED
 from sem_field_ros.mapping.config import MapConfig
 from sem_field_ros.measurements import give_back_memory, resident_mb
 from sem_field_ros.nodes.mapper.diagnostics import MapperState, mapper_diagnostics
@@ -31,7 +32,7 @@ from sem_field_ros.nodes.mapper.statistics import MappingStatistics
 from sem_field_ros.ros.executor import ServiceThreadsExecutor
 from sem_field_ros.ros.mapper_status import ACTIVE
 from sem_field_ros.ros.parameters import declare_settings, guard_changes, settings_from_node
-from sem_field_ros.ros.spinning import REFUSED, spin_to_end, start_node
+from sem_field_ros.ros.spinning import spin_to_end, start_node
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 _STOP_TIMEOUT_S = 3.0
@@ -195,7 +196,7 @@ def main(args: list[str] | None = None) -> int:
         os._exit(0)  # a thread inside a network cannot be ended, and tearing down around it would crash
     node.destroy_node()
     rclpy.try_shutdown()
-    return 0
+    return DONE
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ from sem_field_ros.ros.parameters import settings_from_node
 from sem_field_ros.ros.sparse_log import SparseLog
 from sem_field_ros.ros.transforms import TransformBuffer
 from sem_field_ros.segmentation.external import ExternalSegmenter
-from sem_field_ros.segmentation.registry import make_segmenter
+from sem_field_ros.segmentation.registry import labels_pixels, make_segmenter
 from sem_field_ros.segmentation.segmenter import Segmenter
 
 _STATS_S = 0.5  # how often options and map statistics are read anew
@@ -41,7 +41,7 @@ def make_node_segmenter(options: MapperOptions, config: MapConfig) -> tuple[Segm
     """Make the segmenter a node is asked for, and the map's label set. Raises SemFieldError in one line."""
     if config.device.startswith("cuda") and not torch.cuda.is_available():
         raise SettingError(f"device '{config.device}': torch finds no CUDA GPU here; set device to cpu")
-    if options.segmenter == "none":
+    if not labels_pixels(options.segmenter):
         return None, load_label_set(options.label_set or "scannet20")
     source = load_label_set(options.label_image_set) if options.label_image_set else None
     segmenter = make_segmenter(options.segmenter, options.label_set or None, config.label_width, config.device, source)

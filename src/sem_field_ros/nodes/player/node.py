@@ -37,13 +37,14 @@ from sem_field_ros.camera_stream.topics import (
 )
 from sem_field_ros.datasets.bag.topics import BagTopics
 from sem_field_ros.errors import DataError, SemFieldError
+from sem_field_ros.exit_codes import DONE, REFUSED
 from sem_field_ros.nodes.player.options import PlayerOptions
 from sem_field_ros.nodes.player.pacing import SLOW_S, FeedbackPace
 from sem_field_ros.nodes.player.playback import FrameIds, Moment, open_playback
 from sem_field_ros.ros.parameters import declare_settings, settings_from_node
 from sem_field_ros.ros.qos import clock_qos, image_qos, latched_qos, tf_qos, tf_static_qos
 from sem_field_ros.ros.sparse_log import SparseLog
-from sem_field_ros.ros.spinning import REFUSED, spinning_beside, start_node
+from sem_field_ros.ros.spinning import spinning_beside, start_node
 
 _SETTLE_S = 0.5  # subscribers learn of the connection a moment after publishers
 _ANSWERER_S = 3.0  # to discover the mapper's answers; without them frames go slowly
@@ -269,7 +270,7 @@ def main(args: list[str] | None = None) -> int:
         except Exception:  # a signal shuts ROS down under the publishers: what they raise then is not a fault
             if rclpy.ok():
                 raise
-    return 0
+    return DONE
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from rclpy.parameter import parameter_value_to_python
 from sem_field_ros.camera_stream.topics import MAPPER, PLAYER, RECORDER, SEMANTIC_MESH
 from sem_field_ros.datasets.open_sequence import open_sequence
 from sem_field_ros.errors import SemFieldError
+from sem_field_ros.exit_codes import DONE, FAILED, INTERRUPTED, REFUSED
 from sem_field_ros.labels import load_label_set
 from sem_field_ros.mapping.config import MapConfig
 from sem_field_ros.measurements import peak_rss_mb
@@ -32,7 +33,7 @@ from sem_field_ros.nodes.recorder.results import Recording, write_recording
 from sem_field_ros.nodes.recorder.topics import RecordedTopics
 from sem_field_ros.results.report import MapReport
 from sem_field_ros.ros.parameters import declare_settings, settings_from_node
-from sem_field_ros.ros.spinning import REFUSED, spinning_beside, start_node
+from sem_field_ros.ros.spinning import spinning_beside, start_node
 from sem_field_ros.settings import check_settings, setting, settings_of
 
 _PROGRESS_S = 1.0  # a line of progress this often
@@ -234,10 +235,10 @@ def main(args: list[str] | None = None) -> int:
             recorder.record()
         except SemFieldError as error:
             print(f"{RECORDER}: {error}", file=sys.stderr, flush=True)
-            return 1
+            return FAILED
         except KeyboardInterrupt:
-            return 130
-    return 0
+            return INTERRUPTED
+    return DONE
 
 
 if __name__ == "__main__":

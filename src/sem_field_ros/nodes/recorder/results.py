@@ -18,7 +18,7 @@ from sem_field_ros.nodes.mapper.statistics import ARRIVAL_TO_CLOUD, LATENCY
 from sem_field_ros.results.outputs import REPORT_NAME, map_title, write_surface_files
 from sem_field_ros.results.report import MapReport, surface_counts
 from sem_field_ros.ros.mapper_status import MapperStatus
-from sem_field_ros.segmentation.registry import label_source
+from sem_field_ros.segmentation.registry import label_source, labels_pixels
 from sem_field_ros.surface import RenderedView, Surface
 
 _REAL_TIME = 0.02  # a replay whose rate differs less from 1 is in real time; else stamps give no latency
@@ -49,7 +49,7 @@ def write_recording(directory: Path, recording: Recording) -> MapReport:
     report = _report(recording, sequence.name if sequence is not None else "")
     title = map_title(report.sequence, report.label_source)
     write_surface_files(directory, recording.surface, recording.labels, T_world_cameras=recording.poses, title=title)
-    if sequence is not None and sequence.labels is not None and report.segmenter != "none":
+    if sequence is not None and sequence.labels is not None and labels_pixels(report.segmenter):
         report = _with_scores(report, recording, sequence)
     left_out = dict(getattr(sequence, "drops", {}))
     if left_out:

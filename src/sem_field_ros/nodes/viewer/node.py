@@ -37,6 +37,7 @@ from sem_field_ros.camera_stream.topics import (
     of_node,
 )
 from sem_field_ros.errors import FrameError, SemFieldError
+from sem_field_ros.exit_codes import DONE, REFUSED
 from sem_field_ros.geometry.camera import Intrinsics
 from sem_field_ros.labels import load_label_set
 from sem_field_ros.nodes.viewer.sources import ViewerSources
@@ -45,7 +46,7 @@ from sem_field_ros.ros.mapper_status import mapper_status
 from sem_field_ros.ros.marker_reader import mesh_update_from_bytes
 from sem_field_ros.ros.parameters import declare_settings, settings_from_node
 from sem_field_ros.ros.qos import image_qos, latched_qos
-from sem_field_ros.ros.spinning import REFUSED, spin_to_end, start_node
+from sem_field_ros.ros.spinning import spin_to_end, start_node
 from sem_field_ros.ros.transforms import LATEST, TransformBuffer, TransformError
 from sem_field_ros.viewer.config import ViewerConfig
 from sem_field_ros.viewer.mesh_chunks import Triangles
@@ -221,7 +222,7 @@ def main(args: list[str] | None = None, while_open: Callable[[ViewerPage], None]
         rclpy.try_shutdown()
     if failed:
         raise failed[0]
-    return 0
+    return DONE
 
 
 def _run_and_end(job: Callable[[ViewerPage], None], page: ViewerPage, failed: list[SemFieldError]) -> None:
