@@ -138,14 +138,14 @@ def _counts(values: Mapping[str, float]) -> dict[str, int]:
 
 
 def _timings(values: Mapping[str, str]) -> dict[str, dict[str, float]]:
-    """{p50, p95} of the stages that have both."""
+    """{p50, p95} by stage, as far as they are there."""
     found: dict[str, dict[str, float]] = {}
     for name in PERCENTILES:
         for key, text in values.items():
             stage, separator, rest = key.rpartition(f"_ms_{name}")
             if separator and not rest and not math.isnan(_number(text)):
                 found.setdefault(stage, {})[name] = _number(text)
-    return {stage: timings for stage, timings in found.items() if len(timings) == len(PERCENTILES)}
+    return found
 
 
 def _number(text: str | None) -> float:
