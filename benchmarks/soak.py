@@ -1,10 +1,10 @@
-"""Looped playback through the real nodes for a long time: is memory flat, does every topic live, does latency grow?
+"""Looped playback through the real nodes for a long time: memory, messages per topic and latency over time.
 
     python benchmarks/soak.py SEQ [--minutes 30] [--voxel-size-m 0.05] [--segmenter pascal] [--fusion NAME]
                               [--out out/soak.json]
 
-The player plays the sequence over and over, so the clock jumps back at every loop as with a looped bag. One row is
-written per window: resident memory of mapper and player, messages per topic, drops, latency of the window.
+The player repeats the sequence, so the clock jumps back at every loop, as with a looped bag. One row is written per
+window: resident memory of mapper and player, messages per topic, drops, latency.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from sem_field_ros.ros.qos import image_qos, latched_qos
 
 
 class Monitor(Node):
-    """Counts what the mapper publishes and keeps its last diagnostics."""
+    """Counts the messages of the mapper and keeps its last diagnostics."""
 
     def __init__(self) -> None:
         super().__init__("soak_monitor")
@@ -67,7 +67,7 @@ class Monitor(Node):
 
 
 def row(monitor: Monitor, minute: float, processes: dict[str, psutil.Process], before: Counter[str]) -> dict[str, Any]:
-    """One window's figures."""
+    """The measurements of one window."""
     status = monitor.status
     return {
         "minute": round(minute, 2),

@@ -1,8 +1,8 @@
-"""What each part of view synthesis is worth: held-out views of SEQ... by the shipped field with parts taken out.
+"""Ablation of view synthesis: held-out views of SEQ... rendered by the shipped field, and with parts of it removed.
 
 python benchmarks/view_ablation.py SEQ... [--weights FILE] [--width 160] [--out out/views.json]
 
-The rows are those of `sem-field evaluate novel-views`; its maps and renderings beside are there for comparison.
+The rows are those of `sem-field evaluate novel-views`, with its maps and baselines for comparison.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from pathlib import Path
 
 import torch
 from rich.console import Console
+from sem_field_ros.evaluation.field_renderer import FieldRenderer
 
 from sem_field_ros.datasets.open_sequence import open_sequence
-from sem_field_ros.evaluation.field_renderer import FieldRenderer
 from sem_field_ros.evaluation.novel_views import NovelViewEvaluation, novel_view_rows
 from sem_field_ros.evaluation.results import print_rows
 from sem_field_ros.evaluation.sequence_evaluation import Scope
@@ -28,7 +28,7 @@ _SHIPPED = Path(__file__).parents[1] / "models/gnesf_view_homes/gnesf_view_homes
 
 
 def variants(weights: Path, labels: LabelSet, width: int) -> dict[str, FieldRenderer]:
-    """The field as it is, with other sources, and with parts taken out, by what was done to it."""
+    """The shipped field, with other sources, and with parts removed, by the name of the change."""
 
     def field(depth: bool = False, views: int = 0, change: Callable[[Gnesf], object] | None = None) -> FieldRenderer:
         renderer = FieldRenderer(weights, labels, width, depth)
@@ -55,8 +55,8 @@ def _average_sources(model: Gnesf) -> None:
 
 def _volume_alone(model: Gnesf) -> None:
     """Eq. 7 with the paper's density f(M(x)), which the training has a loss for as well."""
-    asked = model._ray_weights
-    model._ray_weights = lambda scene, rays, depth: (asked(scene, rays, depth)[1],) * 2
+    ray_weights = model._ray_weights
+    model._ray_weights = lambda scene, rays, depth: (ray_weights(scene, rays, depth)[1],) * 2
 
 
 def _untrained(model: Gnesf) -> None:

@@ -1,4 +1,4 @@
-"""Segmenters by name, and what a user reads when a name is wrong."""
+"""Segmenters by name, and the errors for wrong names."""
 
 from __future__ import annotations
 

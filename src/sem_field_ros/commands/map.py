@@ -127,7 +127,7 @@ def _with_scores(report: MapReport, mapper: Mapper, sequence: SequenceReader, su
     from sem_field_ros.evaluation.map_evaluation import evaluate_map
 
     labels = mapper.map.labels
-    scores = evaluate_map(surface, mapper.map.render, labels, sequence).as_report(labels)
+    scores = evaluate_map(surface, mapper.map, labels, sequence).as_report(labels)
     return dataclasses.replace(report, **{**scores, "extra": {**report.extra, **scores["extra"]}})
 
 

@@ -17,11 +17,11 @@ from sem_field_ros.mapping.config import MapConfig
 from sem_field_ros.settings import add_settings_arguments, settings_from_arguments
 
 if TYPE_CHECKING:
-    from sem_field_ros.evaluation.field_renderer import FieldRenderer
     from sem_field_ros.evaluation.novel_views import NovelViewEvaluation
     from sem_field_ros.evaluation.sequence_evaluation import Scope
     from sem_field_ros.frame import SequenceReader
     from sem_field_ros.labels import LabelSet
+    from sem_field_ros.scene import FieldScene
 
 HELP = "score maps, fields and segmented renderings in views that are held out (semantic view synthesis)"
 
@@ -105,14 +105,13 @@ def _named(paths: Sequence[Path], flag: str, taken: Sequence[str] | dict[str, Ma
     return files
 
 
-def _fields(args: argparse.Namespace, labels: LabelSet, maps: dict[str, MapConfig]) -> dict[str, FieldRenderer]:
-    from sem_field_ros.evaluation.field_renderer import FieldRenderer
+def _fields(args: argparse.Namespace, labels: LabelSet, maps: dict[str, MapConfig]) -> dict[str, FieldScene]:
+    from sem_field_ros.fields.common.posed_images import SceneOptions
+    from sem_field_ros.fields.registry import open_scene
 
     files = _named(args.field, "--field", taken=maps)
-    return {
-        name: FieldRenderer(path, labels, args.field_width, args.field_depth, args.device)
-        for name, path in files.items()
-    }
+    options = SceneOptions(args.field_width, args.field_depth, args.device)
+    return {name: open_scene(path, labels, options) for name, path in files.items()}
 
 
 def _evaluate(evaluation: NovelViewEvaluation, sequences: Sequence[SequenceReader], scope: Scope) -> None:

@@ -60,9 +60,9 @@ def run(args: argparse.Namespace) -> int:
     for frame in track(frames, f"mapping {sequence.name}"):
         for mapper in mappers.values():
             mapper.register_frame(frame)
-    renders = {name: mapper.map.render for name, mapper in mappers.items()}
+    scenes = {name: mapper.map for name, mapper in mappers.items()}
     views = [
-        compare_view(frame, sequence.labels, segmenter.labels, renders, args.width)
+        compare_view(frame, sequence.labels, segmenter.labels, scenes, args.width)
         for frame in track(frames, "rendering")
     ]
     picture = draw_comparison([views[i] for i in most_different(views, args.rows)], segmenter.labels)
