@@ -77,14 +77,11 @@ def _view_file(args: argparse.Namespace, config: ViewerConfig) -> int:
 
 
 def _load_map(path: Path, labels: LabelSet | None) -> tuple[LabelledPoints, Triangles, LabelSet]:
-    from sem_field_ros.mapping.files.map_file import load_map
-    from sem_field_ros.mapping.files.map_folder import MANIFEST_SUFFIX
-    from sem_field_ros.mapping.semantic_map import SemanticMap
+    from sem_field_ros.commands.saved_maps import open_saved_map
     from sem_field_ros.viewer.files import triangles_of
     from sem_field_ros.viewer.points import LabelledPoints
 
-    name = path.name.removesuffix(MANIFEST_SUFFIX)  # the shell completes to the manifest
-    semantic_map = SemanticMap.from_state(load_map(path.parent, name))
+    semantic_map = open_saved_map(path)
     surface, own = semantic_map.surface(), semantic_map.labels
     once = surface.cloud()
     cloud = LabelledPoints.from_arrays(once.vertices, once.colors, own.to_id(once.labels), once.confidence)
