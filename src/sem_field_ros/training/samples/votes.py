@@ -209,12 +209,6 @@ def _collect(
     return votes
 
 
-def best_slots(scores: Tensor, views: int) -> Tensor:
-    """The `views` best views of each voxel, as the map keeps them: column indices [n, views], -1 = empty."""
-    best, slot = scores.topk(min(views, scores.shape[1]), dim=1)
-    return torch.where(best > 0, slot, -1)
-
-
 def random_slots(scores: Tensor, views: int, generator: torch.Generator) -> Tensor:
     """Some views of each voxel at random, at least one if it has any: column indices [n, views], -1 = empty."""
     count = scores.shape[1]
