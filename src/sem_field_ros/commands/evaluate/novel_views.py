@@ -65,16 +65,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Evaluate, print the table, write rows and picture."""
-    from sem_field_ros.datasets.image_files import write_color
     from sem_field_ros.errors import SegmenterError, SettingError
+
+    if args.picture and args.picture.suffix not in (".png", ".jpg"):
+        raise SettingError(f"{args.picture}: the picture's name must end in .png or .jpg")
+    sequences = _open(args)  # before the slow imports, which a wrong path need not wait for
+
+    from sem_field_ros.datasets.image_files import write_color
     from sem_field_ros.evaluation.novel_view_picture import draw_novel_views
     from sem_field_ros.evaluation.novel_views import NovelViewEvaluation, novel_view_rows
     from sem_field_ros.evaluation.results import print_rows
     from sem_field_ros.evaluation.sequence_evaluation import Scope
 
-    if args.picture and args.picture.suffix not in (".png", ".jpg"):
-        raise SettingError(f"{args.picture}: the picture's name must end in .png or .jpg")
-    sequences = _open(args)
     fusions = chosen_fusions(args.fusion)
     config = settings_from_arguments(MapConfig, args, fusion=fusions[0], fusion_weights="")
     maps = {name: replace(config, fusion=name) for name in fusions}
