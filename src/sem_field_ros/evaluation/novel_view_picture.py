@@ -47,6 +47,6 @@ def _tiles(view: HeldOutView, labels: LabelSet, width: int) -> Iterator[tuple[st
     for name, rendering in view.renderings.items():
         if rendering.rgb is not None and id(rendering.rgb) not in drawn:
             drawn.add(id(rendering.rgb))
-            yield "rendered for the next", color(rendering.rgb)
+            yield (name if rendering.labels is None else "rendered for the next"), color(rendering.rgb)
         if rendering.labels is not None:
             yield name, classes(rendering.labels)

@@ -23,6 +23,7 @@ from sem_field_ros.evaluation.results import IMAGES, Row, label_rows
 from sem_field_ros.evaluation.sequence_evaluation import Scope
 from sem_field_ros.evaluation.shared_maps import SharedMaps, with_depth
 from sem_field_ros.frame import PosedFrame, SequenceReader
+from sem_field_ros.labels import LabelSet
 from sem_field_ros.mapping.config import MapConfig
 from sem_field_ros.mapping.sequence_mapping import read_frames
 from sem_field_ros.scene import OnlineView
@@ -71,10 +72,20 @@ class NovelViewEvaluation:
     """
 
     def __init__(
-        self, segmenter: Segmenter, maps: Mapping[str, MapConfig], fields: Mapping[str, OnlineView], hold_out: int
+        self,
+        segmenter: Segmenter | None,
+        maps: Mapping[str, MapConfig],
+        fields: Mapping[str, OnlineView],
+        hold_out: int,
+        labels: LabelSet | None = None,
     ) -> None:
-        """Every `hold_out`-th frame is held out; at least 2."""
-        self.segmenter, self.labels = segmenter, segmenter.labels
+        """Every `hold_out`-th frame is held out; at least 2.
+
+        Without a segmenter only colours are scored, of renderers under their own names; `labels` is needed then.
+        """
+        found = segmenter.labels if segmenter else labels
+        assert found is not None, "either a segmenter or a label set"
+        self.segmenter, self.labels = segmenter, found
         self.hold_out = hold_out
         self.problems: list[str] = []
         self.pictures: list[HeldOutView] = []
@@ -84,7 +95,7 @@ class NovelViewEvaluation:
 
     def add(self, sequence: SequenceReader, scope: Scope, on_progress: Callable[[], None] = lambda: None) -> None:
         """Map the sources of a sequence, score its held-out views. Raises DataError if one of the two is missing."""
-        maps = SharedMaps(self._configs, self.labels)
+        maps = SharedMaps(self._configs, self.labels, votes=self.segmenter is not None)
         renderers: dict[str, OnlineView] = {MAP_COLORS: MapColors(maps.first), WARPED: WarpedImages(maps.first)}
         for field in self._fields.values():
             field.reset()
@@ -124,6 +135,8 @@ class NovelViewEvaluation:
                 self._note(str(frame))
 
     def _segment(self, frame: PosedFrame) -> ClassProbabilities | None:
+        if self.segmenter is None:
+            return None
         try:
             return self.segmenter.segment(frame)
         except SegmenterError as error:
@@ -167,12 +180,12 @@ class NovelViewEvaluation:
         size = color.shape[:2]
         camera = frame.camera.scaled(size[1], size[0])
         found = {}
-        for name, scene in maps.maps.items():
+        for name, scene in maps.maps.items() if self.segmenter else ():
             view = scene.render(camera, frame.T_world_camera)
             found[name] = RenderedView(view.depth, labels=view.labels, covered=known(view.labels) >= 0)
         for name, renderer in renderers.items():
             rendering = renderer.render(camera, frame.T_world_camera)
-            if rendering.labels is not None:
+            if rendering.labels is not None or self.segmenter is None:
                 found[name] = rendering
             picture = PosedFrame(frame.stamp_ns, known(rendering.rgb), camera, frame.T_world_camera, name=frame.name)
             labels = self._labels_of(picture, size)
@@ -203,8 +216,8 @@ def segmented(renderer: str) -> str:
 
 
 def novel_view_rows(evaluation: NovelViewEvaluation, benchmark: str, segmenter: str) -> list[Row]:
-    """All numbers of an evaluation, under `BENCHMARK, novel views/SEGMENTER/CLASSES`."""
-    named = f"{benchmark}, novel views/{segmenter}/{evaluation.labels.name}"
+    """All numbers of an evaluation, under `BENCHMARK, novel views/SEGMENTER/CLASSES`, or `BENCHMARK, novel views`."""
+    named = f"{benchmark}, novel views" + (f"/{segmenter}/{evaluation.labels.name}" if evaluation.segmenter else "")
     rows = []
     for method, tally in evaluation.tallies().items():
         if tally.views.counts.any():
