@@ -22,7 +22,7 @@ BANNED = (
     r"scripts that were not kept",
     r"taken up again",
     r"\bspoil(?:t|s|ed)?\b",  # corrupt
-    r"\b(?:voxel|view|card|map|table|data set|it)s? (?:says?|knows? of|tells? that)\b",
+    r"\b(?:voxel|view|card|map|table|data set|it)s? (?:says? that|knows? of|tells? that)\b",
     r"\bin context of\b",  # smoothed
     r"--ask-views|--context-m\b|\bcontext_m\b|\bgeometry_weights\b|train field\b",  # former names
 )
