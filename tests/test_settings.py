@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import argparse
 import math
+from dataclasses import dataclass
 
 import pytest
 
 from sem_field_ros.errors import SettingError
 from sem_field_ros.fusion.registry import FUSIONS
 from sem_field_ros.mapping.config import MapConfig
-from sem_field_ros.settings import add_settings_arguments, settings_from_arguments, settings_of
+from sem_field_ros.settings import (
+    add_settings_arguments,
+    check_settings,
+    current_names,
+    setting,
+    settings_from_arguments,
+    settings_of,
+)
 
 
 def test_every_field_of_the_map_config_is_described() -> None:
@@ -57,3 +65,83 @@ def test_flags_build_the_config() -> None:
     assert settings_from_arguments(MapConfig, args, device="cuda") == MapConfig(
         voxel_size_m=0.02, fusion="majority", device="cuda"
     )
+
+
+@dataclass(frozen=True)
+class Renamed:
+    """A setting, a switch and an axis, two of them with former names."""
+
+    size_m: float = setting(1.0, "a size", minimum=0.0, formerly=("edge_m", "width_m"))
+    fast: bool = setting(True, "a switch", formerly=("quick",))
+    up: str = setting("z", "an axis", choices=("z", "-z"), spellings={"+z": "z"})
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+
+
+@pytest.fixture
+def renamed_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="sem-field test")
+    add_settings_arguments(parser, Renamed)
+    return parser
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected", "warning"),
+    [
+        (["--edge-m", "2"], Renamed(size_m=2.0), "--edge-m is called --size-m now"),
+        (["--width-m=3"], Renamed(size_m=3.0), "--width-m is called --size-m now"),
+        (["--no-quick"], Renamed(fast=False), "--no-quick is called --no-fast now"),
+        (["--no-fast", "--quick"], Renamed(), "--quick is called --fast now"),
+        (["--size-m", "4", "--up", "+z"], Renamed(size_m=4.0), ""),
+    ],
+)
+def test_former_flags_still_work_with_one_line_of_warning(
+    renamed_parser: argparse.ArgumentParser,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    expected: Renamed,
+    warning: str,
+) -> None:
+    assert settings_from_arguments(Renamed, renamed_parser.parse_args(arguments)) == expected
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    if warning:
+        line = f"sem-field test: {warning}; the old name works until the next release\n"
+        assert captured.err == line
+    else:
+        assert captured.err == ""
+
+
+def test_former_flags_are_checked_as_the_present_ones(renamed_parser: argparse.ArgumentParser) -> None:
+    with pytest.raises(SystemExit):
+        renamed_parser.parse_args(["--edge-m", "wide"])
+    with pytest.raises(SettingError, match="size_m must be at least 0"):
+        settings_from_arguments(Renamed, renamed_parser.parse_args(["--edge-m", "-1"]))
+
+
+def test_former_flags_are_not_shown(renamed_parser: argparse.ArgumentParser) -> None:
+    text = renamed_parser.format_help()
+    assert "--size-m" in text and "--no-fast" in text
+    assert "edge" not in text and "width" not in text and "quick" not in text
+
+
+def test_stored_values_are_read_under_their_former_names() -> None:
+    warnings: list[str] = []
+    found = current_names(settings_of(Renamed), {"edge_m": 2.0, "up": "-z", "other": 1}, warnings.append)
+    assert found == {"size_m": 2.0, "up": "-z", "other": 1}
+    assert warnings == ["edge_m is called size_m now; the old name works until the next release"]
+    assert current_names(settings_of(Renamed), {"quick": False}) == {"fast": False}
+
+
+def test_a_parameter_file_with_all_defaults_does_not_hide_a_former_name() -> None:
+    assert current_names(settings_of(Renamed), {"size_m": 1.0, "edge_m": 2.0}) == {"size_m": 2.0}
+    assert current_names(settings_of(Renamed), {"size_m": 2.0, "edge_m": 2.0}) == {"size_m": 2.0}
+    with pytest.raises(SettingError, match=r"size_m is 3.0, but edge_m, its former name, is 2.0: give size_m alone"):
+        current_names(settings_of(Renamed), {"size_m": 3.0, "edge_m": 2.0})
+
+
+def test_other_spellings_of_a_choice_are_taken() -> None:
+    assert Renamed(up="+z").up == "z"
+    with pytest.raises(SettingError, match="one of z, -z, got 'up'"):
+        Renamed(up="up")

@@ -39,7 +39,8 @@ def _table(parser: argparse.ArgumentParser) -> Iterator[str]:
     rows = [
         (_spelling(action), expand(action).replace("|", "\\|"))
         for action in parser._actions
-        if not isinstance(action, (argparse._HelpAction, argparse._SubParsersAction)) and action.help
+        if not isinstance(action, (argparse._HelpAction, argparse._SubParsersAction))
+        and action.help not in (None, argparse.SUPPRESS)
     ]
     if rows:
         yield from ("| argument | meaning |", "|---|---|", *(f"| {spelling} | {text} |" for spelling, text in rows), "")

@@ -3,6 +3,9 @@
 A frozen dataclass declares its fields with `setting(default, "help", minimum=..., maximum=..., choices=...)` and calls
 `check_settings(self)` in `__post_init__`. Command-line flags (below) and ROS parameter descriptors (ros/parameters.py)
 are generated from `settings_of(cls)`: each value is described in one place.
+
+A renamed setting keeps its old names for one release as `formerly=("old_name",)`: flags, node parameters and launch
+arguments of that name still work, with one line of warning; `current_names` reads what is stored under them.
 """
 
 from __future__ import annotations
@@ -10,8 +13,10 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import math
-from dataclasses import dataclass
-from typing import Any, TypeVar
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
 
 from sem_field_ros.errors import SettingError
 
@@ -20,7 +25,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Setting:
-    """One field of a settings dataclass. `kind` is bool, int, float or str; bounds are inclusive, None = none."""
+    """One field of a settings dataclass. `kind` is bool, int, float or str; bounds are inclusive, None = none.
+
+    spellings  other ways to write a choice, e.g. {"+z": "z"}     formerly  names that the setting had before
+    """
 
     name: str
     kind: type
@@ -29,16 +37,20 @@ class Setting:
     minimum: float | None = None
     maximum: float | None = None
     choices: tuple[str, ...] = ()
+    spellings: Mapping[str, str] = field(default_factory=dict)
+    formerly: tuple[str, ...] = ()
 
     @property
     def flag(self) -> str:
         """The command-line flag, e.g. `--voxel-size-m`."""
-        return "--" + self.name.replace("_", "-")
+        return flag_of(self.name)
 
     def check(self, value: Any) -> Any:
         """Return `value` as this setting's kind. Raises SettingError with one line where it does not fit."""
         if self.kind is float and isinstance(value, int) and not isinstance(value, bool):
             value = float(value)
+        if isinstance(value, str):
+            value = self.spellings.get(value, value)
         if not isinstance(value, self.kind) or (self.kind is not bool and isinstance(value, bool)):
             raise SettingError(f"{self.name} must be {self.kind.__name__}, got {value!r}")
         if self.choices and value not in self.choices:
@@ -75,10 +87,18 @@ def setting(
     minimum: float | None = None,
     maximum: float | None = None,
     choices: tuple[str, ...] = (),
+    spellings: Mapping[str, str] | None = None,
+    formerly: tuple[str, ...] = (),
 ) -> Any:
-    """A dataclass field with its description; the type of `default` is the type of the setting."""
-    metadata = {"help": help, "minimum": minimum, "maximum": maximum, "choices": choices}
+    """A dataclass field with its description, see Setting; the type of `default` is the type of the setting."""
+    metadata: dict[str, Any] = {"help": help, "minimum": minimum, "maximum": maximum, "choices": choices}
+    metadata |= {"spellings": spellings or {}, "formerly": formerly}
     return dataclasses.field(default=default, metadata=metadata)
+
+
+def flag_of(name: str) -> str:
+    """The command-line flag of a setting's name, e.g. `--voxel-size-m`."""
+    return "--" + name.replace("_", "-")
 
 
 def settings_of(cls: type) -> tuple[Setting, ...]:
@@ -96,6 +116,47 @@ def check_settings(config: Any) -> None:
         object.__setattr__(config, item.name, item.check(getattr(config, item.name)))
 
 
+class Renamed(Protocol):
+    """What `current_names` needs to know of a setting or a launch argument."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def default(self) -> Any: ...
+    @property
+    def formerly(self) -> tuple[str, ...]: ...
+
+
+def renaming_line(old: str, new: str) -> str:
+    """The one line of warning for a name that will go."""
+    return f"{old} is called {new} now; the old name works until the next release"
+
+
+def current_names(
+    items: Iterable[Renamed], values: Mapping[str, Any], warn: Callable[[str], object] | None = None
+) -> dict[str, Any]:
+    """`values` by name, those under a former name of one of `items` moved to its present name.
+
+    Where both names are there, the former one counts if the present one only repeats the default, as a parameter file
+    with every parameter does. `warn` gets one line for each former name. Raises SettingError where both differ.
+    """
+    out = dict(values)
+    for item in items:
+        for old in item.formerly:
+            if old not in out:
+                continue
+            value = out.pop(old)
+            present = out.get(item.name, item.default)
+            if present not in (item.default, value):
+                raise SettingError(
+                    f"{item.name} is {present!r}, but {old}, its former name, is {value!r}: give {item.name} alone"
+                )
+            out[item.name] = value
+            if warn:
+                warn(renaming_line(old, item.name))
+    return out
+
+
 def add_settings_arguments(parser: argparse.ArgumentParser, cls: type, *, skip: tuple[str, ...] = ()) -> None:
     """Add one flag per setting of `cls` to `parser`, except those named in `skip`."""
     group = parser.add_argument_group(f"{cls.__name__} settings")
@@ -105,16 +166,49 @@ def add_settings_arguments(parser: argparse.ArgumentParser, cls: type, *, skip: 
         bounds = f", {item.range_text}" if item.range_text else ""
         text = f"{item.help} (default {item.default}{bounds})".replace("%", "%%")
         if item.kind is bool:
-            group.add_argument(item.flag, action=argparse.BooleanOptionalAction, default=item.default, help=text)
+            action = group.add_argument(
+                item.flag, action=argparse.BooleanOptionalAction, default=item.default, help=text
+            )
         else:
-            group.add_argument(
+            action = group.add_argument(
                 item.flag,
-                type=item.kind,
+                type=_respelled(item) if item.spellings else item.kind,
                 default=item.default,
                 choices=item.choices or None,
                 metavar=None if item.choices else item.kind.__name__.upper(),
                 help=text,
             )
+        add_former_flags(group, action, *map(flag_of, item.formerly))
+
+
+def add_former_flags(parser: argparse._ActionsContainer, action: argparse.Action, *flags: str) -> None:
+    """Let a flag still be called by its former names: hidden from --help, each use tells one line on stderr."""
+    assert not action.required, "argparse would ask for a required flag even where its former name is given"
+    for flag in flags:
+        hidden: dict[str, Any] = {"dest": action.dest, "default": argparse.SUPPRESS, "help": argparse.SUPPRESS}
+        no_flags = ["--no-" + flag[2:]] if isinstance(action, argparse.BooleanOptionalAction) else []
+        parser.add_argument(flag, *no_flags, action=_FormerFlag, present=action, **hidden)
+
+
+class _FormerFlag(argparse.Action):
+    """Does what another flag does, and says that it should be used."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, present: argparse.Action, **given: Any) -> None:
+        super().__init__(option_strings, dest, present.nargs, present.const, type=present.type, **given)  # type: ignore[arg-type]
+        self.choices, self.metavar = present.choices, present.metavar
+        self._present = dict(zip(option_strings, present.option_strings, strict=False))  # --no-old -> --no-new
+        self._action = present
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: str | None = None
+    ) -> None:
+        present = self._present[option or self.option_strings[0]]
+        print(f"{parser.prog}: {renaming_line(option or '', present)}", file=sys.stderr)
+        self._action(parser, namespace, values, present)
+
+
+def _respelled(item: Setting) -> Callable[[str], str]:
+    return lambda text: item.spellings.get(text, text)
 
 
 def settings_from_arguments(cls: type[T], args: argparse.Namespace, **fixed: Any) -> T:

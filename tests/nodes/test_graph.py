@@ -113,6 +113,17 @@ def test_what_does_not_fit_is_refused_in_one_line(graph: str, arguments: dict[st
     assert "\n" not in str(caught.value)
 
 
+def test_a_former_argument_is_taken_with_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    mapper = nodes_of("bringup", {"geometry": "predicted"})[0]
+    assert mapper.parameters["depth_source"] == "predicted" and "geometry" not in mapper.parameters
+    assert capsys.readouterr().err == (
+        "bringup: geometry is called depth_source now; the old name works until the next release\n"
+    )
+    assert nodes_of("rgb", {"geometry": "depth"})[0].parameters["depth_source"] == "depth"
+    with pytest.raises(SettingError, match="depth_source is 'depth', but geometry"):
+        nodes_of("rgb", {"geometry": "predicted", "depth_source": "depth"})
+
+
 def test_ros_arguments_are_typed() -> None:
     spec = NodeSpec(
         "semantic_mapper",

@@ -30,7 +30,7 @@ def launch_stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
 
     class LaunchConfiguration(Recorded):
         def perform(self, context: dict[str, str]) -> str:
-            return context[self.args[0]]
+            return context.get(self.args[0], self.default) if hasattr(self, "default") else context[self.args[0]]
 
     names = {
         "launch": {"LaunchDescription": lambda entities: list(entities)},
@@ -80,6 +80,14 @@ def test_replay_starts_mapper_and_player(launch_stand_in: None, monkeypatch: pyt
     assert player.parameters[0]["path"] == "/data"
     assert mapper.on_exit is None and player.on_exit is not None, "the end of the replay ends the launch"
     assert Path(mapper.additional_env["FASTDDS_DEFAULT_PROFILES_FILE"]).is_file()
+
+
+def test_a_former_argument_reaches_the_mapper(launch_stand_in: None) -> None:
+    path = next(p for p in LAUNCH_FILES if p.name.startswith("bringup"))
+    *_, opaque = describe(path)()
+    values = {a.name: a.default for a in arguments_of("bringup")} | {"geometry": "predicted"}
+    (mapper,) = opaque.function(values)
+    assert mapper.parameters[1]["depth_source"] == "predicted"
 
 
 @pytest.mark.skipif(importlib.util.find_spec("launch_ros") is None, reason="this ROS 2 has no launch")

@@ -13,6 +13,7 @@ from sem_field_ros.errors import SettingError
 from sem_field_ros.mapping.config import MapConfig
 from sem_field_ros.nodes.mapper.options import DYNAMIC, YAML_TITLE, MapperOptions
 from sem_field_ros.resources import resource_path
+from sem_field_ros.ros.camera_options import CameraOptions
 from sem_field_ros.ros.parameters import declare_settings, guard_changes, parameters_yaml, settings_from_node
 from sem_field_ros.settings import settings_of
 from tests.ros.conftest import RosHarness
@@ -30,7 +31,7 @@ def declared(ros: RosHarness, **overrides: Any):
 
 def test_the_yaml_file_is_what_the_table_says() -> None:
     text = resource_path("config/semantic_mapper.yaml").read_text(encoding="utf-8")
-    sections = (("the node", MapperOptions), ("the map", MapConfig))
+    sections = (("the camera", CameraOptions), ("the node", MapperOptions), ("the map", MapConfig))
     assert text == parameters_yaml(YAML_TITLE, sections, DYNAMIC), "run python -m sem_field_ros.nodes.mapper.options"
 
 
@@ -92,6 +93,25 @@ def test_bad_overrides_are_one_clear_line(ros: RosHarness, name: str, value: Any
     with pytest.raises(SettingError, match=message) as caught:
         declared(ros, **{name: value})
     assert "\n" not in str(caught.value)
+
+
+def test_former_names_reach_the_config_with_one_line_each(ros: RosHarness, capfd: pytest.CaptureFixture[str]) -> None:
+    node = declared(ros, geometry="predicted", depth_source="depth", context_m=0.0)  # as beside a whole parameter file
+    config = settings_from_node(node, MapConfig)
+    assert (config.depth_source, config.smoothing_cell_m) == ("predicted", 0.0)
+    assert not node.has_parameter("geometry")
+    lines = [line for line in capfd.readouterr().err.splitlines() if "is called" in line]
+    assert len(lines) == 2 and "geometry is called depth_source now" in lines[0] and "[WARN]" in lines[0]
+
+
+def test_former_and_present_name_with_different_values_are_refused(ros: RosHarness) -> None:
+    with pytest.raises(SettingError, match="smoothing_cell_m is 0.1, but context_m, its former name, is 0.3"):
+        declared(ros, smoothing_cell_m=0.1, context_m=0.3)
+
+
+def test_a_bad_value_under_a_former_name_is_one_clear_line(ros: RosHarness) -> None:
+    with pytest.raises(SettingError, match="depth_source must be one of depth, predicted, got 'stereo'"):
+        declared(ros, geometry="stereo")
 
 
 @pytest.fixture

@@ -40,10 +40,12 @@ class MapConfig:
         "depth",
         "where surfaces come from: the depth camera, or predicted from the colour images of a moving camera alone",
         choices=DEPTH_SOURCES,
+        formerly=("geometry",),
     )
     depth_weights: str = setting(
         "",
         "weights (.safetensors) of `depth_source: predicted`; empty = the shipped ones, plane_sweep = nothing learned",
+        formerly=("geometry_weights",),
     )
     backend: str = setting("open3d", "TSDF implementation", choices=BACKENDS)
     fusion: str = setting(
@@ -56,6 +58,7 @@ class MapConfig:
         "alone",
         minimum=0.0,
         maximum=1.0,
+        formerly=("context_m",),
     )
     views_per_voxel: int = setting(8, "the K best views that vote on a voxel", minimum=1, maximum=64)
     min_weight: float = setting(

@@ -28,6 +28,7 @@ from sem_field_ros.mapping.block_meshes import (
     with_lower_neighbours,
     with_upper_neighbours,
 )
+from sem_field_ros.mapping.camera_path import CameraPath
 from sem_field_ros.mapping.config import MapConfig
 from sem_field_ros.mapping.files.map_file import MapState
 from sem_field_ros.mapping.files.map_state import MapHeader, block_keys, fill_blocks, fill_votes, pack_map, read_header
@@ -82,6 +83,7 @@ class SemanticMap:
         self._seen = SeenBlocks(self.volume)
         self._smoother = LabelSmoother(self.volume, self.votes, c.smoothing_cell_m)
         self.keyframes = 0
+        self.path = CameraPath()
         self.frames = 0
         self.evicted_blocks = 0
         self._ages = BlockAges(c.voxel_size_m * BLOCK)
@@ -177,6 +179,7 @@ class SemanticMap:
         assert probabilities.values.shape[0] == len(self.labels), "segmenter and map differ in their label sets"
         self._mesh_stale()
         self.keyframes += 1
+        self.path.add(self.keyframes, frame)
         if frame.depth is None:
             return  # nothing says what it sees
         features = self.fusion.project_features(probabilities) if self.fusion.feature_dim else None
@@ -273,7 +276,7 @@ class SemanticMap:
     def state(self) -> MapState:
         """Return the map as plain arrays, for save_map."""
         header = MapHeader(self.config, self.labels, self.keyframes, self.frames, self.fusion.identity)
-        return pack_map(header, self.volume, self.votes)
+        return self.path.add_to(pack_map(header, self.volume, self.votes))
 
     @classmethod
     @one_thread()
@@ -291,6 +294,7 @@ class SemanticMap:
         restored.votes.fuse(fill_votes(state, restored.votes, slots, same_voter), restored.fusion)
         restored._smoother.touch(keys)
         restored.keyframes, restored.frames = header.keyframes, header.frames
+        restored.path = CameraPath.of(state)
         return restored
 
     def stats(self) -> dict[str, float]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sem_field_ros.errors import SettingError
 from sem_field_ros.resources import resource_path
+from sem_field_ros.settings import current_names
 
 MODULES = {  # our executables, as setup.py installs them; `python -m MODULE` starts one without an installed script
     "semantic_mapper": "sem_field_ros.nodes.mapper.node",
@@ -20,11 +22,12 @@ MODULES = {  # our executables, as setup.py installs them; `python -m MODULE` st
 
 @dataclass(frozen=True)
 class Argument:
-    """A launch argument. An empty default means "leave it to the parameter file"."""
+    """A launch argument. An empty default means "leave it to the parameter file"; `formerly`: names it had before."""
 
     name: str
     default: str
     description: str
+    formerly: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,12 @@ _COMMON = (
     ),
     Argument("label_set", "", "label set by name or YAML path"),
     Argument("fusion", "", "how views are fused: gnesf | bayesian | majority | last_wins | confidence"),
-    Argument("depth_source", "", "where surfaces come from: depth | predicted (from colour images alone)"),
+    Argument(
+        "depth_source",
+        "",
+        "where surfaces come from: depth | predicted (from colour images alone)",
+        formerly=("geometry",),
+    ),
     Argument("voxel_size_m", "", "voxel edge length in metres"),
     Argument("global_frame", "", "frame the map is built in"),
     Argument("maps_directory", "", "directory of saved maps"),
@@ -105,16 +113,24 @@ def arguments_of(graph: str) -> tuple[Argument, ...]:
     if graph == "bringup":
         return _COMMON
     if graph == "rgb":
-        return tuple(Argument(a.name, "predicted", a.description) if a.name == "depth_source" else a for a in _COMMON)
+        return _with_default("depth_source", "predicted")
     if graph == "replay":
-        common = tuple(Argument(a.name, "true", a.description) if a.name == "use_sim_time" else a for a in _COMMON)
-        return common + _REPLAY
+        return _with_default("use_sim_time", "true") + _REPLAY
     raise SettingError(f"graph '{graph}' is unknown: choose bringup, rgb or replay")
 
 
+def _with_default(name: str, default: str) -> tuple[Argument, ...]:
+    return tuple(replace(a, default=default) if a.name == name else a for a in _COMMON)
+
+
 def nodes_of(graph: str, given: Mapping[str, str]) -> list[NodeSpec]:
-    """Fill the table: argument texts -> the nodes to start. Raises SettingError for what does not fit."""
-    known = {a.name: a.default for a in arguments_of(graph)}
+    """Fill the table: argument texts -> the nodes to start. Raises SettingError for what does not fit.
+
+    An argument under its former name is taken with one line of warning on stderr.
+    """
+    arguments = arguments_of(graph)
+    known = {a.name: a.default for a in arguments}
+    given = current_names(arguments, given, lambda line: print(f"{graph}: {line}", file=sys.stderr))
     unknown = sorted(set(given) - set(known))
     if unknown:
         raise SettingError(f"unknown argument {', '.join(unknown)}; {graph} knows: {', '.join(known)}")

@@ -18,6 +18,11 @@ def launch_description(graph: str) -> LaunchDescription:
 
     def start(context: Any) -> list[Any]:
         given = {a.name: LaunchConfiguration(a.name).perform(context) for a in arguments}
+        former = (
+            name for a in arguments for name in a.formerly
+        )  # not declared, so that --show-args does not list them
+        texts = {name: LaunchConfiguration(name, default="").perform(context) for name in former}
+        given |= {name: text for name, text in texts.items() if text}
         return [_action(spec) for spec in nodes_of(graph, given)]
 
     declared = [DeclareLaunchArgument(a.name, default_value=a.default, description=a.description) for a in arguments]

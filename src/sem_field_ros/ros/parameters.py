@@ -12,7 +12,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from sem_field_ros.errors import SettingError
-from sem_field_ros.settings import Setting, settings_of
+from sem_field_ros.settings import Setting, current_names, settings_of
 
 T = TypeVar("T")
 _INT_MAX = 2**31 - 1
@@ -23,8 +23,10 @@ _KIND_NAMES = {bool: "true or false", int: "a whole number", float: "a number wi
 def declare_settings(node: Node, cls: type, dynamic: Iterable[str] = ()) -> None:
     """Declare one parameter per setting of `cls`, with its help, range and choices as descriptor.
 
-    Raises SettingError with one line where an override given at start (YAML, `-p`) does not fit.
+    An override under a former name of a setting is taken over with one line of warning. Raises SettingError with one
+    line where an override given at start (YAML, `-p`) does not fit.
     """
+    _rename_overrides(node, settings_of(cls))
     for item in settings_of(cls):
         if node.has_parameter(item.name):
             continue
@@ -34,6 +36,14 @@ def declare_settings(node: Node, cls: type, dynamic: Iterable[str] = ()) -> None
             given = node._parameter_overrides[item.name].value if item.name in node._parameter_overrides else "?"
             raise SettingError(f"parameter {item.name} must be {_wanted(item)}, got {given!r}") from error
         item.check(node.get_parameter(item.name).value)
+
+
+def _rename_overrides(node: Node, items: Iterable[Setting]) -> None:
+    overrides = node._parameter_overrides
+    given = {name: parameter.value for name, parameter in overrides.items()}
+    for name, value in current_names(items, given, node.get_logger().warning).items():
+        if name not in overrides or overrides[name].value != value:
+            overrides[name] = Parameter(name, value=value)
 
 
 def descriptor(item: Setting, dynamic: bool) -> ParameterDescriptor:

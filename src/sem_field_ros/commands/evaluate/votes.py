@@ -9,6 +9,7 @@ from rich.console import Console
 
 from sem_field_ros.commands import vote_collection
 from sem_field_ros.commands.argument_types import at_least, positive
+from sem_field_ros.settings import add_former_flags
 
 HELP = "score fusions on what views say about surface voxels: learned weights, visibilities, corrupt views"
 
@@ -19,8 +20,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("sequences", nargs="+", type=Path, metavar="SEQ", help="labelled RGB-D sequences")
     add("--weights", nargs="+", type=Path, default=[], metavar="FILE", help="learned votes beside the hand-made "
         "fusions, named after their folder (default: the shipped one)")  # fmt: skip
-    add("--corrupt-fraction", nargs="+", type=at_least(0.0, float), default=[0.0], metavar="SHARE", help="share of the "
-        "views whose labels are corrupt: swapped, bursts of one class, flat, sure of another (default 0)")  # fmt: skip
+    corrupt = add(
+        "--corrupt-fraction", nargs="+", type=at_least(0.0, float), default=[0.0], metavar="SHARE",
+        help="share of the views whose labels are corrupt: swapped, bursts of one class, flat, sure of another "
+        "(default 0)",
+    )  # fmt: skip
+    add_former_flags(parser, corrupt, "--spoilt")
     add("--seeds", type=positive, default=3, metavar="N", help="corrupt in N ways and take the mean (default 3)")
     add("--views", type=positive, default=8, metavar="K", help="the K best views vote (default 8)")
     add("--benchmark", metavar="NAME", help="name in the results (default: of the first sequence)")

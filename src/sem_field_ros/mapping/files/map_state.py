@@ -17,6 +17,7 @@ from sem_field_ros.labels import LabelSet, label_set_from_dict, label_set_to_dic
 from sem_field_ros.mapping.config import MapConfig
 from sem_field_ros.mapping.files.map_file import MapState
 from sem_field_ros.mapping.votes import VoteTable
+from sem_field_ros.settings import current_names, settings_of
 
 # What the stored voxels depend on: taken from the file, whatever the running configuration says.
 _STORED = ("voxel_size_m", "truncation_voxels", "views_per_voxel")
@@ -74,7 +75,8 @@ def read_header(header: Mapping[str, Any], config: MapConfig | None = None) -> M
     """
     known = {f.name for f in fields(MapConfig)}
     try:
-        stored = MapConfig(**{k: v for k, v in dict(header["config"]).items() if k in known})
+        content = current_names(settings_of(MapConfig), dict(header["config"]))
+        stored = MapConfig(**{k: v for k, v in content.items() if k in known})
         labels = label_set_from_dict(header["label_set"])
         keyframes, frames = int(header["keyframes"]), int(header["frames"])
         voter = str(header.get("voter", ""))

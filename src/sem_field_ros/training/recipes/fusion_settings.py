@@ -22,7 +22,9 @@ class MapVoterTraining:
     views: int = setting(8, "most views that vote on a voxel", minimum=1, maximum=64)
     rows: int = setting(512, "voxels of one scene in a sample", minimum=1)
     noise: float = setting(0.3, "share of the samples in which views are corrupt on purpose", minimum=0.0, maximum=1.0)
-    corrupt_share: float = setting(0.3, "share of the views that are corrupt there", minimum=0.0, maximum=1.0)
+    corrupt_share: float = setting(
+        0.3, "share of the views that are corrupt there", minimum=0.0, maximum=1.0, formerly=("spoilt_views",)
+    )
     feature_dropout: float = setting(
         0.15, "share of the samples without image features, as other segmenters vote", minimum=0.0, maximum=1.0
     )

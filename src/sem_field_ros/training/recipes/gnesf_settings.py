@@ -23,7 +23,9 @@ class FieldTraining:
         choices=("probabilities", "logits", "direct"),
     )
     visibility: bool = setting(True, "views whose ray to a point is blocked do not vote")
-    image_based: bool = setting(True, "density: views are asked at every sample of a ray, not in the volume alone")
+    image_based: bool = setting(
+        True, "density: views are asked at every sample of a ray, not in the volume alone", formerly=("ask_views",)
+    )
     depth_share: float = setting(0.3, "density: share of the windows whose sources have depth as a cue", minimum=0.0)
     image_width: int = setting(320, "width of the images the field sees, pixels", minimum=32)
     views: int = setting(7, "source views of a window", minimum=2)
