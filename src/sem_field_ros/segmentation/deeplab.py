@@ -91,7 +91,7 @@ def tiny(classes: int) -> DeepLabConfig:
 class DeepLabNet(nn.Module):
     """RGB images in, class scores at 1/4 of their size out; cell (i, j) lies on pixel (4 i, 4 j)."""
 
-    corner_cells = True
+    corner_strides = (4, 4)  # pixels between the cells of scores and of features; the first lies on pixel (0, 0)
 
     def __init__(self, config: DeepLabConfig) -> None:
         super().__init__()
@@ -117,12 +117,11 @@ class DeepLabNet(nn.Module):
         features = self.decode(torch.cat([enlarged(x, 4, inner[4]), self.fine(inner[4])], dim=1))
         return self.classifier(features), features
 
-
-def tflite_scopes(net: DeepLabNet) -> dict[str, str]:
-    """Module name -> scope of its weights in the published TFLite file, for every convolution of the net."""
-    scopes = dict(_SCOPES)
-    for i, block in enumerate(net.backbone.blocks):
-        for part in ("expand", "depthwise", "project"):
-            if isinstance(getattr(block, part), Conv):
-                scopes[f"backbone.blocks.{i}.{part}"] = f"MobilenetV2/expanded_conv{f'_{i}' if i else ''}/{part}"
-    return scopes
+    def tflite_scopes(self) -> dict[str, str]:
+        """Module name -> scope of its weights in the published TFLite file, for every convolution of the self."""
+        scopes = dict(_SCOPES)
+        for i, block in enumerate(self.backbone.blocks):
+            for part in ("expand", "depthwise", "project"):
+                if isinstance(getattr(block, part), Conv):
+                    scopes[f"backbone.blocks.{i}.{part}"] = f"MobilenetV2/expanded_conv{f'_{i}' if i else ''}/{part}"
+        return scopes

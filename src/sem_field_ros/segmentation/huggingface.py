@@ -13,18 +13,18 @@ from torch.nn.functional import interpolate
 from sem_field_ros.errors import SegmenterError
 from sem_field_ros.frame import PosedFrame
 from sem_field_ros.labels import LabelClass, LabelSet
+from sem_field_ros.segmentation.regrouping import regrouped
 from sem_field_ros.segmentation.segmenter import ClassProbabilities
 
 _INSTALL = "pip install -r requirements/optional.txt (transformers and pillow)"
 _TENSORS = ("pixel_values", "pixel_mask", "task_inputs")  # what models take of a processor's answer
-_MIN_SHARE = 0.5  # of a pixel's probability must lie on classes of the label set, else the pixel does not vote
 
 
 class HuggingFaceSegmenter:
     """Loads a model by local path or hub name. Its classes become the label set unless one is given.
 
     With a given label set, a class of the model counts for the class of the same name (regardless of case, hyphens and
-    plural; of the synonyms in "sofa, couch" the first that is known); classes without a counterpart do not vote.
+    plural; of the synonyms in "sofa, couch" the first that is known); regrouping.regrouped says what becomes of others.
     Only safetensors weights are read and no code of the model's repository is run. Raises SegmenterError in one line.
     """
 
@@ -51,9 +51,7 @@ class HuggingFaceSegmenter:
             )
         values = interpolate(values, (height, self._label_width), mode="bilinear", antialias=True)[0].clamp(min=0)
         values = values / values.sum(dim=0, keepdim=True).clamp(min=1e-6)
-        values = torch.einsum("chw,cd->dhw", values, self._to_labels)
-        total = values.sum(dim=0, keepdim=True)
-        return ClassProbabilities(torch.where(total > _MIN_SHARE, values / total.clamp(min=1e-6), 0.0))
+        return ClassProbabilities(regrouped(values, self._to_labels))
 
 
 def _class_scores(output: Any) -> Tensor:

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate, pad, relu, relu6
+from torch.nn.functional import grid_sample, interpolate, pad, relu, relu6
 
 from sem_field_ros.segmentation.backbone import SameConv
 
@@ -139,3 +140,16 @@ def enlarged(x: Tensor, factor: int, like: Tensor) -> Tensor:
     height, width = (n * factor + 1 for n in x.shape[-2:])
     wider = interpolate(pad(x, (0, 1, 0, 1), mode="replicate"), (height, width), mode="bilinear", align_corners=True)
     return wider[..., : like.shape[-2], : like.shape[-1]]
+
+
+def tiled(x: Tensor, stride: int, image: tuple[int, int], size: tuple[int, int]) -> Tensor:
+    """Cells on pixels (i * stride, j * stride) of an image, resampled to cells that tile it (align_corners=False).
+
+    x [B, C, h, w]; image and size (height, width) -> [B, C, *size]. Beyond the last cell its value goes on.
+    """
+    grids = []
+    for cells, pixels, count in zip(x.shape[-2:], image, size, strict=True):
+        pixel = (torch.arange(count, device=x.device) + 0.5) * pixels / count - 0.5
+        grids.append((pixel / stride / max(cells - 1, 1) * 2 - 1).to(x.dtype))
+    grid = torch.stack(torch.meshgrid(*grids, indexing="ij")[::-1], dim=-1)
+    return grid_sample(x, grid.expand(len(x), -1, -1, -1), align_corners=True, padding_mode="border")

@@ -103,7 +103,7 @@ def tiny(classes: int) -> MosaicConfig:
 class MosaicNet(nn.Module):
     """RGB images in, class scores at 1/4 of their size out; cell (i, j) lies on pixel (4 i, 4 j)."""
 
-    corner_cells = True
+    corner_strides = (4, 8)  # pixels between the cells of scores and of features; the first lies on pixel (0, 0)
 
     def __init__(self, config: MosaicConfig) -> None:
         super().__init__()
@@ -141,17 +141,16 @@ class MosaicNet(nn.Module):
             maps.append(enlarged(torch.cat([net(half) for net, half in halves], dim=1), size, x))
         return torch.cat([*maps, x], dim=1)
 
-
-def tflite_scopes(net: MosaicNet) -> dict[str, str]:
-    """Module name -> scope of its weights in the published TFLite file, for every convolution of the net."""
-    scopes = dict(_SCOPES)
-    for i, block in enumerate(net.backbone.blocks):
-        for part in ("expand", "depthwise", "project"):
-            if isinstance(getattr(block, part), Conv):
-                scopes[f"backbone.blocks.{i}.{part}"] = f"MobilenetV3/expanded_conv{f'_{i}' if i else ''}/{part}"
-    name = "spatial_pyramid_pooling_multikernel_conv"
-    for i, kernels in enumerate(net.pooled):
-        for j in range(len(kernels)):
-            for part in ("depthwise", "pointwise"):
-                scopes[f"pooled.{i}.{j}.{part}"] = f"{name}/{name}{i + 1}multikernel_split{j}_{part}"
-    return scopes
+    def tflite_scopes(self) -> dict[str, str]:
+        """Module name -> scope of its weights in the published TFLite file, for every convolution of the self."""
+        scopes = dict(_SCOPES)
+        for i, block in enumerate(self.backbone.blocks):
+            for part in ("expand", "depthwise", "project"):
+                if isinstance(getattr(block, part), Conv):
+                    scopes[f"backbone.blocks.{i}.{part}"] = f"MobilenetV3/expanded_conv{f'_{i}' if i else ''}/{part}"
+        name = "spatial_pyramid_pooling_multikernel_conv"
+        for i, kernels in enumerate(self.pooled):
+            for j in range(len(kernels)):
+                for part in ("depthwise", "pointwise"):
+                    scopes[f"pooled.{i}.{j}.{part}"] = f"{name}/{name}{i + 1}multikernel_split{j}_{part}"
+        return scopes

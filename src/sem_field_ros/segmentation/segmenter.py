@@ -20,11 +20,13 @@ class ClassProbabilities:
             vote). The h x w grid covers the whole image (pixel areas scale: align_corners=False).
     features [D, h', w'] image features for a learned vote, None where the segmenter has none or nobody asked
     encoder  whose features these are: a vote learned with those of one encoder cannot read another's
+    members  what several segmenters said, where `values` is their mean: each is a view of its own for the map's vote
     """
 
     values: Tensor
     features: Tensor | None = None
     encoder: str = ""
+    members: tuple[ClassProbabilities, ...] = ()
 
     def __post_init__(self) -> None:
         assert self.values.ndim == 3 and self.values.dtype == torch.float32, self.values.shape
