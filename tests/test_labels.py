@@ -17,7 +17,10 @@ SHIPPED = ("scannet20", "nyu40", "voc", "replica19", "ade20k31")
 TARGETS_ALONE = {"nyu12", "stanford13"}  # nothing is grouped from these here
 
 
-@pytest.mark.parametrize(("name", "count"), [("scannet20", 20), ("nyu40", 40), ("voc", 21), ("replica19", 19), ("ade20k31", 32), ("nyu12", 12)])
+@pytest.mark.parametrize(
+    ("name", "count"),
+    [("scannet20", 20), ("nyu40", 40), ("voc", 21), ("replica19", 19), ("ade20k31", 32), ("nyu12", 12)],
+)
 def test_shipped_sets_load_and_survive_a_round_trip(name: str, count: int) -> None:
     labels = load_label_set(name)
     assert labels.name == name and len(labels) == count

@@ -1,4 +1,4 @@
-"""Encoders of inverted residuals (MobileNetV2, Sandler et al. 2018, and nets searched from it), batch norms folded in."""
+"""Encoders of inverted residuals (MobileNetV2, Sandler et al. 2018, and what was searched from it), without norms."""
 
 from __future__ import annotations
 

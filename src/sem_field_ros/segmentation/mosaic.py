@@ -1,4 +1,4 @@
-"""MOSAIC (Wang & Howard 2021, arXiv:2112.11623): a searched mobile encoder, multi-kernel pyramid pooling, a slim decoder.
+"""MOSAIC (Wang & Howard 2021, arXiv:2112.11623): a searched mobile encoder, multi-kernel pooling, a slim decoder.
 
 The encoder is the paper's for quantised nets ("R4"); batch norms are folded into the convolutions.
 """
@@ -66,7 +66,7 @@ class MosaicConfig:
     """What builds a MosaicNet.
 
     wide    channels that are pooled                 bins    cells a side of the pooled maps of a square image
-    pooled  channels each half of a pooled map gets  merged  channels of the pyramid's result
+    pooled  channels each pooled map gets            merged  channels of the pyramid's result
     width   channels before the coarse classifier
     """
 
@@ -74,7 +74,7 @@ class MosaicConfig:
     backbone: MobileConfig = R4
     wide: int = 448
     bins: tuple[int, ...] = (4, 8, 16)
-    pooled: int = 64
+    pooled: int = 128
     merged: int = 128
     width: int = 64
 
@@ -95,9 +95,25 @@ def config_from_dict(content: Mapping[str, Any]) -> MosaicConfig:
 
 def tiny(classes: int) -> MosaicConfig:
     """For tests: the same structure, some 4,000 parameters."""
-    blocks = (MobileBlock(3, 2, 12, 8), MobileBlock(5, 2, 12, 8), MobileBlock(3, 1, 12, 8), MobileBlock(5, 2, 16, 12, 1))
+    blocks = (
+        MobileBlock(3, 2, 12, 8),
+        MobileBlock(5, 2, 12, 8),
+        MobileBlock(3, 1, 12, 8),
+        MobileBlock(5, 2, 16, 12, 1),
+    )
     backbone = MobileConfig(8, (*blocks, MobileBlock(3, 1, 16, 12, 2)))
-    return MosaicConfig(classes, backbone, wide=16, bins=(1, 2), pooled=4, merged=8, width=8)
+    return MosaicConfig(classes, backbone, wide=16, bins=(1, 2), pooled=8, merged=8, width=8)
+
+
+class MultiKernel(nn.Module):
+    """Half of the channels through a separable 3x3 convolution, half through a 5x5."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.halves = nn.ModuleList(Separable(inputs // 2, outputs // 2, kernel) for kernel in _KERNELS)
+
+    def forward(self, x: Tensor) -> Tensor:  # [B, C, h, w] -> [B, C', h, w]
+        return torch.cat([net(half) for net, half in zip(self.halves, x.chunk(2, dim=1), strict=True)], dim=1)
 
 
 class MosaicNet(nn.Module):
@@ -110,13 +126,10 @@ class MosaicNet(nn.Module):
         self.config = config
         taps = config.backbone.taps()
         wide = {stride: config.backbone.blocks[i].wide for stride, i in taps.items()}
-        half = config.wide // 2
         self.backbone = MobileBackbone(config.backbone)
         self.widen = Conv(config.backbone.blocks[-1].channels, config.wide)
-        self.pooled = nn.ModuleList(
-            nn.ModuleList(Separable(half, config.pooled, kernel) for kernel in _KERNELS) for _ in config.bins
-        )
-        self.pool_project = Conv(config.wide + 2 * config.pooled * len(config.bins), config.merged)
+        self.pooled = nn.ModuleList(MultiKernel(config.wide, config.pooled) for _ in config.bins)
+        self.pool_project = Conv(config.wide + config.pooled * len(config.bins), config.merged)
         self.merge = Conv(config.merged + wide[8], config.width)
         self.coarse = Separable(config.width, config.classes)
         self.fine = Conv(wide[4], config.classes)
@@ -136,9 +149,7 @@ class MosaicNet(nn.Module):
         maps = []
         for bins, kernels in zip(self.config.bins, self.pooled, strict=True):
             size = max(1, math.ceil(max(x.shape[-2:]) / bins))
-            pooled = avg_pool2d(x, size, ceil_mode=True, count_include_pad=False)
-            halves = zip(kernels, pooled.chunk(2, dim=1), strict=True)
-            maps.append(enlarged(torch.cat([net(half) for net, half in halves], dim=1), size, x))
+            maps.append(enlarged(kernels(avg_pool2d(x, size, ceil_mode=True, count_include_pad=False)), size, x))
         return torch.cat([*maps, x], dim=1)
 
     def tflite_scopes(self) -> dict[str, str]:
@@ -149,8 +160,8 @@ class MosaicNet(nn.Module):
                 if isinstance(getattr(block, part), Conv):
                     scopes[f"backbone.blocks.{i}.{part}"] = f"MobilenetV3/expanded_conv{f'_{i}' if i else ''}/{part}"
         name = "spatial_pyramid_pooling_multikernel_conv"
-        for i, kernels in enumerate(self.pooled):
-            for j in range(len(kernels)):
+        for i in range(len(self.pooled)):
+            for j in range(len(_KERNELS)):
                 for part in ("depthwise", "pointwise"):
-                    scopes[f"pooled.{i}.{j}.{part}"] = f"{name}/{name}{i + 1}multikernel_split{j}_{part}"
+                    scopes[f"pooled.{i}.halves.{j}.{part}"] = f"{name}/{name}{i + 1}multikernel_split{j}_{part}"
         return scopes

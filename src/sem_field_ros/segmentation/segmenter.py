@@ -31,6 +31,11 @@ class ClassProbabilities:
     def __post_init__(self) -> None:
         assert self.values.ndim == 3 and self.values.dtype == torch.float32, self.values.shape
 
+    @property
+    def views(self) -> tuple[ClassProbabilities, ...]:
+        """What votes: the members, or this alone."""
+        return self.members or (self,)
+
     def label_index(self) -> Tensor:
         """Most probable class per pixel, [h, w] int64; -1 where there is no prediction."""
         best, index = self.values.max(dim=0)

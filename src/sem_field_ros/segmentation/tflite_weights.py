@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -35,7 +34,9 @@ def read_state(interpreter: Any, net: nn.Module, scopes: Mapping[str, str]) -> d
         # [out, h, w, in], of depthwise convolutions [1, h, w, channels]
         axes = (3, 0, 1, 2) if conv.groups > 1 else (0, 3, 1, 2)
         state[f"{module}.weight"] = torch.from_numpy(np.ascontiguousarray(weight.transpose(axes)))
-        bias = [d for name, d in biases if name.startswith((f"{scope}/Conv2D", f"{scope}/depthwise_", f"{scope}/Batch"))]
+        bias = [
+            d for name, d in biases if name.startswith((f"{scope}/Conv2D", f"{scope}/depthwise_", f"{scope}/Batch"))
+        ]
         if len(bias) != 1:
             raise WeightsError(f"the TFLite file has {len(bias)} biases for {scope}, not one")
         state[f"{module}.bias"] = torch.from_numpy(dequantised(interpreter, bias[0]))

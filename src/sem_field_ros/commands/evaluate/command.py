@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from sem_field_ros.commands.argument_types import positive
+from sem_field_ros.commands.evaluate import images as evaluate_images
 from sem_field_ros.commands.evaluate import novel_views as evaluate_novel_views
 from sem_field_ros.commands.evaluate import picture as evaluate_picture
 from sem_field_ros.commands.evaluate import votes as evaluate_votes
@@ -48,6 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     models.add_argument("sequences", nargs="*", type=Path, metavar="SEQ", help=f"default: those in {MINI_BENCHMARK}")
     models.add_argument("--benchmark", default="mini", metavar="NAME", help="name in the results (default mini)")
     models.set_defaults(segmenter=None, mesh=None, sequence_label_set=None)
+    evaluate_images.add_arguments(kinds.add_parser("images", help=evaluate_images.HELP))
     evaluate_votes.add_arguments(kinds.add_parser("votes", help=evaluate_votes.HELP))
     evaluate_novel_views.add_arguments(kinds.add_parser("novel-views", help=evaluate_novel_views.HELP))
     evaluate_picture.add_arguments(kinds.add_parser("picture", help=evaluate_picture.HELP))
