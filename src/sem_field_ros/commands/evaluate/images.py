@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     photos = LabelledPhotos(args.folder, load_label_set(args.mask_label_set), args.mask_id_offset)
     rows = []
     for name in args.segmenter:
-        evaluation = ImageEvaluation(make_segmenter(name, args.classes, args.label_width, args.device))
+        evaluation = ImageEvaluation(make_segmenter(name, args.classes, args.label_width, args.device, photos.labels))
         for frame in photos:
             evaluation.add(frame, photos.labels)
         rows += evaluation.rows(photos.name, name)
