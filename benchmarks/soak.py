@@ -1,10 +1,10 @@
-"""Looped playback through the real nodes for a long time: is memory flat, does every topic live, does latency grow?
+"""Looped playback through the real nodes for a long time: memory, messages per topic and latency over time.
 
     python benchmarks/soak.py SEQ [--minutes 30] [--voxel-size-m 0.05] [--segmenter pascal] [--fusion NAME]
                               [--out out/soak.json]
 
-The player plays the sequence over and over, so the clock jumps back at every loop as with a looped bag. One row is
-written per window: resident memory of mapper and player, messages per topic, drops, latency of the window.
+The player repeats the sequence, so the clock jumps back at every loop, as with a looped bag. One row is written per
+window: resident memory of mapper and player, messages per topic, drops, latency.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from sensor_msgs.msg import Image, PointCloud2
 from visualization_msgs.msg import MarkerArray
 
 from sem_field_ros.commands.up import start_node, stop_processes
+from sem_field_ros.measurements import megabytes
 from sem_field_ros.nodes.graph import nodes_of
 from sem_field_ros.ros.qos import image_qos, latched_qos
 
@@ -32,7 +33,7 @@ PREFIX = "semantic_mapper/"
 
 
 class Monitor(Node):
-    """Counts what the mapper publishes and keeps its last diagnostics."""
+    """Counts the messages of the mapper and keeps its last diagnostics."""
 
     def __init__(self) -> None:
         super().__init__("soak_monitor")
@@ -59,12 +60,12 @@ class Monitor(Node):
 
 
 def row(monitor: Monitor, minute: float, processes: dict[str, psutil.Process], before: Counter[str]) -> dict[str, Any]:
-    """One window's figures."""
+    """The measurements of one window."""
     keys = ("frames_in", "frames_mapped", "keyframes", "latency_ms_p50", "latency_ms_p95", "blocks", "surface_voxels")
     drops = {k.split("/", 1)[1]: int(v) for k, v in monitor.values.items() if k.startswith("drops/")}
     return {
         "minute": round(minute, 2),
-        "rss_mb": {name: round(p.memory_info().rss / 1e6, 1) for name, p in processes.items()},
+        "rss_mb": {name: round(megabytes(p.memory_info().rss), 1) for name, p in processes.items()},
         "messages": dict(monitor.counts - before),
         **{k: float(monitor.values[k]) for k in keys if k in monitor.values},
         "drops": drops,

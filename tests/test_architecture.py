@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1] / "src"
 SOURCE = ROOT / "sem_field_ros"
 SYNTH = ROOT / "sem_field_synth"
 FLOORS = (
-    {"errors", "parallel"},
+    {"errors", "parallel", "measurements", "exit_codes"},
     {"settings", "atomic", "resources"},
     {"geometry"},
     {"labels"},
@@ -22,7 +22,8 @@ FLOORS = (
     {"scene"},
     {"camera_stream"},
     {"datasets", "ros"},
-    {"segmentation", "fields", "results"},
+    {"segmentation", "results"},
+    {"fields"},
     {"fusion", "depth"},
     {"mapping"},
     {"evaluation", "viewer"},

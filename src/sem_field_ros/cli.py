@@ -15,22 +15,21 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sem_field_ros import __version__
-from sem_field_ros.errors import SemFieldError
+from sem_field_ros.errors import SemFieldError, UsageError, did_you_mean
+from sem_field_ros.exit_codes import DONE, INTERRUPTED, REFUSED
 
 # name -> module; add a command here
 COMMANDS: dict[str, str] = {
     "bag": "sem_field_ros.commands.bag",
     "demo": "sem_field_ros.commands.demo",
     "evaluate": "sem_field_ros.commands.evaluate.command",
+    "export": "sem_field_ros.commands.export",
     "generate": "sem_field_ros.commands.generate.command",
     "map": "sem_field_ros.commands.map",
     "train": "sem_field_ros.commands.train.command",
     "up": "sem_field_ros.commands.up",
     "view": "sem_field_ros.commands.view",
 }
-
-EXIT_ERROR = 2
-EXIT_INTERRUPTED = 130  # as a shell reports a process that Ctrl-C ended
 
 
 def command_help(name: str) -> str:
@@ -62,8 +61,10 @@ def top_parser() -> argparse.ArgumentParser:
 
 def command_parser(name: str) -> argparse.ArgumentParser:
     """Import one command and return its parser; the parsed namespace carries the command's `run`."""
+    from sem_field_ros.commands.parser import CommandParser
+
     module = importlib.import_module(COMMANDS[name])
-    parser = argparse.ArgumentParser(prog=f"sem-field {name}", description=module.HELP)
+    parser = CommandParser(prog=f"sem-field {name}", description=module.HELP)
     module.add_arguments(parser)
     parser.set_defaults(run=module.run)
     return parser
@@ -76,34 +77,43 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser = top_parser()
         parser.parse_args(argv)  # --help and --version end here
         parser.print_help(sys.stderr)
-        return EXIT_ERROR
+        return REFUSED
     try:
         return _run_command(argv[0], argv[1:])
+    except UsageError as error:
+        return _fail(str(error), REFUSED, error.command)
     except SemFieldError as error:
-        return _fail(str(error), EXIT_ERROR)
+        return _fail(str(error), REFUSED)
     except KeyboardInterrupt:
-        return _fail("interrupted", EXIT_INTERRUPTED)
+        return _fail("interrupted", INTERRUPTED)
     except ImportError as error:
         if isinstance(error.__cause__, KeyboardInterrupt):  # Ctrl-C while a compiled package is being loaded
-            return _fail("interrupted", EXIT_INTERRUPTED)
+            return _fail("interrupted", INTERRUPTED)
         if not isinstance(error, ModuleNotFoundError) or (error.name or "").startswith("sem_field_ros"):
             raise  # no missing package: a mistake of ours
         advice = "run `make setup`, then `source scripts/env.sh`"
-        return _fail(f"the Python package '{error.name}' is missing: {advice}", EXIT_ERROR)
+        return _fail(f"the Python package '{error.name}' is missing: {advice}", REFUSED)
     except BrokenPipeError:  # `sem-field ... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_ERROR
+        return REFUSED
 
 
 def _run_command(name: str, arguments: list[str]) -> int:
     if name not in COMMANDS:
-        raise SemFieldError(f"no command '{name}'; there are: {', '.join(sorted(COMMANDS))}")
+        names = sorted(COMMANDS)
+        raise SemFieldError(f"no command '{name}' among {', '.join(names)}{did_you_mean(name, names)}")
+    from sem_field_ros.commands.output_folders import no_empty_folders, targets_of
+
     args = command_parser(name).parse_args(arguments)
-    return int(args.run(args))
+    with no_empty_folders(targets_of(args)) as folders:
+        code = int(args.run(args))
+        if code != DONE:
+            folders.remove_empty()
+    return code
 
 
-def _fail(line: str, code: int) -> int:
-    print(f"sem-field: {line}", file=sys.stderr)
+def _fail(line: str, code: int, command: str = "sem-field") -> int:
+    print(f"{command}: {line}", file=sys.stderr)
     return code
 
 

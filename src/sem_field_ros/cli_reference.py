@@ -28,10 +28,9 @@ def _command(name: str) -> Iterator[str]:
     yield from _table(parser)
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
-            helps = {choice.dest: choice.help or "" for choice in action._choices_actions}
-            for kind, subparser in action.choices.items():
-                yield from (f"### sem-field {name} {kind}", "", _sentence(helps.get(kind, "")), "")
-                yield from _table(subparser)
+            for choice in action._choices_actions:  # former names have none
+                yield from (f"### sem-field {name} {choice.dest}", "", _sentence(choice.help or ""), "")
+                yield from _table(action.choices[choice.dest])
 
 
 def _table(parser: argparse.ArgumentParser) -> Iterator[str]:

@@ -1,5 +1,12 @@
 """Errors a user can act on: each message is one line that says what is wrong and what to do."""
 
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+_LIKE_ENOUGH = 0.6
+
 
 class SemFieldError(Exception):
     """Base of every error this package raises on purpose."""
@@ -33,6 +40,14 @@ class SettingError(SemFieldError):
     """A setting (flag, node parameter, configuration file) has the wrong type or lies outside its range."""
 
 
+class UsageError(SemFieldError):
+    """A command line that cannot be understood. `command` is what the line begins with: `sem-field map`."""
+
+    def __init__(self, command: str, message: str) -> None:
+        super().__init__(message)
+        self.command = command
+
+
 class OutputError(SemFieldError):
     """A result file cannot be written (disk full, read-only, no such folder)."""
 
@@ -47,3 +62,15 @@ class TrainingError(SemFieldError):
 
 class ViewerError(SemFieldError):
     """The viewer cannot be shown (no browser, no free port), or a page is not what was waited for."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """The end of an error line that names what is most like `word`: `; did you mean demo?`, or empty."""
+
+    def likeness(name: str) -> float:
+        typed, whole = word.lstrip("-"), name.lstrip("-")
+        start = whole[: len(typed) + 1]  # a name that was cut short
+        return max(difflib.SequenceMatcher(None, typed, part).ratio() for part in (whole, start))
+
+    best = max(known, key=likeness, default="")
+    return f"; did you mean {best}?" if best and likeness(best) >= _LIKE_ENOUGH else ""

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
-from sem_field_ros.errors import SettingError
+from sem_field_ros.errors import SettingError, did_you_mean
 
 T = TypeVar("T")
 
@@ -54,7 +54,8 @@ class Setting:
         if not isinstance(value, self.kind) or (self.kind is not bool and isinstance(value, bool)):
             raise SettingError(f"{self.name} must be {self.kind.__name__}, got {value!r}")
         if self.choices and value not in self.choices:
-            raise SettingError(f"{self.name} must be one of {', '.join(self.choices)}, got {value!r}")
+            hint = did_you_mean(str(value), self.choices)
+            raise SettingError(f"{self.name} must be one of {', '.join(self.choices)}, got {value!r}{hint}")
         # written so that NaN is out of range too
         if isinstance(value, (int, float)) and not (self._low <= value <= self._high):
             raise SettingError(f"{self.name} must be {self.range_text}, got {value!r}")
@@ -172,7 +173,7 @@ def add_settings_arguments(parser: argparse.ArgumentParser, cls: type, *, skip: 
         else:
             action = group.add_argument(
                 item.flag,
-                type=_respelled(item) if item.spellings else item.kind,
+                type=_reader(item),
                 default=item.default,
                 choices=item.choices or None,
                 metavar=None if item.choices else item.kind.__name__.upper(),
@@ -207,8 +208,19 @@ class _FormerFlag(argparse.Action):
         self._action(parser, namespace, values, present)
 
 
-def _respelled(item: Setting) -> Callable[[str], str]:
-    return lambda text: item.spellings.get(text, text)
+def _reader(item: Setting) -> Callable[[str], Any]:
+    """The text of a flag -> its value, checked at once: a mistake costs no import of a heavy package."""
+
+    def read(text: str) -> Any:
+        try:
+            return item.check(item.kind(text))
+        except ValueError:
+            wanted = "a whole number" if item.kind is int else "a number"
+            raise argparse.ArgumentTypeError(f"must be {wanted}, got '{text}'") from None
+        except SettingError as error:
+            raise argparse.ArgumentTypeError(str(error).removeprefix(f"{item.name} ")) from None
+
+    return read
 
 
 def settings_from_arguments(cls: type[T], args: argparse.Namespace, **fixed: Any) -> T:

@@ -103,6 +103,14 @@ def load_model(path: str | Path, kind: str, build: Callable[[Mapping[str, Any]],
     return model.eval(), card
 
 
+def load_image_model(
+    path: str | Path, kind: str, build: Callable[[Mapping[str, Any]], Model], device: torch.device
+) -> tuple[Model, int]:
+    """As load_model, on `device`, and the width of the images the model was trained on, pixels."""
+    model, card = load_model(path, kind, build)
+    return model.to(device), image_width(card, path)
+
+
 def image_width(card: WeightsCard, path: str | Path) -> int:
     """Width in pixels of the images that the model of a card was trained on. Raises WeightsError in one line."""
     try:

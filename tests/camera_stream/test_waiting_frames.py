@@ -22,6 +22,7 @@ class Bench:
         self.known: set[int] = set()
         self.hopeless: set[int] = set()
         self.drops: Counter[str] = Counter()
+        self.dropped: list[int] = []  # stamps
         self.queue = WaitingFrames(self.lookup, self.drop, max_waiting, max_ready, clock=lambda: self.now)
         self.queue.tolerance_s = 1.0
 
@@ -32,8 +33,9 @@ class Bench:
             raise TransformError("not yet", "tf_missing", retry=True)
         return np.eye(4) * bundle.stamp_ns
 
-    def drop(self, cause: str, why: str) -> None:
+    def drop(self, bundle, cause: str, why: str) -> None:
         self.drops[cause] += 1
+        self.dropped.append(bundle.stamp_ns)
 
     def push(self, *stamps: int) -> None:
         for stamp in stamps:
@@ -79,6 +81,7 @@ def test_a_slow_mapper_gets_the_newest_in_order() -> None:
     bench.push(1, 2, 3, 4, 5)
     assert [bench.pop(), bench.pop(), bench.pop()] == [4, 5, None]
     assert bench.drops == {"overload": 3}
+    assert bench.dropped == [1, 2, 3]
 
 
 def test_a_frame_without_transform_does_not_hold_up_the_others() -> None:
@@ -96,6 +99,7 @@ def test_the_oldest_leaves_where_too_many_wait() -> None:
     bench.known = {1, 2, 3}
     assert [bench.pop(), bench.pop(), bench.pop()] == [2, 3, None]
     assert bench.drops == {"queue_full": 1}
+    assert bench.dropped == [1]
 
 
 def test_clear_counts_what_it_drops() -> None:

@@ -11,16 +11,14 @@ import pytest
 from sem_field_ros import cli
 from sem_field_ros.evaluation.results import IMAGES
 from sem_field_ros.fusion.registry import FUSIONS
+from tests.tiny_room import tiny_room
 
 SMALL = ["--voxel-size-m", "0.1", "--min-weight", "1"]
 
 
 @pytest.fixture(scope="module")
 def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("rooms") / "tiny"
-    arguments = ["generate", "room", "--out", str(path), "--frames", "8", "--width", "128", "--fast", "--seed", "5"]
-    assert cli.main(arguments) == 0
-    return path
+    return tiny_room(tmp_path_factory.mktemp("rooms"), frames=8, width=128)
 
 
 def _rows(path: Path) -> dict[tuple[str, str, str], float]:
@@ -55,19 +53,17 @@ def test_a_bag_scores_as_its_sequence_does(room: Path, tmp_path: Path) -> None:
 
 
 def test_every_shipped_model_is_run(room: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from sem_field_ros.commands.evaluate import sequences as evaluate
-    from sem_field_ros.segmentation.registry import SEGMENTERS
+    from sem_field_ros.commands.evaluate import maps as evaluate
 
-    shipped = evaluate._shipped_segmenters()
-    assert shipped[0] == "external" and "pascal" in shipped and set(shipped) < set(SEGMENTERS)
-    monkeypatch.setattr(evaluate, "_shipped_segmenters", lambda: ["external"])
+    assert evaluate.SHIPPED == ("homes", "pascal")
+    monkeypatch.setattr(evaluate, "SHIPPED", ())
     out = tmp_path / "eval.json"
     assert cli.main(["evaluate", "models", str(room), "--voxel-size-m", "0.1", "--out", str(out)]) == 0
     assert ("mini/external/scannet20", "majority", "miou_3d") in _rows(out)
 
 
 def test_the_mini_benchmark_is_all_test_rooms_small_with_labels_and_meshes() -> None:
-    from sem_field_ros.commands.evaluate import sequences as evaluate
+    from sem_field_ros.commands.evaluate import maps as evaluate
     from sem_field_ros.datasets.open_sequence import open_sequence
     from sem_field_ros.evaluation.true_mesh import find_true_mesh
 
@@ -100,11 +96,11 @@ def test_mistakes_are_told_in_one_line(room: Path, tmp_path: Path, capsys: pytes
         (["sequences", str(tmp_path / "nowhere")], "does not exist"),
         (["sequences", str(room), "--segmenter", "nonsense"], "unknown"),
         (["sequences", str(room), "--mesh", str(tmp_path / "no.ply")], "is no file"),
-        (["sequences", str(room), "--voxel-size-m", "7"], "voxel_size_m must be"),
+        (["sequences", str(room), "--voxel-size-m", "7"], "must be 0.002 to 1"),
     ):
         assert cli.main(["evaluate", *arguments]) == 2
         lines = capsys.readouterr().err.strip().splitlines()
-        assert message in lines[-1] and lines[-1].startswith("sem-field:")
+        assert message in lines[-1] and lines[-1].startswith("sem-field") and len(lines) == 1
     other = tmp_path / "other"
     shutil.copytree(room, other)
     (other / "meta.json").write_text('{"label_set": "nyu40"}')

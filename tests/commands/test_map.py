@@ -132,9 +132,9 @@ def test_a_bag_gives_the_same_map_as_the_folder_it_was_made_from(sequence: Path,
     [
         (["no/such/folder"], "no/such/folder does not exist"),
         ([str(ROOM / "color")], "is no sequence folder"),
-        ([str(ROOM), "--segmenter", "magic"], "segmenter 'magic' is unknown; choose external"),
+        ([str(ROOM), "--segmenter", "magic"], "'magic' is unknown; choose one of external"),
         ([str(ROOM), "--label-set", "nothing"], "label set 'nothing' not found"),
-        ([str(ROOM), "--voxel-size-m", "0"], "voxel_size_m must be 0.002 to 1"),
+        ([str(ROOM), "--voxel-size-m", "0"], "--voxel-size-m: must be 0.002 to 1"),
         ([str(ROOM), "--depth-min-m", "5"], "depth_min_m (5.0) must be below"),
         ([str(ROOM), "--name", "../up"], "map name '../up' is not allowed"),
     ],
@@ -158,7 +158,7 @@ def test_an_out_folder_that_cannot_be_made_is_one_line(tmp_path: Path, capsys: p
 @pytest.mark.parametrize(
     "flags", [["--every", "0"], ["--max-frames", "-1"], ["--fusion", "vote"], ["--max-blocks", "x"]]
 )
-def test_bad_flags_end_with_the_usage(flags: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as end:
-        cli.main(["map", str(ROOM), "--out", str(tmp_path), *flags])
-    assert end.value.code == 2 and flags[0] in capsys.readouterr().err.splitlines()[-1]
+def test_bad_flags_are_one_line(flags: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["map", str(ROOM), "--out", str(tmp_path), *flags]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert flags[0] in line and flags[1] in line

@@ -50,4 +50,4 @@ def test_mistakes_are_told_in_one_line(tmp_path: Path, capsys: pytest.CaptureFix
     ):
         assert main(["view", *arguments]) == 2
         error = capsys.readouterr().err.strip()
-        assert error.startswith("sem-field: ") and "\n" not in error
+        assert error.startswith("sem-field") and "\n" not in error

@@ -12,12 +12,11 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 
 from sem_field_ros.cli import main
 from sem_field_ros.datasets.bag.file import BagFile, RawMessage
-from sem_field_ros.datasets.bag.labels import label_set_from_info
 from sem_field_ros.datasets.bag.reader import BagSequence
 from sem_field_ros.datasets.bag.topics import COMPRESSED, IMAGE, BagTopics, find_topics
 from sem_field_ros.datasets.bag.writer import write_bag
 from sem_field_ros.datasets.open_sequence import open_sequence
-from sem_field_ros.errors import DataError, FrameError, LabelSetError, OutputError
+from sem_field_ros.errors import DataError, FrameError, OutputError
 from sem_field_ros.frame import PosedFrame
 from sem_field_ros.geometry.camera import Intrinsics
 from sem_field_ros.geometry.poses import pose_from_quaternion
@@ -266,15 +265,6 @@ def test_an_image_that_cannot_be_decoded_costs_one_frame(tmp_path, bag):
             break
         frames.append(frame.name)
     assert frames == ["000000", "000001", "000003", "000004", "000005"] and errors == ["unknown_encoding"]
-
-
-def test_label_sets_from_label_info():
-    voc = load_label_set("voc")
-    assert label_set_from_info({c.id: c.name for c in voc.classes} | {255: "UNLABELED"}).name == "voc"
-    own = label_set_from_info({3: "robot", 7: "human"})
-    assert own.names == ("robot", "human") and own.ids.tolist() == [3, 7] and len(set(map(tuple, own.colors))) == 2
-    with pytest.raises(LabelSetError):
-        label_set_from_info({255: "UNLABELED"})
 
 
 def test_header_of_raw_messages(bag):

@@ -57,6 +57,15 @@ def test_numbers_are_places_in_time(folder):
     assert FolderSequence(folder).stamps_ns[1] == round(0.3 * S)
 
 
+def test_times_are_known_from_stamps_or_a_rate(folder):
+    assert not FolderSequence(folder).times_known
+    (folder / "meta.json").write_text('{"fps": 10}')
+    assert FolderSequence(folder).times_known
+    (folder / "meta.json").unlink()
+    (folder / "timestamps.txt").write_text("1\n2\n3\n4\n5\n")
+    assert FolderSequence(folder).times_known
+
+
 def test_names_that_are_no_frame_numbers_give_the_order(folder):
     for kind in ("color", "depth", "pose", "label"):
         for file in sorted((folder / kind).iterdir()):

@@ -36,6 +36,7 @@ def seven_scenes(tmp_path: Path) -> Path:
 def test_seven_scenes(seven_scenes: Path) -> None:
     sequence = open_sequence(seven_scenes)
     assert isinstance(sequence, SevenScenesSequence) and sequence.labels is None and len(sequence) == 3
+    assert sequence.has_depth and not sequence.times_known
     frames = list(sequence)
     frame = frames[2]
     assert frame.name == "frame-000003" and frame.stamp_ns == round(4 * S / 30)  # numbers are places at 30 Hz
@@ -81,6 +82,7 @@ def _tum(folder: Path, size: tuple[int, int] = (640, 480)) -> Path:
 def test_tum(tmp_path: Path) -> None:
     sequence = open_sequence(_tum(tmp_path / "rgbd_dataset_freiburg3_office"))
     assert isinstance(sequence, TumSequence) and sequence.drops == {"unpaired_color": 1} and len(sequence) == 2
+    assert sequence.has_depth and sequence.times_known
     frame = list(sequence)[1]
     assert frame.stamp_ns == 1_100_000_000 and frame.camera.fx == 535.4 and frame.camera.cy == 247.6
     np.testing.assert_array_equal(frame.color[0, 0], view.picture(1)[0, 0])

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sem_field_ros.errors import SettingError
-from sem_field_ros.fusion.hand_made import Votes, view_scores
-from sem_field_ros.fusion.registry import FUSIONS, make_fusion
+from sem_field_ros.fusion.hand_made import HAND_MADE, Votes, view_scores
+from sem_field_ros.fusion.registry import FUSION_HELP, FUSIONS, chosen_fusions, make_fusion
 
 # three views of one voxel, two classes: weakly 0, weakly 0, strongly 1 (the newest is the first weak one)
 SAMPLES = torch.tensor([[[0.6, 0.4], [0.6, 0.4], [0.05, 0.95]]])
@@ -40,6 +40,7 @@ def test_no_view_is_no_opinion_and_one_view_is_that_view(name):
         assert one[0].tolist() == pytest.approx([0.1, 0.7, 0.2], abs=1e-5)
 
 
+@settings(deadline=None)  # the first example loads the learned fusion
 @given(st.permutations(range(4)), st.sampled_from(sorted(FUSIONS)), st.integers(0, 10_000))
 def test_the_order_of_slots_changes_nothing(permutation, name, seed):
     g = torch.Generator().manual_seed(seed)
@@ -65,3 +66,9 @@ def test_near_and_frontal_views_score_higher():
     near, far = view_scores(torch.tensor([0.5, 3.0]), torch.tensor([1.0, 1.0]))
     oblique = view_scores(torch.tensor([0.5]), torch.tensor([0.2]))[0]
     assert near > far and near > oblique > 0
+
+
+def test_the_registry_names_every_fusion() -> None:
+    assert set(FUSIONS) == {"gnesf", *HAND_MADE}
+    assert all(name in FUSION_HELP for name in FUSIONS)
+    assert chosen_fusions("all") == tuple(FUSIONS) and chosen_fusions("majority") == ("majority",)

@@ -11,7 +11,7 @@ import pytest
 
 from sem_field_ros.errors import OutputError
 from sem_field_ros.labels import LabelClass, LabelSet
-from sem_field_ros.results.report import MapReport, Scores, peak_rss_mb, percentiles, surface_counts
+from sem_field_ros.results.report import MapReport, Scores, surface_counts
 from sem_field_ros.surface import Surface
 
 LABELS = LabelSet("two", (LabelClass(3, "floor", (1, 2, 3)), LabelClass(7, "chair", (4, 5, 6))))
@@ -67,17 +67,6 @@ def test_surface_counts_counts_owned_points_only() -> None:
         "points_per_class": {"chair": 2, "unlabelled": 1},
     }
     assert surface_counts(Surface.empty(), LABELS)["points_per_class"] == {}
-
-
-def test_percentiles_by_hand() -> None:
-    assert percentiles([float(i) for i in range(101)]) == {"p50": 50.0, "p95": 95.0}
-    assert percentiles([]) == {}
-
-
-def test_peak_memory_sees_a_large_array() -> None:
-    block = np.ones(40_000_000, np.uint8)  # 40 MB, touched
-    assert peak_rss_mb() > block.nbytes / 1e6
-    assert peak_rss_mb(2**30) != peak_rss_mb(2**30), "an unknown process has no number"
 
 
 def test_a_path_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:

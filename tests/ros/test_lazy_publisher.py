@@ -6,7 +6,7 @@ import pytest
 from rclpy.lifecycle import LifecycleNode
 from std_msgs.msg import Bool
 
-from sem_field_ros.ros import demand as demand_module
+from sem_field_ros.ros import lazy_publisher
 from sem_field_ros.ros.lazy_publisher import LazyPublisher
 from tests.ros.conftest import RosHarness
 
@@ -21,7 +21,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
-    monkeypatch.setattr(demand_module, "time", made)
+    monkeypatch.setattr(lazy_publisher, "time", made)
     return made
 
 

@@ -14,7 +14,7 @@ from lifecycle_msgs.srv import ChangeState, GetState
 from rclpy.parameter import Parameter
 from sem_field_msgs.srv import QueryPoints
 
-from sem_field_ros.camera_stream.statistics import resident_mb
+from sem_field_ros.measurements import resident_mb
 from sem_field_ros.nodes.mapper.services import points_to_msgs
 from sem_field_ros.nodes.mapper.session import MappingSession
 from sem_field_ros.resources import resource_path

@@ -16,12 +16,12 @@ from std_srvs.srv import SetBool, Trigger
 from vision_msgs.msg import LabelInfo
 from visualization_msgs.msg import MarkerArray
 
+from sem_field_ros.camera_stream.images import color_from_msg, labels_from_msg
+from sem_field_ros.camera_stream.label_info import names_from_msg
 from sem_field_ros.camera_stream.pairing import stamp_ns_of
 from sem_field_ros.labels import load_label_set
 from sem_field_ros.nodes.mapper.services import points_to_msgs
 from sem_field_ros.ros.clouds import cloud_from_msg
-from sem_field_ros.ros.images import color_from_msg, labels_from_msg
-from sem_field_ros.ros.label_info import names_from_msg
 from sem_field_ros.ros.markers import marker_triangles
 from sem_field_ros.ros.qos import image_qos, latched_qos
 from tests.ros.fake_robot import CAMERA_FRAME, CHAIR, TABLE, WALL_Z, wall_images

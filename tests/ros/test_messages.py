@@ -15,14 +15,17 @@ from sensor_msgs.msg import CameraInfo, Image, PointCloud2, PointField
 from std_msgs.msg import Header
 from visualization_msgs.msg import Marker, MarkerArray
 
+from sem_field_ros.camera_stream.camera_info import intrinsics_from_msg
+from sem_field_ros.camera_stream.images import color_from_msg, depth_from_msg, labels_from_msg
+from sem_field_ros.camera_stream.label_info import names_from_msg
 from sem_field_ros.errors import FrameError
 from sem_field_ros.geometry.camera import Intrinsics
 from sem_field_ros.labels import LabelClass, LabelSet
 from sem_field_ros.ros import markers as markers_module
-from sem_field_ros.ros.camera_info import camera_info_to_msg, intrinsics_from_msg
+from sem_field_ros.ros.camera_info import camera_info_to_msg
 from sem_field_ros.ros.clouds import cloud_from_msg, surface_to_cloud
-from sem_field_ros.ros.images import color_from_msg, depth_from_msg, image_to_msg, labels_from_msg, labels_to_msg
-from sem_field_ros.ros.label_info import label_info_to_msg, names_from_msg
+from sem_field_ros.ros.images import image_to_msg, labels_to_msg
+from sem_field_ros.ros.label_info import label_info_to_msg
 from sem_field_ros.ros.markers import (
     delete_all_markers,
     marker_triangles,

@@ -7,8 +7,10 @@ import signal
 import time
 from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pytest
+from builtin_interfaces.msg import Time
 from rcl_interfaces.srv import DescribeParameters
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
@@ -16,7 +18,10 @@ from std_msgs.msg import Bool, Float32
 from tf2_msgs.msg import TFMessage
 from vision_msgs.msg import LabelInfo
 
-from sem_field_ros.camera_stream.pairing import FramePairer
+from sem_field_ros.camera_stream.frames import frame_from_bundle
+from sem_field_ros.camera_stream.images import color_from_msg, depth_from_msg, labels_from_msg
+from sem_field_ros.camera_stream.label_info import names_from_msg
+from sem_field_ros.camera_stream.pairing import FramePairer, stamp_ns_of
 from sem_field_ros.datasets.bag.writer import write_bag
 from sem_field_ros.datasets.folder_writer import write_sequence
 from sem_field_ros.errors import SemFieldError
@@ -27,9 +32,6 @@ from sem_field_ros.labels import load_label_set
 from sem_field_ros.nodes.player.node import SequencePlayer
 from sem_field_ros.nodes.player.options import player_yaml
 from sem_field_ros.resources import resource_path
-from sem_field_ros.ros.images import color_from_msg, depth_from_msg, labels_from_msg
-from sem_field_ros.ros.label_info import names_from_msg
-from sem_field_ros.ros.pairing import frame_from_bundle, stamp_ns_of
 from sem_field_ros.ros.qos import clock_qos, image_qos, latched_qos, tf_qos, tf_static_qos
 from sem_field_ros.ros.transforms import TransformBuffer
 
@@ -203,6 +205,73 @@ def test_a_damaged_frame_is_left_out(ros, tmp_path):
     assert ros.wait(player, 40) == 0
     ros.spin_until(lambda: len(listener.color) == COUNT - 1, 10, "the other frames arrive")
     assert "000004.jpg is no image" in ros.output()
+
+
+@pytest.fixture
+def untimed(tmp_path):
+    """The recording as a folder that says nothing of time."""
+    write_sequence(tmp_path / "folder", Recording(), {"label_set": "voc"})
+    (tmp_path / "folder/timestamps.txt").unlink()
+    return tmp_path / "folder"
+
+
+def test_without_time_stamps_frames_wait_for_the_mapper(ros, untimed):
+    """At 30 Hz the twelve frames would be out in 0.4 s."""
+    listener = robot(ros)
+    answers = listener.node.create_publisher(Time, "semantic_mapper/frame_done", 10)
+    player = ros.start(PLAYER, path=untimed, frames_ahead=2)
+    ros.spin_until(lambda: len(listener.color) == 2, 30, "the first two frames")
+    ros.spin_for(1.0)
+    assert len(listener.color) == 2
+    for i in range(COUNT):
+        answers.publish(listener.color[i].header.stamp)
+        wanted = min(COUNT, i + 3)
+        ros.spin_until(lambda wanted=wanted: len(listener.color) >= wanted, 10, f"frame {wanted}")
+        assert len(listener.color) == wanted
+        if i < COUNT - 1:
+            assert not listener.finished[-1].data
+    assert ros.wait(player, 10) == 0
+    assert listener.finished[-1].data and listener.progress[-1].data == 1.0
+    assert [stamp_ns_of(m) for m in listener.color] == [round((i + 1) * S / 30) for i in range(COUNT)]
+    clock = clock_of(listener)
+    assert clock == sorted(clock)
+
+
+def test_without_an_answer_frames_go_on_slowly(ros, untimed):
+    listener = robot(ros)
+    player = ros.start(PLAYER, path=untimed, duration_s=0.12, frames_ahead=1)
+    ros.spin_until(lambda: listener.color, 30, "the first frame")
+    start = time.monotonic()
+    assert ros.wait(player, 30) == 0
+    assert len(listener.color) == 4 and 2.5 < time.monotonic() - start < 12
+    assert "nobody says on /semantic_mapper/frame_done that a frame is mapped" in ros.output()
+
+
+@pytest.mark.parametrize("name", ["folder", "bag.mcap"])
+def test_stamps_can_be_overruled(ros, recording, name):
+    listener = robot(ros)
+    answers = listener.node.create_publisher(Time, "semantic_mapper/frame_done", 10)
+    ros.start(PLAYER, path=recording / name, pace="feedback", frames_ahead=3)
+    ros.spin_until(lambda: len(listener.color) == 3, 30, "the first frames")
+    ros.spin_for(1.0)
+    assert len(listener.color) == 3
+    answers.publish(listener.color[2].header.stamp)
+    ros.spin_until(lambda: len(listener.color) == 6, 10, "as many again")
+
+
+def test_a_public_data_set_is_played(ros, tmp_path):
+    for i in range(3):
+        stem = tmp_path / f"frame-{i:06d}"
+        cv2.imwrite(f"{stem}.color.png", np.full((480, 640, 3), (10, 50, 40 * i), np.uint8))
+        cv2.imwrite(f"{stem}.depth.png", np.full((480, 640), 2000 + i, np.uint16))
+        np.savetxt(f"{stem}.pose.txt", np.eye(4))
+    listener = robot(ros)
+    player = ros.start(PLAYER, path=tmp_path, publish_labels=False, pace="stamps")
+    assert ros.wait(player, 40) == 0, ros.output()
+    ros.spin_until(lambda: len(listener.color) == len(listener.depth) == 3, 10, "all frames arrive")
+    assert listener.depth[2].encoding == "32FC1"
+    np.testing.assert_allclose(depth_from_msg(listener.depth[2]), 2.002, atol=1e-6)
+    np.testing.assert_array_equal(color_from_msg(listener.color[2])[0, 0], [80, 50, 10])
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])

@@ -1,7 +1,8 @@
-"""Segmenters by name, and what a user reads when a name is wrong."""
+"""Segmenters by name, and the errors for wrong names."""
 
 from __future__ import annotations
 
+import subprocess
 import sys
 
 import numpy as np
@@ -9,7 +10,13 @@ import pytest
 
 from sem_field_ros.errors import LabelSetError, SegmenterError
 from sem_field_ros.labels import load_label_set
-from sem_field_ros.segmentation.registry import SEGMENTERS, make_segmenter
+from sem_field_ros.segmentation.registry import (
+    SEGMENTERS,
+    check_segmenter,
+    default_segmenter,
+    labels_pixels,
+    make_segmenter,
+)
 from sem_field_ros.segmentation.segmenter import Segmenter
 
 from .frames import frame_of
@@ -36,11 +43,11 @@ def test_external_takes_the_sources_set_or_regroups() -> None:
 @pytest.mark.parametrize(
     ("name", "label_set", "message"),
     [
-        ("magic", None, "'magic' is unknown; choose external"),
-        ("none", None, "unknown|no segmenter"),
+        ("magic", None, "'magic' is unknown; choose one of external"),
+        ("none", None, "'none' makes no segmenter"),
         ("onnx:", None, "unknown"),
         ("noisy:", None, "unknown"),
-        ("noisy:lots", None, "no number"),
+        ("noisy:lots", None, "must be a number"),
         ("noisy:2", None, "noise rate"),
         ("tflite:some.tflite", None, "needs label_set"),
         ("pascal", "scannet20", "labels with set voc, not scannet20"),
@@ -72,3 +79,25 @@ def test_a_missing_package_names_its_install_line(monkeypatch, name: str, packag
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(SegmenterError, match="pip install"):
         make_segmenter(name, label_set)
+
+
+def test_names_are_checked_without_torch() -> None:
+    code = "import sys; from sem_field_ros.segmentation.registry import check_segmenter as c; c('onnx:x'); "
+    code += "sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
+
+
+@pytest.mark.parametrize("name", ["external", "noisy:0.2", "homes", "pascal", "trained:a:b.safetensors", "none"])
+def test_known_names_pass(name: str) -> None:
+    assert check_segmenter(name) == name
+
+
+@pytest.mark.parametrize("name", ["", "pascal:", "homes:x", "onnx", "hf:", "Homes"])
+def test_other_names_are_refused(name: str) -> None:
+    with pytest.raises(SegmenterError, match="unknown; choose one of"):
+        check_segmenter(name)
+
+
+def test_none_is_asked_for_in_one_place() -> None:
+    assert not labels_pixels("none") and labels_pixels("external")
+    assert default_segmenter(None) == "pascal" and default_segmenter(load_label_set("voc")) == "external"

@@ -1,4 +1,4 @@
-"""Tiny labelled scenes in the folder format, with classes that colour tells, for the training tests."""
+"""Tiny labelled scenes in the folder format, with one colour per class, for the tests of training."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ COLORS = {WALL: (200, 200, 190), FLOOR: (120, 80, 40), TABLE: (30, 120, 60)}
 
 
 def picture(rng: np.random.Generator, width: int = 64, height: int = 48) -> tuple[np.ndarray, np.ndarray]:
-    """RGB and ids: a wall above a floor, a table somewhere between."""
+    """RGB and ids: a wall above a floor, and a table between them."""
     label = np.full((height, width), WALL, np.uint8)
     label[height * 6 // 10 :] = FLOOR
     x, y = int(rng.integers(0, width - 24)), int(rng.integers(height // 3, height // 2))

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from sem_field_ros.training.calibration import fitted_temperature, sampled_pixels
+from sem_field_ros.training.validation.calibration import fitted_temperature, sampled_pixels
 
 
 def test_temperature_by_hand() -> None:

@@ -1,4 +1,4 @@
-"""Frames for the segmenter: which are read, how often each is drawn, how classes weigh; by hand."""
+"""Labelled frames: which are read, how often each is drawn, weights of classes; by hand."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ def test_reads_labelled_frames_of_all_scenes(tmp_path: Path) -> None:
     (tmp_path / "training").rename(tmp_path / "train")
     assert [s.name for s in scenes_of([tmp_path], "training")] == ["home0", "home1"]
     (tmp_path / "train").rename(tmp_path / "training")
-    ticks: list[int] = []
-    frames = read_frames(scenes, LABELS, on_progress=lambda: ticks.append(1))
+    calls: list[int] = []
+    frames = read_frames(scenes, LABELS, on_progress=lambda: calls.append(1))
     assert [f.name for f in frames] == ["home0/000000", "home0/000001", "home0/000002", "home1/000000"]
-    assert len(ticks) == 2 and frames[0].index.dtype == np.int8
+    assert len(calls) == 2 and frames[0].index.dtype == np.int8
     assert frames[0].index[0, 0] == LABELS.index_of("wall") and frames[0].index[-1, 0] == LABELS.index_of("floor")
     only = read_frames(scenes, LABELS, only=["home1/000000", "home0/000002"])
     assert {f.name for f in only} == {"home1/000000", "home0/000002"}
@@ -66,7 +66,7 @@ def test_scenes_of_several_folders(tmp_path: Path) -> None:
     write_homes(tmp_path / "a", scenes=1)
     write_scene(tmp_path / "b" / "train" / "another", 1, 0)
     both = [tmp_path / "a", tmp_path / "b"]
-    write_scene(tmp_path / "b" / "train" / ".half.part", 1, 0)  # still being drawn
+    write_scene(tmp_path / "b" / "train" / ".half.part", 1, 0)  # the generator is writing it
     assert [s.name for s in scenes_of(both, "training")] == ["another", "home0"]
     assert [s.name for s in scenes_of(both, "validation")] == ["home100"]
     write_scene(tmp_path / "b" / "train" / "home0", 1, 0)
@@ -94,7 +94,7 @@ def test_loss_weights_by_hand() -> None:
     assert (weights * shares[0])[:2].sum() == pytest.approx(1.0)
 
 
-def test_every_frame_is_drawn_as_often_as_its_factor_says() -> None:
+def test_every_frame_is_drawn_by_its_factor() -> None:
     order = DrawOrder(np.array([1.0, 1.0, 2.0, 1.5]), seed=3)
     draws = Counter(order.frame_of(n) for n in range(6 * 100))  # rounds of ceil(5.5) = 6
     assert draws[2] == pytest.approx(2 * draws[0], rel=0.1) and draws[3] == pytest.approx(1.5 * draws[1], rel=0.1)

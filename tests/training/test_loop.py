@@ -1,4 +1,4 @@
-"""The loop: learns, resumes bit for bit, survives kill -9, splits over processes, and tells mistakes in one line."""
+"""The loop: learns, resumes bit for bit, also after kill -9, splits over processes, reports mistakes in one line."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def lines(path: Path) -> list[dict]:
 
 
 class StopAt(ToyRecipe):
-    """Asks for the end (as Ctrl-C does) in the middle of step `at`, counted from 1."""
+    """Interrupts the run, as Ctrl-C does, in the middle of step `at`, counted from 1."""
 
     def __init__(self, at: int) -> None:
         super().__init__()
@@ -86,7 +86,7 @@ def test_an_interrupted_and_resumed_run_is_bit_identical(tmp_path: Path, workers
     assert len(run["commands"]) == 4
 
 
-def test_killed_at_any_moment_it_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
+def test_a_killed_run_continues_from_its_checkpoint(tmp_path: Path) -> None:
     config = toy_config(12, checkpoint_every=3)
     command = [sys.executable, str(SCRIPT), str(tmp_path / "killed"), "12", "0", "0.2"]
     process = subprocess.Popen(command, env=ENVIRONMENT, stderr=subprocess.DEVNULL)
@@ -129,7 +129,7 @@ def test_every_sample_is_seen_once_and_in_order(tmp_path: Path) -> None:
     assert recipe.seen == list(range(40))
 
 
-def test_the_time_limit_stops_and_resuming_goes_on(tmp_path: Path) -> None:
+def test_the_time_limit_stops_and_resuming_continues(tmp_path: Path) -> None:
     limited = train(ToyRecipe(pause_s=0.02), toy_config(20, max_minutes=1e-4), tmp_path)
     assert limited.reason == "time" and limited.step == 1
     assert train(ToyRecipe(), toy_config(20), tmp_path, resume=True).step == 20
@@ -148,7 +148,7 @@ def test_gradients_are_clipped(tmp_path: Path) -> None:
     assert lines(tmp_path)[0]["gradient_norm"] > 1e4
 
 
-def test_a_loss_that_is_no_number_ends_the_run(tmp_path: Path) -> None:
+def test_a_loss_of_nan_ends_the_run(tmp_path: Path) -> None:
     class Broken(ToyRecipe):
         def loss(self, model, batch):  # noqa: ANN001, ANN202
             return super().loss(model, batch)[0] * float("nan"), {}
@@ -160,7 +160,7 @@ def test_a_loss_that_is_no_number_ends_the_run(tmp_path: Path) -> None:
 def test_mistakes_are_one_line(tmp_path: Path) -> None:
     train(ToyRecipe(), toy_config(2), tmp_path / "run")
     cases = [
-        (ToyRecipe(), toy_config(2), False, "already holds a run: go on with --resume"),
+        (ToyRecipe(), toy_config(2), False, "already holds a run: continue it with --resume"),
         (ToyRecipe(), toy_config(3), True, "other settings: loop.steps was 2, now 3"),
         (ToyRecipe(seed=2), toy_config(2), True, "toy.seed was 1, now 2"),
         (ToyRecipe(), toy_config(2, accumulate=3), True, "cannot be split into 3"),
@@ -178,7 +178,7 @@ def test_mistakes_are_one_line(tmp_path: Path) -> None:
         train(ToyRecipe(), toy_config(2), tmp_path / "run", resume=True)
 
 
-def test_what_changes_no_result_may_change_when_resuming(tmp_path: Path) -> None:
+def test_settings_without_effect_on_the_result_may_change_when_resuming(tmp_path: Path) -> None:
     train(StopAt(2), toy_config(4), tmp_path)
     config = toy_config(4, workers=1, log_every=2, checkpoint_every=1)
     assert train(ToyRecipe(), config, tmp_path, resume=True).step == 4
@@ -213,6 +213,6 @@ def test_learning_rate_by_hand() -> None:
     assert config.lr_at(5 + 3) == pytest.approx(0.1 + 0.9 * 0.75)  # a third of the way: (1 + cos 60 deg) / 2
 
 
-def test_commands_are_kept_without_the_folders_of_a_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_commands_are_stored_without_the_folders_of_a_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["/opt/bin/sem-field", "train", "--data", str(Path.home() / "homes"), "two words"])
     assert command_line() == "sem-field train --data ~/homes 'two words'"

@@ -1,4 +1,4 @@
-"""The facts in a model's README: what was trained on what, by which command, in a form that people can read."""
+"""Cards of trained weights, and the facts of a card in the README beside the weights."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Settings:
     views: int = 5
 
 
-def test_a_card_learns_of_its_training() -> None:
+def test_the_card_gets_the_facts_of_its_training() -> None:
     card = WeightsCard("toy", {"width": 3}, output={"views": 5}, data={"training": {}})
     facts_of_loop = {"step": 3, "git_revision": "abc", "validation": {"score": 0.5, "iou/wall": 0.25}}
     done = trained(card, Settings(), facts_of_loop)
@@ -48,12 +48,12 @@ def test_facts_by_hand(tmp_path: Path) -> None:
         "| training data | 70 voxels of 2 scenes |" in lines and "| validation data | 9 frames of 1 scenes |" in lines
     )
     assert "| command | `sem-field train toy --data ~/x/* (5) ~/y/f` |" in lines
-    assert lines[-1] == "IoU of each class that is there (validation): floor 0.75, wall 0.50."
+    assert lines[-1] == "IoU of each class present (validation): floor 0.75, wall 0.50."
     weights.write_bytes(bytes(6_300_000))
     assert "6.3 MB" in next(line for line in facts(weights, CARD) if "file" in line)
 
 
-def test_what_people_wrote_stays(tmp_path: Path) -> None:
+def test_text_around_the_facts_stays(tmp_path: Path) -> None:
     weights, readme = tmp_path / "toy.safetensors", tmp_path / "README.md"
     weights.write_bytes(b"x")
     write_facts(readme, weights, CARD)

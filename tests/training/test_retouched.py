@@ -1,4 +1,4 @@
-"""A retouched segmenter: what it is shown, and that it is always the same."""
+"""A retouched segmenter: the images it passes on, and that they are reproducible."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.mapping.scene import LABELS, wall_frame
 
 
 class Remembering:
-    """A segmenter that keeps the images it was shown."""
+    """A segmenter that keeps its images."""
 
     labels = LABELS
 

@@ -1,4 +1,4 @@
-"""The segmenter's recipe: learns a tiny set, resumes bit for bit, writes calibrated weights; the command around it."""
+"""The recipe of the segmenter: learns a tiny set, resumes bit for bit, saves calibrated weights; its command."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from torch import nn
 
 from sem_field_ros.cli import main
 from sem_field_ros.labels import load_label_set
+from sem_field_ros.segmentation.freezing import freeze_norm
 from sem_field_ros.segmentation.network import SegmenterNet, tiny
 from sem_field_ros.segmentation.trained import TrainedSegmenter
 from sem_field_ros.training.loop.config import LoopConfig
 from sem_field_ros.training.loop.loop import train
-from sem_field_ros.training.recipes.segmenter import SegmenterRecipe, freeze_norm
-from sem_field_ros.training.recipes.segmenter_settings import SegmenterTraining
+from sem_field_ros.training.recipes.segmenter import SegmenterRecipe, SegmenterTraining
 from sem_field_ros.training.samples.labelled_frames import LabelledFrame
 
 from .homes import picture, write_homes, write_scene

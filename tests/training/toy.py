@@ -1,4 +1,4 @@
-"""A recipe that trains a few numbers in milliseconds, for the loop's tests; also a script for separate processes.
+"""A recipe that trains in milliseconds, for the tests of the loop; also a script for separate processes.
 
 python toy.py OUT STEPS RESUME(0|1) [SECONDS A STEP]
 """

@@ -12,7 +12,7 @@ from collections import Counter, deque
 from dataclasses import dataclass
 from typing import Any
 
-COLOR, DEPTH, LABELS, CAMERA_INFO = "color", "depth", "labels", "camera_info"
+from sem_field_ros.camera_stream.topics import CAMERA_INFO, COLOR, DEPTH, LABELS
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Frames that wait for their transform, then for the mapper: bounded, newest wins, every loss counted by cause."""
+"""Frames that wait for their transform, then to be used: bounded, newest wins, every loss counted by cause."""
 
 from __future__ import annotations
 
@@ -23,17 +23,18 @@ class WaitingFrame:
 
 
 class WaitingFrames:
-    """The queue between the ROS callbacks (`push`) and the mapping thread (`pop`). Thread-safe.
+    """The queue between the ROS callbacks (`push`) and the thread that uses the frames (`pop`). Thread-safe.
 
     lookup       bundle -> T_world_camera; raises TransformError, whose `retry` says whether waiting may help
-    drop         called with the cause of each loss and why: queue_full (too many wait for a transform), overload (the
-                 mapper is slower than the camera), clock_jump, or the transform's own cause after `tolerance_s`
+    drop         called with each lost bundle, the cause, and why (empty: to be expected). Causes: queue_full (too many
+                 wait for a transform), overload (`pop` is called more slowly than frames come), clock_jump, or the
+                 transform's own cause after `tolerance_s`
     """
 
     def __init__(
         self,
         lookup: Callable[[FrameBundle], np.ndarray],
-        drop: Callable[[str, str], None],
+        drop: Callable[[FrameBundle, str, str], None],
         max_waiting: int,
         max_ready: int,
         clock: Callable[[], float] = time.monotonic,
@@ -55,16 +56,14 @@ class WaitingFrames:
         with self._lock:
             self._waiting.append(WaitingFrame(bundle, self._clock()))
             if len(self._waiting) > self._max_waiting:
-                self._waiting.popleft()
-                self._drop("queue_full", "too many frames wait for their transform")
+                self._drop(self._waiting.popleft().bundle, "queue_full", "too many frames wait for their transform")
 
     def pop(self) -> tuple[WaitingFrame, np.ndarray] | None:
         """Return the oldest of the newest `max_ready` frames that have a transform, and it; None where none has."""
         with self._lock:
             ready, still_waiting = self._sort()
             while len(ready) > self._max_ready:
-                ready.popleft()
-                self._drop("overload", "")  # expected on a slow machine: counted, not told
+                self._drop(ready.popleft()[0].bundle, "overload", "")  # expected on a slow machine
             first = ready.popleft() if ready else None
             rest = [frame for frame, _ in ready] + still_waiting
             self._waiting = deque(sorted(rest, key=lambda frame: frame.arrival_s))
@@ -82,12 +81,12 @@ class WaitingFrames:
                 if error.retry and now - frame.arrival_s < self.tolerance_s:
                     waiting.append(frame)
                 else:
-                    self._drop(error.cause, str(error))
+                    self._drop(frame.bundle, error.cause, str(error))
         return ready, waiting
 
     def clear(self, cause: str) -> None:
         """Drop all, counted under `cause`."""
         with self._lock:
-            for _ in self._waiting:
-                self._drop(cause, "")
+            for frame in self._waiting:
+                self._drop(frame.bundle, cause, "")
             self._waiting.clear()

@@ -17,8 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from sem_field_ros.commands.argument_types import add_segmenter
 from sem_field_ros.errors import SemFieldError, SettingError
+from sem_field_ros.exit_codes import DONE, FAILED, INTERRUPTED
 from sem_field_ros.mapping.config import MapConfig
+from sem_field_ros.segmentation.registry import EXTERNAL, SEGMENTER_HELP, default_segmenter
 from sem_field_ros.settings import add_settings_arguments, settings_from_arguments, settings_of
 
 if TYPE_CHECKING:
@@ -28,7 +31,6 @@ if TYPE_CHECKING:
 
 HELP = "map a recorded sequence through the real ROS 2 nodes; leaves cloud, mesh, picture and report"
 RESULTS = ("semantic_cloud.ply", "mesh.ply", "preview.png", "report.json")
-EXIT_FAILED, EXIT_INTERRUPTED = 1, 130
 _START_S, _SETTLE_S, _WRITE_S = 180.0, 60.0, 180.0  # bounds of the stages before, after and beyond the playing
 
 
@@ -36,12 +38,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags; those of the map itself come from MapConfig."""
     parser.add_argument("--seq", metavar="SEQ", help="sequence folder or bag (default: the bundled sample room)")
     parser.add_argument("--out", type=Path, default=Path("out/demo"), metavar="DIR", help="results (default out/demo)")
-    parser.add_argument(
-        "--segmenter",
-        metavar="NAME",
-        help="external (the sequence's label images), homes, pascal, trained:PATH, onnx:PATH, hf:NAME_OR_PATH, "
-        "tflite:PATH or none (default: external where the sequence has label images, else pascal)",
-    )
+    text = f"what labels the images; {SEGMENTER_HELP} (default: external where there are label images, else pascal)"
+    add_segmenter(parser, None, help=text)
     parser.add_argument("--label-set", default="", metavar="NAME", help="classes of the map: a shipped set or a YAML")
     parser.add_argument(
         "--sequence-label-set", default="", metavar="NAME", help="classes of the label images, if the data does not say"
@@ -91,14 +89,14 @@ def demo_nodes(args: argparse.Namespace, sequence: SequenceReader) -> list[NodeS
     """The nodes of the replay graph, mapper first, set up for this run; the recorder is started by itself."""
     from sem_field_ros.nodes.graph import nodes_of
 
-    segmenter = args.segmenter or ("pascal" if sequence.labels is None else "external")
+    segmenter = args.segmenter or default_segmenter(sequence.labels)
     given = {"path": args.seq, "rate": str(args.rate), "start_s": str(args.start_s), "segmenter": segmenter}
     given |= {"duration_s": str(args.duration_s), "autostart": "false", "label_set": args.label_set}
     given |= {"view": str(args.view).lower(), "port": str(args.port)}
     config = settings_from_arguments(MapConfig, args)
     mapper: dict[str, Any] = {item.name: getattr(config, item.name) for item in settings_of(MapConfig)}
     source_set = _write_label_set(args.out / "logs" / "sequence_labels.yaml", sequence)
-    if segmenter == "external" and source_set:
+    if segmenter == EXTERNAL and source_set:
         mapper |= {"label_image_set": source_set, "label_set": args.label_set or source_set}
     player = {
         "label_set": source_set,
@@ -188,14 +186,14 @@ def _run_nodes(
             _summarize(args.out, status)
             if args.view:
                 _stay(args, children, status)
-            return 0
+            return DONE
         except SemFieldError as error:
             status.close()
             print(f"sem-field demo: {error}", file=sys.stderr)
-            return EXIT_FAILED
+            return FAILED
         except KeyboardInterrupt:
             status.say("interrupted: stopping the nodes")
-            return EXIT_INTERRUPTED
+            return INTERRUPTED
         finally:
             stopping.set()
             stop_processes([child.process for child in children])

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from sem_field_ros.commands.argument_types import positive
+from sem_field_ros.commands.argument_types import add_segmenter, positive
 from sem_field_ros.commands.progress import counting_progress
 from sem_field_ros.errors import OutputError
+from sem_field_ros.exit_codes import DONE, INTERRUPTED
 from sem_field_ros.mapping.config import MapConfig
+from sem_field_ros.segmentation.registry import SEGMENTER_HELP, default_segmenter, labels_pixels
 from sem_field_ros.settings import add_settings_arguments, settings_from_arguments
 
 if TYPE_CHECKING:
@@ -23,19 +25,14 @@ if TYPE_CHECKING:
     from sem_field_ros.surface import Surface
 
 HELP = "map a recorded sequence (folder or bag) without ROS, as fast as it can"
-INTERRUPTED = 130
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags; those of the map itself come from MapConfig."""
     parser.add_argument("sequence", metavar="SEQ", type=Path, help="sequence folder, or MCAP or sqlite3 bag")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the results")
-    parser.add_argument(
-        "--segmenter",
-        metavar="NAME",
-        help="external (the sequence's label images), homes, pascal, trained:PATH, onnx:PATH, hf:NAME_OR_PATH, "
-        "tflite:PATH or none (default: external where the sequence has label images, else pascal)",
-    )
+    text = f"what labels the images; {SEGMENTER_HELP} (default: external where there are label images, else pascal)"
+    add_segmenter(parser, None, help=text)
     parser.add_argument("--label-set", metavar="NAME", help="classes of the map: a shipped set's name or a YAML file")
     parser.add_argument(
         "--sequence-label-set", metavar="NAME", help="classes of the label images, where the sequence does not say"
@@ -53,14 +50,15 @@ def run(args: argparse.Namespace) -> int:
     """Map, evaluate where there are labels, write the files; 130 where Ctrl-C ended the mapping early."""
     from sem_field_ros.datasets.open_sequence import open_sequence
     from sem_field_ros.mapping.files.map_folder import MapFolder
-    from sem_field_ros.mapping.sequence_mapping import map_sequence
 
     MapFolder(args.out).check_name(args.name)  # now, not after an hour of mapping
-    _make_folder(args.out)
     console = Console(stderr=True)
     sequence = open_sequence(
         args.sequence, label_set=args.sequence_label_set, start_s=args.start_s, duration_s=args.duration_s
     )
+    _make_folder(args.out)
+    from sem_field_ros.mapping.sequence_mapping import map_sequence  # torch and more: after what fails quickly
+
     mapper, segmenter = _make_mapper(args, sequence)
     total = min(-(-len(sequence) // args.every), args.max_frames or len(sequence))
     with counting_progress(console) as progress:
@@ -71,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
     with console.status("writing the map"):
         report = _write_results(args, mapper, sequence, segmenter, done)
     _summarize(report, args.out)
-    return INTERRUPTED if done.interrupted else 0
+    return INTERRUPTED if done.interrupted else DONE
 
 
 def _make_folder(directory: Path) -> None:
@@ -88,8 +86,8 @@ def _make_mapper(args: argparse.Namespace, sequence: SequenceReader) -> tuple[Ma
     from sem_field_ros.segmentation.registry import make_segmenter
 
     config = settings_from_arguments(MapConfig, args)
-    name = args.segmenter or ("pascal" if sequence.labels is None else "external")
-    if name == "none":
+    name = args.segmenter or default_segmenter(sequence.labels)
+    if not labels_pixels(name):
         return Mapper(config, None, load_label_set(args.label_set) if args.label_set else None), name
     segmenter = make_segmenter(
         name, args.label_set, label_width=config.label_width, device=config.device, source=sequence.labels
@@ -128,7 +126,7 @@ def _with_scores(report: MapReport, mapper: Mapper, sequence: SequenceReader, su
     from sem_field_ros.evaluation.map_evaluation import evaluate_map
 
     labels = mapper.map.labels
-    scores = evaluate_map(surface, mapper.map.render, labels, sequence).as_report(labels)
+    scores = evaluate_map(surface, mapper.map, labels, sequence).as_report(labels)
     return dataclasses.replace(report, **{**scores, "extra": {**report.extra, **scores["extra"]}})
 
 

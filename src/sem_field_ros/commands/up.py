@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sem_field_ros.errors import SettingError
+from sem_field_ros.exit_codes import DONE, FAILED
 from sem_field_ros.nodes.graph import MODULES, NodeSpec, arguments_of, dds_environment, nodes_of
 
 HELP = "start the nodes (bringup, rgb or replay) where there is no `ros2 launch`, with the same arguments"
@@ -32,8 +33,9 @@ def run(args: argparse.Namespace) -> int:
     """Start the nodes and stay with them; 0 when all ended well."""
     if args.show_args:
         for argument in arguments_of(args.graph):
-            print(f"  {argument.name:<20} {argument.description} (default: '{argument.default}')")
-        return 0
+            default = f" (default: {argument.default})" if argument.default else ""
+            print(f"  {argument.name:<20} {argument.description}{default}")
+        return DONE
     return run_nodes(nodes_of(args.graph, parse_arguments(args.arguments)))
 
 
@@ -80,10 +82,10 @@ def run_nodes(specs: list[NodeSpec]) -> int:
                 del running[spec.name]
                 if process.returncode != 0:
                     print(f"{spec.name} died with code {process.returncode}; stopping the rest", file=sys.stderr)
-                    return 1
+                    return FAILED
                 if spec.ends_graph:
-                    return 0
-        return 0
+                    return DONE
+        return DONE
     finally:
         stop_processes([process for _, process in running.values()])
         for number, handler in handlers.items():

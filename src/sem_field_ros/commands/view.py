@@ -7,15 +7,18 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from sem_field_ros.labels import LabelSet, load_label_set
+from sem_field_ros.camera_stream.topics import MAPPER
+from sem_field_ros.exit_codes import DONE
 from sem_field_ros.settings import add_settings_arguments, settings_from_arguments, settings_of
-from sem_field_ros.viewer.browser import Browser
 from sem_field_ros.viewer.config import ViewerConfig
-from sem_field_ros.viewer.files import load_ply, triangles_of
-from sem_field_ros.viewer.mesh_chunks import Triangles
-from sem_field_ros.viewer.page import ViewerPage
-from sem_field_ros.viewer.points import LabelledPoints
+
+if TYPE_CHECKING:
+    from sem_field_ros.labels import LabelSet
+    from sem_field_ros.viewer.mesh_chunks import Triangles
+    from sem_field_ros.viewer.page import ViewerPage
+    from sem_field_ros.viewer.points import LabelledPoints
 
 HELP = "show the live map, a saved map or a PLY file on a web page"
 
@@ -27,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--map", type=Path, metavar="DIR/NAME", help="show a saved map (no ROS needed)")
     source.add_argument("--ply", type=Path, metavar="FILE", help="show a PLY mesh or cloud (no ROS needed)")
-    source.add_argument("--mapper", default="semantic_mapper", help="the live map of this node (default %(default)s)")
+    source.add_argument("--mapper", default=MAPPER, help="the live map of this node (default %(default)s)")
     parser.add_argument("--label-set", default="", help="label set for names and colours: a name or a YAML file")
     parser.add_argument("--picture", type=Path, metavar="PNG", help="save a picture of the page, by Chromium, and end")
     parser.add_argument("--picture-after-s", type=float, default=4.0, help="wait this long for it (default 4)")
@@ -50,6 +53,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _view_file(args: argparse.Namespace, config: ViewerConfig) -> int:
+    from sem_field_ros.labels import load_label_set
+    from sem_field_ros.viewer.files import load_ply
+    from sem_field_ros.viewer.page import ViewerPage
+
     labels = load_label_set(args.label_set) if args.label_set else None
     if args.map:
         cloud, triangles, labels = _load_map(args.map, labels)
@@ -64,18 +71,17 @@ def _view_file(args: argparse.Namespace, config: ViewerConfig) -> int:
         print(f"open {page.url} in a browser; Ctrl-C ends", flush=True)
         if args.picture:
             _take_picture(page, args)
-            return 0
+            return DONE
         threading.Event().wait()
-    return 0
+    return DONE
 
 
 def _load_map(path: Path, labels: LabelSet | None) -> tuple[LabelledPoints, Triangles, LabelSet]:
-    from sem_field_ros.mapping.files.map_file import load_map
-    from sem_field_ros.mapping.files.map_folder import MANIFEST_SUFFIX
-    from sem_field_ros.mapping.semantic_map import SemanticMap
+    from sem_field_ros.commands.saved_maps import open_saved_map
+    from sem_field_ros.viewer.files import triangles_of
+    from sem_field_ros.viewer.points import LabelledPoints
 
-    name = path.name.removesuffix(MANIFEST_SUFFIX)  # the shell completes to the manifest
-    semantic_map = SemanticMap.from_state(load_map(path.parent, name))
+    semantic_map = open_saved_map(path)
     surface, own = semantic_map.surface(), semantic_map.labels
     once = surface.cloud()
     cloud = LabelledPoints.from_arrays(once.vertices, once.colors, own.to_id(once.labels), once.confidence)
@@ -83,6 +89,8 @@ def _load_map(path: Path, labels: LabelSet | None) -> tuple[LabelledPoints, Tria
 
 
 def _take_picture(page: ViewerPage, args: argparse.Namespace) -> None:
+    from sem_field_ros.viewer.browser import Browser
+
     with Browser(1440, 960) as browser:
         browser.open(page.url)
         browser.wait_for(_POINTS_SHOWN, timeout_s=60.0, what="a map with points; is the mapper running?")

@@ -1,4 +1,4 @@
-"""What `train gnesf` and `evaluate votes` share: votes of sequences, from files or collected now."""
+"""What `train fusion` and `evaluate votes` share: votes of sequences, from files or collected now."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sem_field_ros.commands.argument_types import positive
-from sem_field_ros.training.recipes.fusion_settings import VISIBILITIES
+from sem_field_ros.commands.argument_types import add_segmenter, positive
+from sem_field_ros.training.recipes.fusion import VISIBILITIES
 
 if TYPE_CHECKING:
     from sem_field_ros.segmentation.segmenter import Segmenter
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser, votes: str) -> None:
     """Declare the flags; `votes` says where they are kept without --votes."""
     add = parser.add_argument
-    add("--segmenter", default="homes", metavar="NAME", help="whose votes (default homes)")
+    add_segmenter(parser, "homes")
     add("--label-set", metavar="NAME", help="classes of the map (default: the segmenter's)")
     add("--votes", type=Path, metavar="DIR", help=f"keep collected votes here (default: {votes})")
     add("--visibility", default="depth", choices=VISIBILITIES, help="how it is decided which views see a voxel: their "
@@ -54,7 +54,7 @@ def collected(
     from sem_field_ros.datasets.open_sequence import open_sequence
     from sem_field_ros.mapping.config import MapConfig
     from sem_field_ros.training.samples.retouched import RetouchedSegmenter
-    from sem_field_ros.training.samples.vote_files import load_votes, save_votes
+    from sem_field_ros.training.samples.vote_files import content_of, load_votes, save_votes, votes_path
     from sem_field_ros.training.samples.votes import collect_votes
 
     # the few frames of a generated home see much of it once only: that counts as well
@@ -68,12 +68,13 @@ def collected(
             path = paths[number].resolve()
             name = path.name if copy < 0 else f"{path.name}.copy{copy}"
             origin = {key: str(value) for key, value in made_from.items()} | {"sequence": str(path)}
+            origin |= {"content": content_of(path)} if folder else {}
             origin |= {} if copy < 0 else {"copy": f"{copy} of number {number}"}
-            file = folder / f"{name}.{args.visibility}.safetensors" if folder else None
+            file = votes_path(folder, path, f"{name}.{args.visibility}") if folder else None
             votes = load_votes(file, origin) if file else None
             if votes is None:
-                teller = segmenter if copy < 0 else RetouchedSegmenter(segmenter, number, copy)
-                votes = collect_votes(open_sequence(path), teller, config, **how)
+                variant = segmenter if copy < 0 else RetouchedSegmenter(segmenter, number, copy)
+                votes = collect_votes(open_sequence(path), variant, config, **how)
                 if file:
                     save_votes(file, votes, origin)
             scenes.append(replace(votes, name=name))

@@ -50,6 +50,8 @@ class FileSequence(RecordedSequence[FrameFiles]):
             self.drops["missing_files"] = missing_files
         self.labels = labels
         self.has_labels = labels is not None and any(files.labels is not None for _, files in timed)
+        self.has_depth = any(files.depth is not None for _, files in timed)
+        self.times_known = any(stamp != stamp_of_number(files.number) for stamp, files in timed)
         self._keep(timed, start_s, duration_s)
 
     def read(self, index: int) -> PosedFrame:

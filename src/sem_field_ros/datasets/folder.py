@@ -107,6 +107,7 @@ class FolderSequence(RecordedSequence[Path]):
     def _timed(self, colors: list[Path]) -> list[tuple[int, Path]]:
         """Pair each colour image with its stamp: from timestamps.txt, else from its number or its place at `fps`."""
         stamps = _read_timestamps(self.path / "timestamps.txt", [color.stem for color in colors])
+        self.times_known = bool(stamps) or "fps" in self.meta
         if stamps:
             return sorted((stamps[color.stem], color) for color in colors)
         try:

@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 
 from sem_field_ros.errors import DataError
 from sem_field_ros.frame import PosedFrame
+from sem_field_ros.labels import LabelSet
 
 DEFAULT_FPS = 30.0
 NS = 1_000_000_000
@@ -19,7 +20,15 @@ Files = TypeVar("Files")  # what a reader knows of a frame before it reads it
 
 
 class RecordedSequence(ABC, Generic[Files]):
-    """A SequenceReader over files. Pictures are decoded when iterated; `drops` counts what was left out, by cause."""
+    """A SequenceReader over files. Pictures are decoded when iterated; `drops` counts what was left out, by cause.
+
+    times_known  whether the stamps are those of the recording; else they only count frames, DEFAULT_FPS a second
+    """
+
+    labels: LabelSet | None
+    has_depth: bool
+    has_labels: bool
+    times_known = True
 
     def __init__(self, path: Path) -> None:
         self.path = path

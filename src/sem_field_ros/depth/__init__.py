@@ -1,1 +1,1 @@
-"""Depth images predicted from posed colour images: plane sweep, a network that reads it, and field depth."""
+"""Depth images from posed colour images: by plane sweep, by a network on its scores, or from a field."""

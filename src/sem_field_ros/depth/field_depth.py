@@ -1,4 +1,4 @@
-"""Depth of a view from a GNeSF: the window's predicted signed distance, ray cast into the view."""
+"""Depth of a view from a GNeSF: the signed distance predicted for a window of views, ray cast into the view."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from torch import Tensor
 from sem_field_ros.errors import WeightsError
 from sem_field_ros.fields.common.views import SourceViews
 from sem_field_ros.fields.common.window import camera_from_window, image_of_width, level_frame, volume_center
-from sem_field_ros.fields.gnesf.config import config_from_dict
-from sem_field_ros.fields.gnesf.model import KIND, Gnesf
+from sem_field_ros.fields.gnesf.config import KIND, config_from_dict
+from sem_field_ros.fields.gnesf.model import Gnesf
 from sem_field_ros.fields.gnesf.ray_depth import surface_depth
 from sem_field_ros.frame import PosedFrame
-from sem_field_ros.weights import image_width, load_model
+from sem_field_ros.weights import load_image_model
 
-_DEPTH_SCALE = 0.5  # size of the depth image, as a share of the images that the field sees
+_DEPTH_SCALE = 0.5  # size of the depth image relative to the images of the field
 
 
 @dataclass(frozen=True)
@@ -31,26 +31,26 @@ class _View:
 
 
 class FieldDepth:
-    """A ViewEstimator; `path` is what `sem-field train field --geometry sdf` made. Raises WeightsError in one line."""
+    """A ViewEstimator with weights of `sem-field train gnesf --representation sdf`. Raises WeightsError."""
 
     def __init__(self, path: str | Path, device: str = "cpu") -> None:
-        self.model, card = load_model(path, KIND, lambda content: Gnesf(config_from_dict(content)))
-        if self.model.config.geometry != "sdf":
-            raise WeightsError(f"{path} has a density for view synthesis; geometry needs a field trained as sdf")
-        self._width = image_width(card, path)
         self._device = torch.device(device)
-        self.model.to(self._device)
+        self.model, self._width = load_image_model(path, KIND, lambda c: Gnesf(config_from_dict(c)), self._device)
+        if self.model.config.representation != "sdf":
+            raise WeightsError(
+                f"{path} has a density, for view synthesis: depth needs a field trained with --representation sdf"
+            )
 
     @torch.inference_mode()
     def prepare(self, frame: PosedFrame) -> _View:
-        """Reduce the image, compute its features."""
+        """Reduce the image and compute its features."""
         image = torch.from_numpy(image_of_width(frame.color, self._width)).to(self._device)
         image = image.permute(2, 0, 1).float() / 255
         return _View(image, self.model.image_net(image[None])[0])
 
     @torch.inference_mode()
     def depth(self, reference: int, frames: Sequence[PosedFrame], prepared: Sequence[_View]) -> np.ndarray:
-        """Build the volume before the reference camera, ray cast its surface."""
+        """Encode the volume in front of the reference camera and ray cast its surface."""
         height, width = prepared[reference].image.shape[1:]
         same = [i for i, view in enumerate(prepared) if view.image.shape[1:] == (height, width)]
         T_world_window = level_frame(frames[reference].T_world_camera)

@@ -1,4 +1,4 @@
-"""Keyframes as plane sweep wants them, and the matching of one with the others of a window."""
+"""Keyframes prepared for plane sweep, and the matching of one with the others of a window."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from sem_field_ros.fields.common.window import image_of_width
 from sem_field_ros.frame import PosedFrame
 from sem_field_ros.geometry.poses import inverse
 
-_SCALE = 4  # from the matched pixels to the image's
-_EDGE = 0.05  # relative step in depth that is not smoothed
+_SCALE = 4  # pixels of the image per matched pixel
+_EDGE = 0.05  # relative step in depth that counts as an edge, which is not interpolated
 
 
 @dataclass(frozen=True)
 class StereoView:
-    """image [3, h, w] 0..1, its normalised patches [P, h/2, w/2], and the intrinsics [3, 3] of these."""
+    """Image [3, h, w] 0..1 of a keyframe, its normalised patches [P, h/2, w/2] and their intrinsics [3, 3]."""
 
     image: Tensor
     patches: Tensor
@@ -29,7 +29,7 @@ class StereoView:
 
 
 def stereo_view(frame: PosedFrame, width: int, sweep: SweepConfig, device: torch.device) -> StereoView:
-    """Reduce a frame's image to `width` (sides become multiples of 4) and compute its patches."""
+    """Reduce the image of a frame to `width` (sides become multiples of 4) and compute its patches."""
     image = torch.from_numpy(image_of_width(frame.color, width)).to(device)
     height, width = image.shape[:2]
     K = frame.camera.scaled(width // 2, height // 2).matrix.astype(np.float32)
@@ -40,7 +40,7 @@ def stereo_view(frame: PosedFrame, width: int, sweep: SweepConfig, device: torch
 def match_views(
     reference: int, frames: Sequence[PosedFrame], views: Sequence[StereoView], depths: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Scores [V, D, h/4, w/4] of the other views with images of the same size, and where they are, as match_scores."""
+    """Scores [V, D, h/4, w/4] of the other views with images of the same size, and their mask, see match_scores."""
     own = views[reference]
     others = [i for i, view in enumerate(views) if i != reference and view.patches.shape == own.patches.shape]
     if not others:
@@ -57,7 +57,7 @@ def match_views(
 
 
 def enlarged(depth: Tensor) -> Tensor:
-    """Depth [h, w] (0 = none) at the size of the images [4 h, 4 w]: interpolated, but not across edges and holes."""
+    """Depth [h, w] (0 = none) at the size of the images [4 h, 4 w], not interpolated across edges and holes."""
     whole = depth[None, None]
     nearest = interpolate(whole, scale_factor=_SCALE, mode="nearest")[0, 0]
     smooth = interpolate(whole, scale_factor=_SCALE, mode="bilinear", align_corners=False)[0, 0]

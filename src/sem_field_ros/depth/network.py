@@ -1,14 +1,14 @@
-"""A network that turns matching scores and one image's own appearance into depth and how sure it is of it.
+"""A network that predicts depth and its uncertainty from matching scores and the appearance of the reference image.
 
-Scores alone are ambiguous on bare walls; a frozen ImageNet encoder of the reference image tells what it looks like. A
-2-D U-Net over both, as in SimpleRecon (Sayed et al. 2022), keeps depths as channels: no 3-D convolutions.
+Scores alone are ambiguous on bare walls, so a frozen ImageNet encoder adds features of the reference image. Both go
+through a 2-D U-Net with the depth planes as channels, as in SimpleRecon (Sayed et al. 2022): no 3-D convolutions.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,10 +18,11 @@ from torch.nn.functional import interpolate
 
 from sem_field_ros.depth.sweep import SweepConfig
 from sem_field_ros.errors import WeightsError
-from sem_field_ros.segmentation.backbone import LITE0, TINY, Backbone, BackboneConfig
+from sem_field_ros.segmentation.backbone import LITE0, TINY, Backbone, BackboneConfig, Stage
 
 KIND = "stereo_depth"
 _LEVELS = 3  # maps of the encoder that are used: 1/4, 1/8, 1/16
+_USUAL_VIEWS = 8  # scale of the number of views in the summary
 
 
 @dataclass(frozen=True)
@@ -49,10 +50,11 @@ def tiny() -> StereoConfig:
     return StereoConfig(encoder, SweepConfig(planes=16, patch=3), (16, 16, 16), (4, 4, 4))
 
 
-def config_from_dict(content: Mapping[str, Any]) -> StereoConfig:
-    """Read StereoConfig.as_dict. Raises WeightsError in one line."""
-    from sem_field_ros.segmentation.backbone import Stage
+NETWORKS: dict[str, Callable[[], StereoConfig]] = {"compact": compact, "tiny": tiny}
 
+
+def config_from_dict(content: Mapping[str, Any]) -> StereoConfig:
+    """Read StereoConfig.as_dict. Raises WeightsError if it is something else."""
     try:
         stages = tuple(Stage(**{k: int(v) for k, v in stage.items()}) for stage in content["encoder"]["stages"])
         a, b, c = (int(v) for v in content["channels"])
@@ -96,7 +98,7 @@ class StereoNet(nn.Module):
         self.up_fine = nn.Sequential(_conv(a + b, a), _conv(a, a))
         self.planes = nn.Conv2d(a, planes, 3, padding=1)
         self.spread = nn.Conv2d(a, 1, 1)
-        self.sharpness = nn.Parameter(torch.tensor(3.0))  # of the scores themselves, to which the network adds
+        self.sharpness = nn.Parameter(torch.tensor(3.0))  # of the scores, which are added to the logits
         self.register_buffer("log_depths", config.sweep.depths().log(), persistent=False)
 
     @property
@@ -105,7 +107,7 @@ class StereoNet(nn.Module):
         return tuple(self.config.encoder.channels[1 : 1 + _LEVELS])
 
     def train(self, mode: bool = True) -> StereoNet:
-        """The encoder stays as it is."""
+        """All but the encoder, which is frozen."""
         super().train(mode)
         self.encoder.eval()
         return self
@@ -136,7 +138,7 @@ class StereoNet(nn.Module):
 def peak_log_depth(logits: Tensor, log_depths: Tensor, reach: int = 3) -> Tensor:
     """Log depth [B, h, w] of logits [B, planes, h, w]: the mean over the planes within `reach` of the best one.
 
-    The mean over all planes, which is trained, lies between the surfaces where there are two candidates.
+    The mean over all planes, which is trained, lies between the surfaces if there are two candidates.
     """
     probabilities = torch.softmax(logits, dim=1)
     place = torch.arange(len(log_depths), device=logits.device)[:, None, None]
@@ -146,14 +148,14 @@ def peak_log_depth(logits: Tensor, log_depths: Tensor, reach: int = 3) -> Tensor
 
 
 def summary(scores: Tensor, inside: Tensor) -> Tensor:
-    """Scores of V views [V, D, h, w] and where they are -> [2 D + 1, h, w]: their mean, their best, how many views.
+    """Mean and best score of V views, and how many see the points, from match_scores [V, D, h, w] -> [2 D + 1, h, w].
 
-    The same for any number of views and any order of them.
+    It does not depend on the order of the views.
     """
     count = inside.sum(dim=0)
     mean = scores.sum(dim=0) / count.clamp(min=1)
     best = scores.masked_fill(~inside, -1.0).amax(dim=0).clamp(min=-1.0) * (count > 0)
-    views = count.float().mean(dim=0, keepdim=True) / 8
+    views = count.float().mean(dim=0, keepdim=True) / _USUAL_VIEWS
     return torch.cat([mean, best, views])
 
 

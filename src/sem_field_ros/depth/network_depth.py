@@ -1,4 +1,4 @@
-"""Depth of a view from learned plane-sweep stereo with the views around it."""
+"""Depth of a view by a network that reads the plane-sweep scores of the views around it and the image itself."""
 
 from __future__ import annotations
 
@@ -12,34 +12,32 @@ from sem_field_ros.depth.matching import StereoView, enlarged, match_views, ster
 from sem_field_ros.depth.network import KIND, StereoNet, config_from_dict, peak_log_depth, summary
 from sem_field_ros.depth.sweep import best_match, mean_score
 from sem_field_ros.frame import PosedFrame
-from sem_field_ros.weights import image_width, load_model
+from sem_field_ros.weights import load_image_model
 
-# Where the scores have a peak near what the network says, that is the depth: it is sharper. Chosen on validation homes.
+# A peak of the scores near the predicted depth is more precise than the prediction. Chosen on validation homes.
 _REACH = 1.5  # planes
 _MIN_SCORE = 0.1
 _MIN_VIEWS = 2
-# Predicted mean absolute errors of log depth above which a pixel has no depth: with such a peak, and without
+# Largest predicted mean absolute error of log depth of a pixel that gets a depth, with such a peak and without
 _MAX_SPREAD_MATCHED = 0.2
 _MAX_SPREAD = 0.06
 
 
-class StereoDepth:
-    """A ViewEstimator; `path` is what `sem-field train depth` made. Raises WeightsError in one line."""
+class NetworkDepth:
+    """A ViewEstimator with weights of `sem-field train depth`. Raises WeightsError."""
 
     def __init__(self, path: str | Path, device: str = "cpu") -> None:
-        self.model, card = load_model(path, KIND, lambda content: StereoNet(config_from_dict(content)))
-        self._width = image_width(card, path)
         self._device = torch.device(device)
-        self.model.to(self._device)
+        self.model, self._width = load_image_model(path, KIND, lambda c: StereoNet(config_from_dict(c)), self._device)
 
     @torch.inference_mode()
     def prepare(self, frame: PosedFrame) -> StereoView:
-        """Reduce the image, compute its patches."""
+        """Reduce the image and compute its patches."""
         return stereo_view(frame, self._width, self.model.config.sweep, self._device)
 
     @torch.inference_mode()
     def depth(self, reference: int, frames: Sequence[PosedFrame], prepared: Sequence[StereoView]) -> np.ndarray:
-        """Match the reference with every other view, let the network read the scores, refine where they have a peak."""
+        """Match the reference with the other views, predict depth from the scores, refine it at peaks of the scores."""
         depths = self.model.config.sweep.depths().to(self._device)
         scores, inside = match_views(reference, frames, prepared, depths)
         context = self.model.encode(prepared[reference].image[None])

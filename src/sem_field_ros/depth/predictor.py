@@ -1,7 +1,7 @@
-"""Depth images for cameras that have none: predicted for keyframes from the views around them.
+"""Depth images for colour cameras: predicted for keyframes from the views around them.
 
-A window of keyframes slides with the camera. As soon as some came after a keyframe, its depth is estimated from all of
-them and the keyframe goes on as if a sensor had measured it. Who estimates is a ViewEstimator, found by the weights.
+A window of keyframes slides with the camera. As soon as a few came after a keyframe, its depth is estimated from the
+window, and the keyframe is mapped as if a sensor had measured the depth. The weights decide on the ViewEstimator.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from sem_field_ros.resources import resource_path
 from sem_field_ros.weights import load_card
 
 SHIPPED_WEIGHTS = "models/depth_homes/depth_homes.safetensors"
-PLANE_SWEEP = "plane_sweep"  # in place of weights: nothing learned
+PLANE_SWEEP = "plane_sweep"  # in place of weights: plane sweep alone, without learning
 
 
 class DepthPredictor(Protocol):
-    """Takes every frame; gives back those (not always the one just added) for which it has predicted a depth image."""
+    """Takes every frame and returns some of them, later, with a predicted depth image."""
 
     def add(self, frame: PosedFrame) -> PosedFrame | None:
-        """Take a frame, whose own depth is not looked at. Returns an earlier frame or this one with depth, or None."""
+        """Take a frame; its own depth is ignored. Returns an earlier frame (or this one) with depth, or None."""
         ...
 
     def finish(self) -> list[PosedFrame]:
-        """No frame will come any more: those that waited for later ones, with depth. Then as after `reset`."""
+        """At the end of a sequence: the frames that waited for later ones, with depth. Then forget all frames."""
         ...
 
     def reset(self) -> None:
-        """Forget all frames: what comes next is somewhere else."""
+        """Forget all frames, e.g. because the camera has jumped."""
         ...
 
 
@@ -43,22 +43,22 @@ class ViewEstimator(Protocol):
     """Estimates the depth of one of several posed views."""
 
     def prepare(self, frame: PosedFrame) -> Any:
-        """What is kept of a frame (its features, for instance), computed once."""
+        """What is computed once per frame and kept, e.g. its features."""
         ...
 
     def depth(self, reference: int, frames: Sequence[PosedFrame], prepared: Sequence[Any]) -> np.ndarray:
-        """Depth [h, w] float32 metres along z of frame `reference`, 0 where it is not known."""
+        """Depth [h, w] float32 metres along z of frame number `reference`, 0 = unknown."""
         ...
 
 
 @dataclass(frozen=True)
 class WindowConfig:
-    """Which frames a depth is estimated from.
+    """The frames that depth is estimated from.
 
-    views           at most this many, of which `later` came after the one whose depth is estimated
-    distance_m, angle_deg   a frame becomes a view after so much motion since the last one
-    baseline_m      no depth where no two views are this far apart: rotation alone shows no depth
-    broken_m        a jump of the camera this long starts anew
+    views                   at most, of which `later` came after the one that gets the depth
+    distance_m, angle_deg   motion since the last keyframe after which a frame becomes one
+    baseline_m              least distance of a view to the reference: rotation alone shows no depth
+    broken_m                a jump of the camera this long starts a new window
     """
 
     views: int = 9
@@ -99,7 +99,7 @@ class WindowedDepth:
         return found
 
     def _predicted(self, reference: int) -> PosedFrame | None:
-        """View `reference` of the window with its depth; None where the window does not show it."""
+        """View `reference` of the window with its depth; None if it has too few views or no baseline."""
         if reference < 0 or len(self._views) < 3:
             return None
         frames, prepared = zip(*self._views, strict=True)
@@ -109,13 +109,13 @@ class WindowedDepth:
 
 
 def _baseline(frames: Sequence[PosedFrame], reference: int) -> float:
-    """The longest distance of a camera to the reference."""
+    """The longest distance of a camera to the reference, metres."""
     centers = np.stack([frame.T_world_camera[:3, 3] for frame in frames])
     return float(np.linalg.norm(centers - centers[reference], axis=1).max())
 
 
 def make_depth_predictor(weights: str = "", device: str = "cpu") -> DepthPredictor:
-    """The predictor of a weights file (empty = the shipped one), or of `plane_sweep`. Raises WeightsError."""
+    """The predictor for a weights file ("" = the shipped one) or `plane_sweep`. Raises WeightsError."""
     if weights == PLANE_SWEEP:
         from sem_field_ros.depth.sweep_depth import SweepDepth
 
@@ -127,7 +127,7 @@ def make_depth_predictor(weights: str = "", device: str = "cpu") -> DepthPredict
 
         return WindowedDepth(FieldDepth(path, device))
     if kind == "stereo_depth":
-        from sem_field_ros.depth.network_depth import StereoDepth
+        from sem_field_ros.depth.network_depth import NetworkDepth
 
-        return WindowedDepth(StereoDepth(path, device))
-    raise WeightsError(f"{path} holds a '{kind}', which predicts no depth")
+        return WindowedDepth(NetworkDepth(path, device))
+    raise WeightsError(f"{path} holds a '{kind}', which predicts no depth: give weights of `sem-field train depth`")

@@ -1,6 +1,6 @@
-"""Plane sweep: how well a view's surroundings match those of other views, at each of a number of depths.
+"""Plane sweep: how well the pixels of a view match those of other views, at each of a number of depths.
 
-A pixel's surroundings are a normalised patch (geometry/patches.py): the product of two is their correlation.
+A pixel is compared by a normalised patch around it (geometry/patches.py): the product of two is their correlation.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from sem_field_ros.geometry.patches import normalised_patches
 
 @dataclass(frozen=True)
 class SweepConfig:
-    """`planes` depths from near_m to far_m at equal ratios; patches of `patch`^2 pixels at half the image's size.
+    """`planes` depths from near_m to far_m at equal ratios; patches of `patch`^2 pixels at half the size of the image.
 
     order  cosine coefficients (u, v) of a patch are kept while u + v <= order and both <= order - 1
     noise  contrast (standard deviation of grey values 0..1) below which a patch counts as flat and matches nothing
@@ -43,10 +43,11 @@ def patches(images: Tensor, config: SweepConfig) -> Tensor:
 def match_scores(
     reference: Tensor, sources: Tensor, K: Tensor, T_source_reference: Tensor, depths: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Scores of V sources at D depths of each reference pixel at a quarter of the image's size.
+    """Scores of V sources at D depths for each pixel of the reference, at a quarter of the size of the image.
 
-    reference [P, h, w] and sources [V, P, h, w] are patches; K [1 + V, 3, 3] of images of that size, the reference's
-    first; T_source_reference [V, 4, 4] -> scores [V, D, h/2, w/2] in -1..1 (0 outside) and where they are [same] bool
+    reference [P, h, w] and sources [V, P, h, w] are patches; K [1 + V, 3, 3] of images of that size, the reference
+    first; T_source_reference [V, 4, 4]; depths [D] metres
+    -> scores [V, D, h/2, w/2] in -1..1, and whether the point lies in the source, [V, D, h/2, w/2] bool (else score 0)
     """
     _, height, width = reference.shape
     wanted = avg_pool2d(reference[None], 2)[0]
@@ -72,7 +73,7 @@ def match_scores(
 
 
 def mean_score(scores: Tensor, inside: Tensor, min_views: int) -> Tensor:
-    """Mean over the views [V, D, h, w] that see a point -> [D, h, w]; -1 where they are fewer than `min_views`."""
+    """Mean score [D, h, w] over the views [V, D, h, w] that see a point; -1 if fewer than `min_views` do."""
     count = inside.sum(dim=0)
     return torch.where(count >= min_views, scores.sum(dim=0) / count.clamp(min=1), -1.0)
 
@@ -80,7 +81,7 @@ def mean_score(scores: Tensor, inside: Tensor, min_views: int) -> Tensor:
 def best_match(mean: Tensor, allowed: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
     """The best of mean scores [D, h, w] (among `allowed` [D, h, w] bool), to a fraction of a plane by a parabola.
 
-    -> its place in planes [h, w] float, its score [h, w], and whether its neighbours score less [h, w] bool
+    -> its place in planes [h, w] float, its score [h, w], and whether no neighbour scores more [h, w] bool
     """
     candidates = mean if allowed is None else mean.masked_fill(~allowed, -1.0)
     index = candidates.argmax(dim=0).clamp(1, len(mean) - 2)

@@ -1,4 +1,4 @@
-"""Depth of a view from plane sweep alone, the best match wins: the classical baseline, nothing is learned."""
+"""Depth of a view by plane sweep alone, from the best match: the classical baseline, without learning."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from sem_field_ros.depth.sweep import SweepConfig, best_match, mean_score
 from sem_field_ros.frame import PosedFrame
 
 _WIDTH = 320  # of the images that are matched
-_MIN_SCORE = 0.2  # mean correlation with the views that see a point
-_MIN_MARGIN = 0.02  # by which the best depth must beat every depth that is not next to it
+_MIN_SCORE = 0.2  # least mean correlation with the views that see a point
+_MIN_MARGIN = 0.02  # least margin of the best score over those of planes that are not next to it
 _MIN_VIEWS = 2
-_NEXT = 2.5  # planes
+_NEXT = 2.5  # planes closer than this are next to each other
 
 
 class SweepDepth:
@@ -26,12 +26,12 @@ class SweepDepth:
 
     @torch.inference_mode()
     def prepare(self, frame: PosedFrame) -> StereoView:
-        """Reduce the image, compute its patches."""
+        """Reduce the image and compute its patches."""
         return stereo_view(frame, _WIDTH, self._sweep, self._device)
 
     @torch.inference_mode()
     def depth(self, reference: int, frames: Sequence[PosedFrame], prepared: Sequence[StereoView]) -> np.ndarray:
-        """The depth of the best mean score, refined by a parabola, where it is high and the only one."""
+        """The depth of the best mean score, refined by a parabola, if the score is high and unambiguous."""
         depths = self._sweep.depths().to(self._device)
         scores, inside = match_views(reference, frames, prepared, depths)
         mean = mean_score(scores, inside, _MIN_VIEWS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sem_field_ros.errors import SettingError, WeightsError
+from sem_field_ros.errors import SettingError, WeightsError, did_you_mean
 from sem_field_ros.resources import resource_path
 
 if TYPE_CHECKING:
@@ -17,7 +17,14 @@ FUSIONS = {
     "last_wins": "the newest view",
     "confidence": "mean of the views' probabilities, weighted by confidence and view quality",
 }
+ALL = "all"  # every fusion, where several can be compared
+FUSION_HELP = "; ".join(f"{name}: {what}" for name, what in FUSIONS.items())
 GNESF_MODEL = "models/gnesf_map/gnesf_map.safetensors"
+
+
+def chosen_fusions(name: str) -> tuple[str, ...]:
+    """The fusions that a flag with choices (ALL, *FUSIONS) asks for."""
+    return tuple(FUSIONS) if name == ALL else (name,)
 
 
 def make_fusion(name: str, weights: str = "", classes: int = 0) -> Fusion:
@@ -40,5 +47,6 @@ def make_fusion(name: str, weights: str = "", classes: int = 0) -> Fusion:
     from sem_field_ros.fusion.hand_made import HAND_MADE
 
     if name not in HAND_MADE:
-        raise SettingError(f"fusion '{name}' is unknown: choose one of {', '.join(FUSIONS)}")
+        hint = did_you_mean(name, FUSIONS)
+        raise SettingError(f"fusion '{name}' is unknown: choose one of {', '.join(FUSIONS)}{hint}")
     return HAND_MADE[name]()

@@ -14,7 +14,8 @@ import numpy as np
 from sem_field_ros.errors import DataError, FrameError, SegmenterError
 from sem_field_ros.frame import PosedFrame, SequenceReader
 from sem_field_ros.mapping.mapper import FrameResult, Mapper
-from sem_field_ros.results.report import MapReport, peak_rss_mb, percentiles, surface_counts
+from sem_field_ros.measurements import peak_rss_mb, percentiles
+from sem_field_ros.results.report import MapReport, surface_counts
 from sem_field_ros.surface import Surface
 
 Tick = Callable[[], None]

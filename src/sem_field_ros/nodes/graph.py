@@ -8,15 +8,27 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sem_field_ros.errors import SettingError
+from sem_field_ros.camera_stream.topics import (
+    CAMERA_INFO,
+    CAMERA_TOPICS,
+    COLOR,
+    DEPTH,
+    LABELS,
+    MAPPER,
+    PLAYER,
+    RECORDER,
+)
+from sem_field_ros.errors import SettingError, did_you_mean
+from sem_field_ros.mapping.config import MapConfig
+from sem_field_ros.nodes.mapper.options import MapperOptions
 from sem_field_ros.resources import resource_path
-from sem_field_ros.settings import current_names
+from sem_field_ros.settings import Setting, current_names, settings_of
 
 MODULES = {  # our executables, as setup.py installs them; `python -m MODULE` starts one without an installed script
-    "semantic_mapper": "sem_field_ros.nodes.mapper.node",
-    "sequence_player": "sem_field_ros.nodes.player.node",
+    MAPPER: "sem_field_ros.nodes.mapper.node",
+    PLAYER: "sem_field_ros.nodes.player.node",
     "viewer": "sem_field_ros.nodes.viewer.node",
-    "demo_recorder": "sem_field_ros.nodes.recorder.node",
+    RECORDER: "sem_field_ros.nodes.recorder.node",
 }
 
 
@@ -60,32 +72,39 @@ class NodeSpec:
         return out
 
 
+def _described(item: Setting) -> str:
+    told = all(choice in item.help for choice in item.choices)
+    return item.help if told else f"{item.help}: {' | '.join(item.choices)}"
+
+
+# parameters of the mapper that are launch arguments too
+_MAPPER_SETTINGS = tuple(
+    item
+    for cls, names in (
+        (MapperOptions, ("segmenter", "label_set")),
+        (MapConfig, ("fusion", "depth_source", "voxel_size_m")),
+        (MapperOptions, ("global_frame", "maps_directory")),
+    )
+    for item in settings_of(cls)
+    if item.name in names
+)
+_TOPICS = {
+    "color_topic": CAMERA_TOPICS[COLOR],
+    "camera_info_topic": CAMERA_TOPICS[CAMERA_INFO],
+    "depth_topic": CAMERA_TOPICS[DEPTH],
+    "label_topic": CAMERA_TOPICS[LABELS],
+}
 _COMMON = (
     Argument("namespace", "", "namespace of all nodes"),
     Argument("use_sim_time", "false", "take the time from /clock (simulation, bags)"),
     Argument("params_file", "", "parameter file of the mapper; empty = config/semantic_mapper.yaml"),
     Argument("autostart", "true", "configure and activate the mapper at start; false leaves it to a lifecycle manager"),
     Argument("log_level", "info", "debug | info | warn | error"),
-    Argument(
-        "segmenter",
-        "",
-        "who labels the pixels: external | homes | pascal | trained:PATH | tflite:PATH | onnx:PATH | hf:NAME | none",
-    ),
-    Argument("label_set", "", "label set by name or YAML path"),
-    Argument("fusion", "", "how views are fused: gnesf | bayesian | majority | last_wins | confidence"),
-    Argument(
-        "depth_source",
-        "",
-        "where surfaces come from: depth | predicted (from colour images alone)",
-        formerly=("geometry",),
-    ),
-    Argument("voxel_size_m", "", "voxel edge length in metres"),
-    Argument("global_frame", "", "frame the map is built in"),
-    Argument("maps_directory", "", "directory of saved maps"),
-    Argument("color_topic", "", "colour images, if not camera/color/image_raw"),
-    Argument("camera_info_topic", "", "their CameraInfo, if not camera/color/camera_info"),
-    Argument("depth_topic", "", "depth images seen from the colour camera, if not camera/depth/image_raw"),
-    Argument("label_topic", "", "label images for segmenter external, if not camera/label/image_raw"),
+    *(Argument(item.name, "", _described(item), item.formerly) for item in _MAPPER_SETTINGS),
+    Argument("color_topic", "", f"colour images, if not {_TOPICS['color_topic']}"),
+    Argument("camera_info_topic", "", f"their CameraInfo, if not {_TOPICS['camera_info_topic']}"),
+    Argument("depth_topic", "", f"depth images seen from the colour camera, if not {_TOPICS['depth_topic']}"),
+    Argument("label_topic", "", f"label images for segmenter external, if not {_TOPICS['label_topic']}"),
     Argument("view", "false", "start the web viewer"),
     Argument("port", "8080", "port of the web viewer"),
     Argument("rviz", "false", "start RViz (where it is installed)"),
@@ -100,12 +119,6 @@ _REPLAY = (
     Argument("exit_at_end", "true", "end everything when the replay is over"),
 )
 _SHM_FOR_LARGE_SEGMENTS = 400_000 * 1024  # bytes: five participants with the 64 MB segments of fastdds.xml
-_TOPICS = {
-    "color_topic": "camera/color/image_raw",
-    "camera_info_topic": "camera/color/camera_info",
-    "depth_topic": "camera/depth/image_raw",
-    "label_topic": "camera/label/image_raw",
-}
 
 
 def arguments_of(graph: str) -> tuple[Argument, ...]:
@@ -133,7 +146,8 @@ def nodes_of(graph: str, given: Mapping[str, str]) -> list[NodeSpec]:
     given = current_names(arguments, given, lambda line: print(f"{graph}: {line}", file=sys.stderr))
     unknown = sorted(set(given) - set(known))
     if unknown:
-        raise SettingError(f"unknown argument {', '.join(unknown)}; {graph} knows: {', '.join(known)}")
+        hint = did_you_mean(unknown[0], known)
+        raise SettingError(f"unknown argument {', '.join(unknown)}: {graph} knows {', '.join(known)}{hint}")
     value = {**known, **given}
     common: dict[str, Any] = {"namespace": value["namespace"], "log_level": value["log_level"]}
     sim = {"use_sim_time": _boolean("use_sim_time", value["use_sim_time"])}
@@ -151,15 +165,14 @@ def nodes_of(graph: str, given: Mapping[str, str]) -> list[NodeSpec]:
 
 def _mapper(value: Mapping[str, str], common: Mapping[str, Any], sim: Mapping[str, Any]) -> NodeSpec:
     parameters: dict[str, Any] = {**sim, "autostart": _boolean("autostart", value["autostart"])}
-    for name in ("segmenter", "label_set", "fusion", "depth_source", "global_frame", "maps_directory"):
-        if value[name]:
-            parameters[name] = value[name]
-    if value["voxel_size_m"]:
-        parameters["voxel_size_m"] = _number("voxel_size_m", value["voxel_size_m"], float)
+    for item in _MAPPER_SETTINGS:
+        text = value[item.name]
+        if text:
+            parameters[item.name] = item.check(_number(item.name, text, item.kind) if item.kind is not str else text)
     remappings = {topic: value[name] for name, topic in _TOPICS.items() if value[name]}
     params_file = value["params_file"] or str(resource_path("config/semantic_mapper.yaml"))
     filled = {"params_file": params_file, "parameters": parameters, "remappings": remappings, **common}
-    return NodeSpec("semantic_mapper", "semantic_mapper", **filled)
+    return NodeSpec(MAPPER, MAPPER, **filled)
 
 
 def _player(value: Mapping[str, str], common: Mapping[str, Any]) -> NodeSpec:
@@ -170,9 +183,7 @@ def _player(value: Mapping[str, str], common: Mapping[str, Any]) -> NodeSpec:
         parameters[name] = _number(name, value[name], float)
     remappings = {topic: value[name] for name, topic in _TOPICS.items() if value[name]}
     ends = _boolean("exit_at_end", value["exit_at_end"])
-    return NodeSpec(
-        "sequence_player", "sequence_player", parameters=parameters, remappings=remappings, ends_graph=ends, **common
-    )
+    return NodeSpec(PLAYER, PLAYER, parameters=parameters, remappings=remappings, ends_graph=ends, **common)
 
 
 def dds_environment(environment: Mapping[str, str] = os.environ, shm: str = "/dev/shm") -> dict[str, str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sem_field_ros.geometry.viewpoints import estimate_up
 from sem_field_ros.labels import LabelSet
 from sem_field_ros.results.export import write_glb, write_ply
 from sem_field_ros.results.preview import write_preview
@@ -32,5 +33,5 @@ def write_surface_files(
     write_ply(directory / CLOUD_NAME, surface.cloud(), labels)
     write_ply(directory / MESH_NAME, surface, labels)
     if glb:
-        write_glb(directory / GLB_NAME, surface, labels)
+        write_glb(directory / GLB_NAME, surface, labels, up=estimate_up(surface.normals, T_world_cameras))
     write_preview(directory / PREVIEW_NAME, surface, labels, T_world_cameras, title)

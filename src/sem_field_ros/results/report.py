@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -93,23 +93,3 @@ def surface_counts(surface: Surface, labels: LabelSet) -> dict[str, Any]:
         "mesh_triangles": len(surface.faces),
         "points_per_class": {names[i]: int(counts[i]) for i in order},
     }
-
-
-def percentiles(milliseconds: Sequence[float]) -> dict[str, float]:
-    """{p50, p95} of a list of times; empty where there are none."""
-    if not len(milliseconds):
-        return {}
-    p50, p95 = np.percentile(np.asarray(milliseconds, dtype=np.float64), [50, 95])
-    return {"p50": round(float(p50), 3), "p95": round(float(p95), 3)}
-
-
-def peak_rss_mb(pid: int | None = None) -> float:
-    """Highest resident memory so far of this process (or of `pid`), in MB (10^6 bytes); NaN where it is not known."""
-    try:
-        status = Path(f"/proc/{'self' if pid is None else pid}/status").read_text(encoding="ascii", errors="replace")
-    except OSError:
-        return float("nan")
-    for line in status.splitlines():
-        if line.startswith("VmHWM:"):
-            return round(int(line.split()[1]) * 1024 / 1e6, 1)
-    return float("nan")

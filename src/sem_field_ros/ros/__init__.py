@@ -1,1 +1,1 @@
-"""Messages, TF, QoS, parameters and frame pairing: the only place, with nodes/, that imports rclpy."""
+"""Messages, TF, QoS, parameters, the camera input: the only place, with nodes/, that imports rclpy."""

@@ -1,14 +1,11 @@
-"""Intrinsics <-> sensor_msgs CameraInfo. Reading needs no ROS and lives in stream/camera_info.py."""
+"""Intrinsics -> sensor_msgs CameraInfo. Back: camera_stream/camera_info.py."""
 
 from __future__ import annotations
 
 from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
-from sem_field_ros.camera_stream.camera_info import intrinsics_from_msg, is_distorted
 from sem_field_ros.geometry.camera import Intrinsics
-
-__all__ = ["camera_info_to_msg", "intrinsics_from_msg", "is_distorted"]
 
 
 def camera_info_to_msg(camera: Intrinsics, header: Header) -> CameraInfo:

@@ -1,4 +1,12 @@
-"""CameraInput: camera topics -> pairing -> transform -> PosedFrame, for any node. ROS callbacks only queue."""
+"""CameraInput: camera topics and TF -> PosedFrames, for any node with a camera.
+
+    declare_settings(node, CameraOptions)
+    camera = CameraInput(node, settings_from_node(node, CameraOptions), on_frame)
+    ...
+    found = camera.pop()  # in on_frame, or on a thread that on_frame wakes
+
+ROS callbacks only pair and queue messages; they are decoded by `pop`.
+"""
 
 from __future__ import annotations
 
@@ -10,62 +18,71 @@ from typing import Any
 
 import numpy as np
 from rclpy.callback_groups import CallbackGroup
-from rclpy.clock import JumpThreshold
+from rclpy.clock import Clock, ClockType, JumpThreshold
 from rclpy.duration import Duration
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from std_msgs.msg import Header
 
+from sem_field_ros.camera_stream.camera_info import is_distorted
 from sem_field_ros.camera_stream.frames import frame_from_bundle
-from sem_field_ros.camera_stream.pairing import FrameBundle, FramePairer
-from sem_field_ros.camera_stream.statistics import FrameStatistics
+from sem_field_ros.camera_stream.pairing import FrameBundle, FramePairer, stamp_ns_of
+from sem_field_ros.camera_stream.statistics import InputStatistics
 from sem_field_ros.camera_stream.time_policy import GapWatch
+from sem_field_ros.camera_stream.topics import CAMERA_INFO, CAMERA_TOPICS, COLOR, DEPTH, LABELS, compressed
 from sem_field_ros.camera_stream.waiting_frames import WaitingFrames
+from sem_field_ros.errors import FrameError
 from sem_field_ros.frame import PosedFrame
 from sem_field_ros.geometry.transform_tree import TransformError
 from sem_field_ros.ros.camera_options import CameraOptions
 from sem_field_ros.ros.qos import image_qos
+from sem_field_ros.ros.sparse_log import SparseLog
 from sem_field_ros.ros.transforms import TransformBuffer
 
-COLOR_TOPIC = "camera/color/image_raw"
-INFO_TOPIC = "camera/color/camera_info"
-DEPTH_TOPIC = "camera/depth/image_raw"
-LABEL_TOPIC = "camera/label/image_raw"
+_POLL_S = 0.02  # how often frames that wait for a transform are looked at
 
 
 @dataclass(frozen=True)
 class InputFrame:
-    """A decoded frame, the messages it was made from and when it came (steady seconds)."""
+    """A decoded frame, the header of its colour image, and when it came (steady seconds)."""
 
     frame: PosedFrame
-    source: FrameBundle
+    header: Header
     arrival_s: float
-
-    @property
-    def header(self) -> Any:
-        """The colour image's header."""
-        return self.source.color.header
 
 
 class CameraInput:
-    """Subscribes while open. `on_frame` is called (in a ROS callback) when there may be something to pop."""
+    """Subscribes from the constructor until `close`. `pop` may be called from one thread, of any kind.
+
+    node         has declared CameraOptions and is spun by an executor
+    on_frame     called in a ROS callback when there may be something to pop
+    want_depth   frames come with depth; want_labels: with label images
+    transforms   where poses come from; default: a TransformBuffer of its own
+    statistics   where messages and losses are counted; default: `self.statistics` is new
+    on_lost      called with the stamp (nanoseconds) of a frame that is lost, from the thread that loses it
+    """
 
     def __init__(
         self,
         node: Node,
         options: CameraOptions,
-        transforms: TransformBuffer,
-        statistics: FrameStatistics,
-        lost: Callable[[str, str], None],
         on_frame: Callable[[], None],
-        group: CallbackGroup,
-        want_depth: bool,
-        want_labels: bool,
+        *,
+        want_depth: bool = True,
+        want_labels: bool = False,
+        transforms: TransformBuffer | None = None,
+        statistics: InputStatistics | None = None,
+        group: CallbackGroup | None = None,
+        on_lost: Callable[[int], None] = lambda stamp_ns: None,
     ) -> None:
-        """`lost(cause, why)` is told of every frame that is dropped."""
-        self.paused = False
-        self._node, self._options, self._transforms, self._statistics = node, options, transforms, statistics
-        self._on_frame = on_frame
+        self.paused = False  # images are dropped, counted as `paused`
+        self.statistics = statistics or InputStatistics()
+        self._node, self._options, self._on_frame, self._on_lost = node, options, on_frame, on_lost
+        self._owns_transforms = transforms is None
+        self._transforms = transforms or TransformBuffer(node, callback_group=group)
+        self._log = SparseLog(node)
         self._lock = threading.Lock()
+        self._open = True
         self._pairer = FramePairer(
             options.pairing_slop_s,
             options.pairing_queue_size,
@@ -77,50 +94,98 @@ class CameraInput:
         self._jumps_seen = 0
         self._jumped = False
         self._gaps = GapWatch(options.max_gap_s)
-        self.waiting = WaitingFrames(self._pose_of, lost, options.max_waiting_frames, options.max_ready_frames)
+        self._waiting = WaitingFrames(self._pose_of, self._lose, options.max_waiting_frames, options.max_ready_frames)
+        self.use_options(options)
+        self._timer = node.create_timer(_POLL_S, self._poll, group, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        self._timer.cancel()
         self._subscriptions = self._subscribe(group, want_depth, want_labels)
+        backwards = JumpThreshold(
+            min_forward=None, min_backward=Duration(seconds=-options.clock_jump_s), on_clock_change=False
+        )
         self._jump_handle = node.get_clock().create_jump_callback(
-            JumpThreshold(
-                min_forward=None, min_backward=Duration(seconds=-options.clock_jump_s), on_clock_change=False
-            ),
-            post_callback=lambda _: self._clock_jumped(),
+            backwards, post_callback=lambda _: self._clock_jumped()
         )
 
-    def _subscribe(self, group: CallbackGroup, want_depth: bool, want_labels: bool) -> list[Any]:
+    def use_options(self, options: CameraOptions) -> None:
+        """Take over those options that may change while the input is open (camera_options.DYNAMIC)."""
+        self._waiting.tolerance_s = options.transform_tolerance_s
+
+    @property
+    def waiting_frames(self) -> int:
+        """Frames that wait for their transform or for `pop`."""
+        return len(self._waiting)
+
+    def pop(self) -> InputFrame | None:
+        """Return the next frame that has a transform, decoded; None where there is none.
+
+        Frames that cannot be decoded are lost: counted, logged and passed over.
+        """
+        while (found := self._waiting.pop()) is not None:
+            waiting, T_world_camera = found
+            try:
+                frame = frame_from_bundle(waiting.bundle, T_world_camera)
+            except FrameError as error:
+                self._lose(waiting.bundle, error.cause, str(error))
+                continue
+            self._check_set_up(waiting.bundle)
+            return InputFrame(frame, waiting.bundle.color.header, waiting.arrival_s)
+        return None
+
+    def take_clock_jump(self) -> bool:
+        """Whether the clock jumped back since the last call."""
+        with self._lock:
+            jumped, self._jumped = self._jumped, False
+            return jumped
+
+    def close(self) -> None:
+        """Unsubscribe and drop what waits."""
+        for subscription in self._subscriptions:
+            self._node.destroy_subscription(subscription)
+        self._subscriptions = []
+        with self._lock:
+            self._open = False
+            self._node.destroy_timer(self._timer)
+        self._jump_handle.unregister()
+        self._waiting.clear("deactivated")
+        if self._owns_transforms:
+            self._transforms.destroy()
+
+    # -- in ROS callbacks ---------------------------------------------------------------------------------------------
+
+    def _subscribe(self, group: CallbackGroup | None, want_depth: bool, want_labels: bool) -> list[Any]:
         """Make the subscriptions; each message goes to one `add_` verb of the pairer."""
-        qos = image_qos(self._options.image_reliability)
-        color: tuple[str, type] = (COLOR_TOPIC, Image)
-        if self._options.color_transport == "compressed":
-            color = (COLOR_TOPIC + "/compressed", CompressedImage)
-        depth: tuple[str, type] = (DEPTH_TOPIC, Image)
-        if self._options.depth_transport == "compressed":
-            depth = (DEPTH_TOPIC + "/compressedDepth", CompressedImage)
-        wanted = [
-            (*color, self._pairer.add_color, True),
-            (INFO_TOPIC, CameraInfo, self._pairer.add_camera_info, False),
+        wanted: list[tuple[str, type, Callable[[Any], None]]] = [
+            (*_image(COLOR, self._options.color_transport), self._pairer.add_color),
+            (CAMERA_TOPICS[CAMERA_INFO], CameraInfo, self._pairer.add_camera_info),
         ]
         if want_depth:
-            wanted.append((*depth, self._pairer.add_depth, False))
+            wanted.append((*_image(DEPTH, self._options.depth_transport), self._pairer.add_depth))
         if want_labels:
-            wanted.append((LABEL_TOPIC, Image, self._pairer.add_labels, False))
+            wanted.append((*_image(LABELS, "raw"), self._pairer.add_labels))
+        qos = image_qos(self._options.image_reliability)
         subscriptions = []
-        for topic, kind, add, is_frame in wanted:
+        for topic, kind, add in wanted:
             name = self._node.resolve_topic_name(topic)
-            callback = self._callback(name, add, is_frame)
+            callback = self._callback(name, add, is_frame=add == self._pairer.add_color)
             subscriptions.append(self._node.create_subscription(kind, topic, callback, qos, callback_group=group))
-        self._statistics.expect(subscription.topic_name for subscription in subscriptions)
+        self.statistics.expect(subscription.topic_name for subscription in subscriptions)
         return subscriptions
 
     def _callback(self, topic: str, add: Callable[[Any], None], is_frame: bool) -> Callable[[Any], None]:
         def callback(msg: Any) -> None:
-            self._statistics.arrived(topic, is_frame)
-            if self.paused:
-                if is_frame:
-                    self._statistics.drop("paused")
-                return
+            self.statistics.arrived(topic, is_frame)
             with self._lock:
+                if not self._open:
+                    return  # closed by another thread meanwhile
+                if self.paused:
+                    if is_frame:
+                        self.statistics.drop("paused")
+                        self._on_lost(stamp_ns_of(msg))
+                    return
                 add(msg)
                 self._after_pairing()
+                if self.waiting_frames:
+                    self._timer.reset()
             self._on_frame()
 
         return callback
@@ -131,42 +196,42 @@ class CameraInput:
             self._start_anew()
         while (bundle := self._pairer.pop()) is not None:
             if (gap_s := self._gaps.gap(bundle.stamp_ns)) is not None:
-                self._statistics.event("stamp_gap")
+                self.statistics.event("stamp_gap")
                 self._node.get_logger().warning(f"no frames for {gap_s:.1f} s: the camera paused or the clock jumped")
-            self.waiting.push(bundle)
+            self._waiting.push(bundle)
         for cause, total in self._pairer.drops.items():
-            self._statistics.drop(cause, total - self._pairer_seen[cause])
+            self.statistics.drop(cause, total - self._pairer_seen[cause])
         self._pairer_seen = Counter(self._pairer.drops)
 
+    def _poll(self) -> None:
+        """A transform may have come meanwhile, or a frame may have waited long enough."""
+        with self._lock:
+            if self._open and not self.waiting_frames:
+                self._timer.cancel()
+                return
+        self._on_frame()
+
     def _clock_jumped(self) -> None:
-        """/clock went back: whatever waits has stamps of a time that is no more."""
+        """/clock went back: whatever waits has stamps of a time that is over."""
         with self._lock:
             self._pairer.clear()
             self._start_anew()
         self._on_frame()
 
     def _start_anew(self) -> None:
-        self.waiting.clear("clock_jump")
+        self._waiting.clear("clock_jump")
         self._transforms.clear()
-        self._statistics.event("clock_jump_back")
+        self.statistics.event("clock_jump_back")
         self._jumped = True
 
-    def take_clock_jump(self) -> bool:
-        """Whether the clock jumped back since the last call."""
-        with self._lock:
-            jumped, self._jumped = self._jumped, False
-            return jumped
+    # -- on whatever thread -------------------------------------------------------------------------------------------
 
-    def pop(self) -> InputFrame | None:
-        """Return the next frame that has a transform, decoded; None where there is none.
-
-        Raises FrameError where it cannot be decoded. For the mapping thread.
-        """
-        found = self.waiting.pop()
-        if found is None:
-            return None
-        waiting, T_world_camera = found
-        return InputFrame(frame_from_bundle(waiting.bundle, T_world_camera), waiting.bundle, waiting.arrival_s)
+    def _lose(self, bundle: FrameBundle, cause: str, why: str) -> None:
+        """Count a lost frame; log why, unless that is empty (it was to be expected)."""
+        self.statistics.drop(cause)
+        if why:
+            self._log.warn(cause, f"frame lost ({cause}): {why}")
+        self._on_lost(bundle.stamp_ns)
 
     def _pose_of(self, bundle: FrameBundle) -> np.ndarray:
         frame_id = bundle.color.header.frame_id
@@ -174,10 +239,20 @@ class CameraInput:
             raise TransformError("the colour image has no frame_id: set it in the camera driver", "no_frame_id")
         return self._transforms.lookup(self._options.global_frame, frame_id, bundle.stamp_ns)
 
-    def close(self) -> None:
-        """Unsubscribe and drop what waits."""
-        for subscription in self._subscriptions:
-            self._node.destroy_subscription(subscription)
-        self._subscriptions = []
-        self._jump_handle.unregister()
-        self.waiting.clear("deactivated")
+    def _check_set_up(self, bundle: FrameBundle) -> None:
+        """Say once what can be used but will not be accurate."""
+        if is_distorted(bundle.camera_info):
+            text = "the CameraInfo has lens distortion, which is not undone: remap to the rectified image topics"
+            self._log.warn("distorted", text, once=True)
+        if bundle.depth is None:
+            return
+        color, depth = bundle.color.header.frame_id, bundle.depth.header.frame_id
+        if depth and depth != color:
+            text = f"depth is in frame '{depth}', colour in '{color}': depth must be registered to the colour camera"
+            self._log.warn("depth_frame", text, once=True)
+
+
+def _image(stream: str, transport: str) -> tuple[str, type]:
+    """Topic and message type of an image stream by its transport, `raw` or `compressed`."""
+    topic = CAMERA_TOPICS[stream]
+    return (compressed(stream, topic), CompressedImage) if transport == "compressed" else (topic, Image)

@@ -12,7 +12,7 @@ from sem_field_ros.settings import check_settings, setting
 class CameraOptions:
     """Parameters that every node with a camera input has. Raises SettingError outside the ranges."""
 
-    global_frame: str = setting("map", "frame the map is built in")
+    global_frame: str = setting("map", "fixed frame that camera poses are given in; a map is built in it")
     color_transport: str = setting(
         "raw", "colour topic: raw Image, or CompressedImage at .../compressed", choices=("raw", "compressed")
     )
@@ -33,7 +33,7 @@ class CameraOptions:
         15, "frames that wait for their transform; beyond it the oldest is dropped", minimum=1, maximum=1000
     )
     max_ready_frames: int = setting(
-        4, "frames that wait for the mapper; beyond it the oldest is dropped, newest wins", minimum=1, maximum=100
+        4, "frames that wait to be used; beyond it the oldest is dropped", minimum=1, maximum=100
     )
     clock_jump_s: float = setting(
         1.0, "stamps that go back by more than this are a clock jump, by less unordered", minimum=0.0, maximum=3600.0
@@ -45,7 +45,7 @@ class CameraOptions:
     def __post_init__(self) -> None:
         check_settings(self)
         if not self.global_frame:
-            raise SettingError("global_frame is empty: give the frame to map in, usually 'map'")
+            raise SettingError("global_frame is empty: give the fixed frame of the camera poses, usually 'map'")
 
 
-DYNAMIC = frozenset({"transform_tolerance_s"})
+DYNAMIC = frozenset({"transform_tolerance_s"})  # may change while the input is open

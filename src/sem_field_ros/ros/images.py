@@ -1,4 +1,4 @@
-"""Arrays <-> sensor_msgs Image. Reading needs no ROS and lives in stream/images.py."""
+"""Arrays -> sensor_msgs Image. Back: camera_stream/images.py."""
 
 from __future__ import annotations
 
@@ -7,18 +7,6 @@ import array
 import numpy as np
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
-
-from sem_field_ros.camera_stream.images import color_from_msg, depth_from_millimetres, depth_from_msg, labels_from_msg
-
-__all__ = [
-    "color_from_msg",
-    "depth_from_millimetres",
-    "depth_from_msg",
-    "image_to_msg",
-    "labels_from_msg",
-    "labels_to_msg",
-    "to_byte_array",
-]
 
 _WRITABLE: dict[str, tuple[type, int]] = {
     "rgb8": (np.uint8, 3),

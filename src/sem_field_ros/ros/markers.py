@@ -13,12 +13,13 @@ from rclpy.serialization import serialize_message
 from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
+from sem_field_ros.camera_stream.topics import SEMANTIC_MESH
 from sem_field_ros.labels import LabelSet
 from sem_field_ros.ros.cdr import CdrWriter
 from sem_field_ros.ros.clouds import vertex_colors
 from sem_field_ros.surface import Surface, SurfaceUpdate
 
-NAMESPACE = "semantic_mesh"
+NAMESPACE = SEMANTIC_MESH
 # The fields that update_to_marker_bytes writes after Marker.header, in order; another ROS may have others.
 KNOWN_LAYOUT = {
     "header": "std_msgs/Header",

@@ -15,7 +15,6 @@ from rclpy.node import Node
 from sem_field_ros.errors import SemFieldError
 
 AnyNode = TypeVar("AnyNode", bound=Node)
-REFUSED = 2  # exit code of a process whose node could not be made
 _JOIN_S = 2.0
 
 

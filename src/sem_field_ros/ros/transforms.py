@@ -13,6 +13,7 @@ from rclpy.node import Node
 from tf2_msgs.msg import TFMessage
 
 from sem_field_ros.camera_stream.pairing import stamp_ns_of
+from sem_field_ros.camera_stream.topics import TF_STATIC_TOPIC, TF_TOPIC
 from sem_field_ros.geometry.poses import pose_from_quaternion, quaternion_from_pose
 from sem_field_ros.geometry.transform_tree import LATEST, QUATERNION_TOLERANCE, STRAYS, TransformError, TransformTree
 from sem_field_ros.ros.qos import tf_qos, tf_static_qos
@@ -57,9 +58,13 @@ class TransformBuffer:
         self._lock = threading.Lock()
         self._store = self.make_store(cache_s, use_tf2)
         self._subscriptions = [
-            node.create_subscription(TFMessage, "/tf", self._on_tf, tf_qos(), callback_group=callback_group),
+            node.create_subscription(TFMessage, TF_TOPIC, self._on_tf, tf_qos(), callback_group=callback_group),
             node.create_subscription(
-                TFMessage, "/tf_static", self._on_tf_static, tf_static_qos(listener=True), callback_group=callback_group
+                TFMessage,
+                TF_STATIC_TOPIC,
+                self._on_tf_static,
+                tf_static_qos(listener=True),
+                callback_group=callback_group,
             ),
         ]
 

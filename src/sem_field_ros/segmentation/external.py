@@ -1,4 +1,4 @@
-"""Labels that come with the frame: another node's label image, or a data set's ground truth."""
+"""Labels that come with the frame: label images of another node, or ground truth of a data set."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _MIN_LABELLED = 0.5  # share of a cell that must be labelled for it to be labell
 class ExternalSegmenter:
     """Turns label images (ids of `source`) into probabilities over `labels`.
 
-    A labelled pixel gives its class `certainty` and shares the rest among the others; unlabelled pixels and classes
-    that `labels` has no counterpart for do not vote. The image is reduced to `label_width` by area, so that mixed cells
-    get mixed probabilities. `noise_rate` spoils about that share of the pixels as a segmenter would (label_noise.py).
+    The class of a labelled pixel gets the probability `certainty`, the other classes share the rest. Unlabelled pixels,
+    and classes without a counterpart in `labels`, do not vote. The image is reduced to `label_width` by area, so mixed
+    cells get mixed probabilities. With `noise_rate` about that share of the pixels is wrong (label_noise.py).
     """
 
     def __init__(
@@ -37,15 +37,15 @@ class ExternalSegmenter:
             raise SegmenterError(f"certainty {certainty} must lie above {1 / len(labels):.2f} and be at most 1")
         self.labels = labels
         self._source = source or labels
-        self._regroup = np.append(self._source.regroup(labels), -1)  # the last: unlabelled stays unlabelled
+        self._regroup = np.append(self._source.regroup(labels), -1)  # the last is for unlabelled pixels
         self._label_width = label_width
         self._certainty = certainty
         self._noise_rate = noise_rate
 
     def segment(self, frame: PosedFrame) -> ClassProbabilities:
-        """Raises SegmenterError where the frame has no label image; ids that the label set has not do not vote."""
+        """Convert the label image; ids outside the label set do not vote. Raises SegmenterError if there is none."""
         if frame.labels is None:
-            raise SegmenterError("segmenter 'external' needs a label image with every frame; none came with this one")
+            raise SegmenterError("segmenter 'external' needs a label image with every frame; this one has none")
         given = frame.labels
         if self._noise_rate:
             given = noisy_labels(given, self._source.ids.tolist(), abs(frame.stamp_ns), self._noise_rate)
@@ -56,7 +56,7 @@ class ExternalSegmenter:
         return ClassProbabilities(torch.where(labelled > _MIN_LABELLED, values, 0.0))
 
     def _shares(self, index: np.ndarray) -> Tensor:
-        """Class indices [h, w] (-1 = none) -> share of each cell's pixels that each class has, [C, h', w']."""
+        """Class indices [h, w] (-1 = none) -> share of each class in the pixels of each cell, [C, h', w']."""
         h, w = index.shape
         width = min(w, self._label_width)
         height = h if width == w else max(1, round(h * width / w))

@@ -16,16 +16,16 @@ from sem_field_ros.labels import LabelClass, LabelSet
 from sem_field_ros.segmentation.regrouping import regrouped
 from sem_field_ros.segmentation.segmenter import ClassProbabilities
 
-_INSTALL = "pip install -r requirements/optional.txt (transformers and pillow)"
-_TENSORS = ("pixel_values", "pixel_mask", "task_inputs")  # what models take of a processor's answer
+_INSTALL = 'pip install "sem_field_ros[hf]"'
+_TENSORS = ("pixel_values", "pixel_mask", "task_inputs")  # outputs of a processor that models take
 
 
 class HuggingFaceSegmenter:
     """Loads a model by local path or hub name. Its classes become the label set unless one is given.
 
-    With a given label set, a class of the model counts for the class of the same name (regardless of case, hyphens and
-    plural; of the synonyms in "sofa, couch" the first that is known); regrouping.regrouped says what becomes of others.
-    Only safetensors weights are read and no code of the model's repository is run. Raises SegmenterError in one line.
+    With a given label set, classes are matched by name (regardless of case, hyphens and plural; of the synonyms in
+    "sofa, couch" the first that is known); see regrouping.regrouped for the others. Only safetensors weights are read
+    and no code of the model's repository is run. Raises SegmenterError if the model cannot be used.
     """
 
     def __init__(self, name: str, labels: LabelSet | None = None, label_width: int = 160, device: str = "cpu") -> None:
@@ -40,7 +40,7 @@ class HuggingFaceSegmenter:
 
     @torch.inference_mode()
     def segment(self, frame: PosedFrame) -> ClassProbabilities:
-        """Segment one frame; the probabilities are `label_width` wide with the image's aspect."""
+        """Segment one frame; the probabilities are `label_width` wide with the aspect of the image."""
         inputs = self._processor(images=frame.color, return_tensors="pt", **self._task)
         output = self._model(**{k: v.to(self._device) for k, v in inputs.items() if k in _TENSORS})
         height = max(1, round(self._label_width * frame.camera.height / frame.camera.width))
@@ -55,8 +55,8 @@ class HuggingFaceSegmenter:
 
 
 def _class_scores(output: Any) -> Tensor:
-    """Per-pixel class scores [1, C, h, w], not negative, of a semantic or a universal model's output."""
-    if hasattr(output, "masks_queries_logits"):  # masks times their classes, without "no object"
+    """Per-pixel class scores [1, C, h, w] >= 0 from the output of a semantic or a universal model."""
+    if hasattr(output, "masks_queries_logits"):  # masks weighted by their classes, without "no object"
         classes = output.class_queries_logits.softmax(dim=-1)[..., :-1]
         return torch.einsum("bqc,bqhw->bchw", classes, output.masks_queries_logits.sigmoid())
     if not hasattr(output, "logits") or output.logits.ndim != 4:
@@ -65,7 +65,7 @@ def _class_scores(output: Any) -> Tensor:
 
 
 def _load(name: str) -> tuple[Any, Any]:
-    """Return the image processor (the whole processor for OneFormer, which also tokenises its task) and the model."""
+    """The image processor (for OneFormer the whole processor, which tokenises the task) and the model."""
     try:
         import transformers
         from transformers.models.auto.modeling_auto import MODEL_FOR_UNIVERSAL_SEGMENTATION_MAPPING_NAMES as UNIVERSAL
@@ -85,7 +85,7 @@ def _load(name: str) -> tuple[Any, Any]:
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise SegmenterError(f"Hugging Face model '{name}' cannot be loaded: {_first_line(error)}") from error
     images = getattr(processor, "image_processor", processor)
-    if getattr(images, "do_center_crop", False):  # labels are wanted for the whole image
+    if getattr(images, "do_center_crop", False):  # the whole image is to be labelled
         images.do_center_crop = False
     return processor, model
 
@@ -100,13 +100,13 @@ def _own_label_set(name: str, id2label: dict[int, str]) -> LabelSet:
         r, g, b = colorsys.hsv_to_rgb(i * 0.618034 % 1, 0.55 + 0.4 * (i % 2), 0.95 - 0.25 * (i % 3 == 2))
         text = id2label[i] if id2label[i] not in used else f"{id2label[i]} {i}"  # some configs name a class twice
         used.add(text)
-        # id 255 means unlabelled, so nobody may have it
+        # id 255 means unlabelled
         classes.append(LabelClass(i if i < 255 else i + 1, text, (int(r * 255), int(g * 255), int(b * 255))))
     return LabelSet(Path(name).name, tuple(classes))
 
 
 def _assignment(own: LabelSet, labels: LabelSet, name: str) -> Tensor:
-    """Matrix [own classes, classes] of 0 and 1 that sums the model's classes into the label set's."""
+    """Matrix [own classes, classes] of 0 and 1 that maps the classes of the model to those of the label set."""
     if labels is own:
         return torch.eye(len(own))
     known = {_plain(text): i for i, text in enumerate(labels.names)}

@@ -1,4 +1,4 @@
-"""Label noise as real segmenters make it, so that fusing views has something to do: blobs, borders, failed views."""
+"""Label noise like that of segmenters, to test fusions on: blobs, moved borders, failed views."""
 
 from __future__ import annotations
 
@@ -8,18 +8,19 @@ import cv2
 import numpy as np
 
 _BLOB_SHARE = 0.8  # of the wrong pixels: compact blobs of another class
-_WOBBLE_PX_PER_160 = 2.5  # borders move by about this many pixels in an image 160 wide, at rate 0.3
+_DISPLACEMENT_PX_PER_160 = 2.5  # displacement of borders, pixels in an image 160 wide, at rate 0.3
 _FAILED_VIEWS_PER_RATE = 0.25  # at rate 0.4 one view in ten fails as a whole
 
 
 def noisy_labels(labels: np.ndarray, ids: Sequence[int], seed: int | Sequence[int], rate: float = 0.2) -> np.ndarray:
-    """Return a copy of a label image with about `rate` of its labelled pixels wrong, in ways that segmenters fail.
+    """Return a copy of a label image with about `rate` of its labelled pixels wrong, as a segmenter would fail.
 
-    Borders wobble, blobs (ellipses of 1/20 to 1/4 of the width) become another class that is in the view or, one in
-    three, any class; now and then a whole view has its classes exchanged. Pixels whose id is not in `ids`
-    (unlabelled) stay as they are. The same seed gives the same noise; use another one for each frame.
+    Borders are displaced. Blobs (ellipses of 1/20 to 1/4 of the width) become another class of the view or, one in
+    three, any class. In some views all classes are exchanged. Pixels with an id outside `ids` (unlabelled) stay as they
+    are. The same seed gives the same noise; use a different one for each frame.
 
     labels  [h, w] uint8 or uint16 ids          ids  the ids of the label set
+    Raises ValueError if `rate` is not in [0, 1).
     """
     if not 0 <= rate < 1:
         raise ValueError(f"rate {rate} must lie in [0, 1)")
@@ -30,8 +31,8 @@ def noisy_labels(labels: np.ndarray, ids: Sequence[int], seed: int | Sequence[in
         return labels.copy()
     if rng.random() < rate * _FAILED_VIEWS_PER_RATE:
         return _exchanged(labels, present, np.asarray(ids), rng)
-    out = np.where(known, _wobbled(labels, rate, rng), labels)
-    out = np.where(np.isin(out, ids), out, labels)  # no border moves into what is unlabelled
+    out = np.where(known, _displaced(labels, rate, rng), labels)
+    out = np.where(np.isin(out, ids), out, labels)  # borders do not move into unlabelled pixels
     wanted = _BLOB_SHARE * rate * known.sum()
     for _ in range(1000):
         if ((out != labels) & known).sum() >= wanted:
@@ -41,17 +42,17 @@ def noisy_labels(labels: np.ndarray, ids: Sequence[int], seed: int | Sequence[in
 
 
 def _exchanged(labels: np.ndarray, present: np.ndarray, ids: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Every class of the view renamed to another one: the segmenter took the room for something else."""
+    """Every class of the view becomes another one, as if the segmenter mistook the whole room."""
     out = labels.copy()
     for own in present:
         out[labels == own] = rng.choice(ids[ids != own])
     return out
 
 
-def _wobbled(labels: np.ndarray, rate: float, rng: np.random.Generator) -> np.ndarray:
-    """Labels seen through a smooth random displacement."""
+def _displaced(labels: np.ndarray, rate: float, rng: np.random.Generator) -> np.ndarray:
+    """Labels moved by a smooth random displacement."""
     h, w = labels.shape
-    reach = _WOBBLE_PX_PER_160 * w / 160 * rate / 0.3
+    reach = _DISPLACEMENT_PX_PER_160 * w / 160 * rate / 0.3
     flow = [cv2.GaussianBlur(rng.normal(size=(h, w)).astype(np.float32), (0, 0), max(w / 50, 0.8)) for _ in range(2)]
     x, y = np.meshgrid(np.arange(w, dtype=np.float32), np.arange(h, dtype=np.float32))
     dx, dy = (f / max(float(f.std()), 1e-6) * np.float32(reach) for f in flow)

@@ -7,7 +7,7 @@ that of LR-ASPP (Howard et al. 2019, arXiv:1905.02244).
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
@@ -43,12 +43,15 @@ def compact(classes: int) -> SegmenterConfig:
 
 
 def tiny(classes: int) -> SegmenterConfig:
-    """For tests: the same structure, some 9,000 parameters."""
+    """For tests: the same structure with some 9,000 parameters."""
     return SegmenterConfig(classes, TINY, width=16, dropout=0.0)
 
 
+NETWORKS: dict[str, Callable[[int], SegmenterConfig]] = {"compact": compact, "tiny": tiny}
+
+
 def config_from_dict(content: Mapping[str, Any]) -> SegmenterConfig:
-    """Read SegmenterConfig.as_dict. Raises WeightsError in one line."""
+    """Read SegmenterConfig.as_dict. Raises WeightsError if it is something else."""
     try:
         backbone = content["backbone"]
         stages = tuple(Stage(**{k: int(v) for k, v in stage.items()}) for stage in backbone["stages"])
@@ -76,7 +79,7 @@ class Separable(nn.Sequential):
 
 
 class Pyramid(nn.Module):
-    """Feature maps at 1/4 ... 1/32 -> one map at 1/4 that knows the whole image."""
+    """Feature maps at 1/4 ... 1/32 -> one map at 1/4 with context from the whole image."""
 
     def __init__(self, channels: tuple[int, ...], width: int) -> None:
         super().__init__()
@@ -113,7 +116,7 @@ class SegmenterNet(nn.Module):
         self.classifier = nn.Conv2d(config.width, config.classes, 1)
 
     def features(self, images: Tensor) -> Tensor:
-        """images [B, 3, H, W] RGB 0..1 -> features [B, width, ceil(H / 4), ceil(W / 4)], e.g. for a field to sample."""
+        """images [B, 3, H, W] RGB 0..1 -> features [B, width, ceil(H / 4), ceil(W / 4)], e.g. for a learned fusion."""
         return self.pyramid(self.backbone(images)[1:])
 
     def forward(self, images: Tensor) -> Tensor:
@@ -132,7 +135,7 @@ class SegmenterNet(nn.Module):
 
 def channels_last(net: Net) -> Net:
     """The net with its kernels laid out channels last, in place: twice as fast on CPUs."""
-    cast(Any, net).to(memory_format=torch.channels_last)  # torch's own annotations lack this
+    cast(Any, net).to(memory_format=torch.channels_last)  # missing in the annotations of torch
     return net
 
 

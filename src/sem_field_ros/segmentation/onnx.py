@@ -1,4 +1,4 @@
-"""Any ONNX semantic segmentation net: image in, class scores out, described by a small JSON file beside it."""
+"""Any ONNX semantic segmentation net (image in, class scores out), described by a small JSON file beside it."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet
 class OnnxSegmenter:
     """Runs `model.onnx` (input [1, 3, h, w] float32, output [1, C, h', w'] logits or probabilities) with onnxruntime.
 
-    `model.onnx.json` may say: label_set, mean [3], std [3] (of RGB in 0-1), size [w, h] where the input is dynamic,
-    output "logits" (default) or "probabilities". Raises SegmenterError in one line.
+    `model.onnx.json` may have: label_set, mean [3], std [3] (of RGB in 0-1), size [w, h] if the input is dynamic,
+    output "logits" (default) or "probabilities". Raises SegmenterError if the model or this file cannot be used.
     """
 
     def __init__(self, path: str | Path, labels: LabelSet | None = None, label_width: int = 160) -> None:
@@ -53,7 +53,7 @@ class OnnxSegmenter:
         try:
             return dict(json.loads(sidecar.read_text(encoding="utf-8")))
         except (ValueError, OSError, TypeError) as error:
-            raise SegmenterError(f"{sidecar} cannot be read ({error})") from error
+            raise SegmenterError(f"{sidecar} cannot be read ({error}): correct it or remove it") from error
 
     def _load(self) -> Any:
         try:
@@ -67,17 +67,19 @@ class OnnxSegmenter:
         try:
             return onnxruntime.InferenceSession(str(self._path), options, onnxruntime.get_available_providers())
         except Exception as error:  # noqa: BLE001  onnxruntime's own exception classes have no common public base
-            raise SegmenterError(f"{self._path} is no ONNX model: {str(error).splitlines()[0]}") from error
+            raise SegmenterError(
+                f"{self._path} cannot be loaded as an ONNX model: {str(error).splitlines()[0]}"
+            ) from error
 
     def segment(self, frame: PosedFrame) -> ClassProbabilities:
-        """Segment one frame; the probabilities are `label_width` wide with the image's aspect."""
+        """Segment one frame; the probabilities are `label_width` wide with the aspect of the image."""
         image = frame.color if self._size is None else cv2.resize(frame.color, self._size)
         tensor = ((image.astype(np.float32) / 255 - self._mean) / self._std).transpose(2, 0, 1)[None]
         output = self._session.run(None, {self._session.get_inputs()[0].name: np.ascontiguousarray(tensor)})[0]
         if output.ndim != 4 or output.shape[1] != len(self.labels):
             raise SegmenterError(
                 f"{self._path.name} gives {output.shape}, not [1, {len(self.labels)}, h, w] for label set "
-                f"{self.labels.name}"
+                f"{self.labels.name}: choose the label set it was trained for"
             )
         height = max(1, round(self._label_width * frame.camera.height / frame.camera.width))
         values = torch.from_numpy(output.astype(np.float32))

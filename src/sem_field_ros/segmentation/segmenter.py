@@ -16,11 +16,11 @@ from sem_field_ros.labels import LabelSet
 class ClassProbabilities:
     """Per-pixel class probabilities of one image, possibly at a lower resolution than the image.
 
-    values  [C, h, w] float32. A pixel sums to 1, or to 0 where the segmenter gives no prediction (such pixels do not
-            vote). The h x w grid covers the whole image (pixel areas scale: align_corners=False).
-    features [D, h', w'] image features for a learned vote, None where the segmenter has none or nobody asked
-    encoder  whose features these are: a vote learned with those of one encoder cannot read another's
-    members  what several segmenters said, where `values` is their mean: each is a view of its own for the map's vote
+    values    [C, h, w] float32. A pixel sums to 1, or to 0 if the segmenter makes no prediction; such pixels do not
+              vote. The h x w grid covers the whole image (pixel areas scale: align_corners=False).
+    features  [D, h', w'] image features for a learned fusion, None if the segmenter has none
+    encoder   identifies the encoder of the features; a learned fusion reads those of one encoder only
+    members   the predictions of several segmenters if `values` is their mean; each is a view of its own in a map
     """
 
     values: Tensor
@@ -44,10 +44,10 @@ class ClassProbabilities:
 
 @runtime_checkable
 class Segmenter(Protocol):
-    """A 2-D semantic segmenter. Made once (heavy, fails early and clearly), then called for every keyframe."""
+    """A 2-D semantic segmenter. Created once (which loads its weights), then called for every keyframe."""
 
-    labels: LabelSet  # what the channels of ClassProbabilities mean
+    labels: LabelSet  # the classes of the channels of ClassProbabilities
 
     def segment(self, frame: PosedFrame) -> ClassProbabilities:
-        """Segment one frame. Raises SegmenterError with one clear line where it cannot."""
+        """Segment one frame. Raises SegmenterError if it cannot."""
         ...

@@ -1,4 +1,4 @@
-"""Any TFLite semantic segmentation net with logits inside, such as the shipped DeepLabv3-MobileNetV2 (Pascal VOC)."""
+"""Any TFLite semantic segmentation net with class scores inside, as the shipped DeepLabv3-MobileNetV2 (Pascal VOC)."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ PASCAL_MODEL = "models/pascal_deeplab_mnv2/deeplabv3_mnv2_pascal_quant.tflite"
 
 
 class TfliteSegmenter:
-    """Runs a TFLite net on the whole image, stretched to its input, and reads its class scores (not only its arg max).
+    """Runs a TFLite net on the whole image, stretched to its input, and reads its class scores.
 
-    Exported nets often end in an arg max; the scores are then the inner float or quantised tensor [1, h, w, C] that is
-    smallest, i.e. before the net's own upsampling, which is done here at `label_width`. Stretching beats letterboxing
-    with the shipped net: it finds more of the far chairs and of the screens, for the same time.
-    Raises SegmenterError where the file is missing, is no such net, or has another number of classes than `labels`.
+    Exported nets often end in an arg max. The scores are then the smallest inner tensor [1, h, w, C], float or
+    quantised, before the upsampling of the net; they are upsampled here to `label_width`. Stretching beats letterboxing
+    with the shipped net: it finds more distant chairs and screens in the same time.
+    Raises SegmenterError if the file is missing, is not such a net, or has another number of classes than `labels`.
     """
 
     def __init__(self, path: str | Path, labels: LabelSet, label_width: int = 160, threads: int = 2) -> None:
@@ -49,13 +49,13 @@ class TfliteSegmenter:
         ]
         if not found:
             raise SegmenterError(
-                f"{path}: no tensor with {len(self.labels)} channels, as label set {self.labels.name} has classes; "
+                f"{path}: no tensor with {len(self.labels)} channels, the classes of label set {self.labels.name}: "
                 "choose the label set the net was trained for"
             )
         return min(found, key=lambda d: (int(np.prod(d["shape"])), -int(d["index"])))
 
     def segment(self, frame: PosedFrame) -> ClassProbabilities:
-        """Segment one frame; the probabilities are `label_width` wide with the image's aspect."""
+        """Segment one frame; the probabilities are `label_width` wide with the aspect of the image."""
         image = cv2.resize(frame.color, self._size, interpolation=cv2.INTER_LINEAR)
         self._interpreter.set_tensor(self._input["index"], self._quantised(image)[None])
         self._interpreter.invoke()
@@ -69,7 +69,7 @@ class TfliteSegmenter:
         return ClassProbabilities(torch.softmax(resampled, dim=0))
 
     def _quantised(self, image: np.ndarray) -> np.ndarray:
-        """RGB 0-255 in the net's input type: as it is in 8 bits, else scaled to [-1, 1] as MobileNets expect."""
+        """RGB 0-255 in the input type of the net: as it is in 8 bits, else scaled to [-1, 1] as MobileNets expect."""
         dtype = self._input["dtype"]
         if dtype == np.uint8:
             return image
@@ -78,7 +78,7 @@ class TfliteSegmenter:
         return (image.astype(np.float32) / 127.5 - 1).astype(dtype)
 
     def _resample(self, scores: Tensor, width: int, height: int) -> Tensor:
-        """Scores [h, w, C] whose corner cells sit on the input's corner pixels -> [C, height, width] of the image."""
+        """Scores [h, w, C], corner cells on the corner pixels of the input -> [C, height, width] of the image."""
         columns = ((torch.arange(width) + 0.5) * self._size[0] / width - 0.5) / (self._size[0] - 1)
         rows = ((torch.arange(height) + 0.5) * self._size[1] / height - 0.5) / (self._size[1] - 1)
         y, x = torch.meshgrid(rows, columns, indexing="ij")
@@ -87,12 +87,12 @@ class TfliteSegmenter:
 
 
 def _are_probabilities(scores: Tensor) -> bool:
-    """Whether scores [h, w, C] already went through a softmax."""
+    """Whether scores [h, w, C] are the output of a softmax."""
     return bool((scores >= 0).all() and ((scores.sum(dim=-1) - 1).abs() < 0.05).all())
 
 
 def pascal_segmenter(label_width: int = 160, threads: int = 2) -> TfliteSegmenter:
-    """The shipped Pascal VOC net: chairs, tables, sofas, screens and people in real photographs."""
+    """The shipped Pascal VOC net, for photographs: chairs, tables, sofas, screens, people."""
     return TfliteSegmenter(resource_path(PASCAL_MODEL), load_label_set("voc"), label_width, threads)
 
 
@@ -106,9 +106,9 @@ def load_interpreter(path: Path, threads: int) -> Any:
         raise SegmenterError(f"TFLite model {path} does not exist")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # keeping inner tensors is what we want: the scores are one of them
+            warnings.simplefilter("ignore")  # TFLite warns of the inner tensors that are kept: the scores are one
             interpreter = Interpreter(str(path), num_threads=threads, experimental_preserve_all_tensors=True)
             interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:
-        raise SegmenterError(f"{path} is no TFLite model: {str(error).splitlines()[0]}") from error
+        raise SegmenterError(f"{path} cannot be loaded as a TFLite model: {str(error).splitlines()[0]}") from error
     return interpreter

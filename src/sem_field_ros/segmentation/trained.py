@@ -1,4 +1,4 @@
-"""Segmenters in torch: weights that `sem-field train segmenter` made, and the shipped ones, `homes` and `ade20k`."""
+"""Segmenters with networks in torch: those of `sem-field train segmenter`, and the shipped `homes` and `ade20k`."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ SHIPPED_MODELS = {
 
 
 class TrainedSegmenter:
-    """Runs a network on the image, brought to the width that its card names, and softens by its temperature.
+    """Runs a network on the image, scaled to the width that its card names, and applies its temperature.
 
-    With a label set other than its own, classes go by grouping or name; see regrouping.regrouped for the others.
-    Raises SegmenterError in one line.
+    With another label set than its own, classes are matched by grouping or name; see regrouping.regrouped for those
+    without a counterpart. Raises SegmenterError if the weights cannot be used.
     """
 
     def __init__(
@@ -54,9 +54,9 @@ class TrainedSegmenter:
 
     @torch.inference_mode()
     def segment(self, frame: PosedFrame) -> ClassProbabilities:
-        """Segment one frame; the probabilities are `label_width` wide with the image's aspect.
+        """Segment one frame; the probabilities are `label_width` wide with the aspect of the image.
 
-        The net's own features, at 1/4 (mosaic: 1/8) of the size it works at, come with them.
+        The features of the net come with them, at 1/4 or 1/8 of the size of its input.
         """
         height = max(1, round(self._label_width * frame.camera.height / frame.camera.width))
         scores, features = self._scores_and_features(self.image_tensor(frame.color), (height, self._label_width))
@@ -74,7 +74,7 @@ class TrainedSegmenter:
         return tiled(scores, of_scores, whole, size)[0], tiled(features, of_features, whole, cells)[0]
 
     def image_tensor(self, color: np.ndarray) -> Tensor:
-        """RGB [H, W, 3] uint8 -> the net's input [1, 3, h, w], as wide as the images it was trained on."""
+        """RGB [H, W, 3] uint8 -> input of the net [1, 3, h, w], as wide as its training images."""
         size = (self._width, max(32, round(self._width * color.shape[0] / color.shape[1])))
         shrinks = size[0] < color.shape[1]
         if size != (color.shape[1], color.shape[0]):
@@ -84,7 +84,7 @@ class TrainedSegmenter:
 
 
 def fused(net: Net) -> Net:
-    """Fold every batch norm into the convolution before it, in place; for inference only, the result is the same."""
+    """Fold every batch norm into the convolution before it, in place: the same result in less time, for inference."""
     for module in net.modules():
         children = list(module.named_children())
         for (name, first), (after, second) in zip(children, children[1:], strict=False):

@@ -1,1 +1,1 @@
-"""Training: one loop (loop.py) for every model, one recipe a model; runs in a folder that can be resumed exactly."""
+"""Training: one loop for all models (loop/), one recipe per model (recipes/), data (samples/), scores (validation/)."""

@@ -1,6 +1,6 @@
-"""Model cards: what a training writes into the card of its weights, and the README.md beside shipped ones.
+"""Model cards: the card that a training saves with its weights, and the README.md beside shipped weights.
 
-In that README a marked block holds facts from the card; everything else is written by hand.
+A marked block of that README holds facts from the card; the rest is written by hand.
 """
 
 from __future__ import annotations
@@ -9,21 +9,49 @@ import dataclasses
 import itertools
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from sem_field_ros.atomic import atomic_write
+from sem_field_ros.labels import LabelSet, label_set_to_dict
+from sem_field_ros.measurements import size_text
 from sem_field_ros.training.samples.labelled_frames import VALIDATION
-from sem_field_ros.weights import WeightsCard
+from sem_field_ros.weights import WeightsCard, save_weights
 
-_MOST_PATHS = 4  # of one folder that a command is shown with
+_MOST_PATHS = 4  # of one folder, in a command; more are shown as FOLDER/*
 _IOU = "iou/"
 BEGIN, END = "<!-- facts: written by sem-field train export -->", "<!-- end of facts -->"
 
 
-def trained(card: WeightsCard, config: Any, facts: Mapping[str, Any]) -> WeightsCard:
-    """`card` with what the loop's `facts` (see Recipe.save) and the recipe's `config`, a dataclass, say of training.
+class TrainedRecipe(Protocol):
+    """What a card takes from a recipe: the kind of its weights, its settings (a dataclass) and its data."""
 
-    The validation's scores named iou/CLASS come together as `iou`: {CLASS: score}.
+    name: str
+    config: Any
+    data: dict[str, Any]
+
+
+def save_trained(
+    path: Path,
+    model: Any,
+    recipe: TrainedRecipe,
+    facts: Mapping[str, Any],
+    output: dict[str, Any],
+    labels: LabelSet | None = None,
+) -> None:
+    """Write the weights of a recipe's model with their card.
+
+    model   has a `config` with `as_dict()`, its architecture      facts  see Recipe.save
+    output  what users of the weights need to know, e.g. image_width
+    """
+    label_set = label_set_to_dict(labels) if labels else None
+    card = WeightsCard(recipe.name, model.config.as_dict(), label_set, output, recipe.data)
+    save_weights(path, model.state_dict(), trained(card, recipe.config, facts))
+
+
+def trained(card: WeightsCard, config: Any, facts: Mapping[str, Any]) -> WeightsCard:
+    """`card` with the facts of its training: those of the loop (see Recipe.save) and the recipe's settings `config`.
+
+    Validation scores named iou/CLASS are gathered as `iou`: {CLASS: score}.
     """
     validation = facts["validation"]
     scores = {name: value for name, value in validation.items() if not name.startswith(_IOU)}
@@ -37,7 +65,7 @@ def trained(card: WeightsCard, config: Any, facts: Mapping[str, Any]) -> Weights
 
 
 def write_facts(readme: Path, weights: Path, card: WeightsCard) -> None:
-    """Write the block of facts of `readme`, or the file where there is none; what people wrote around it stays."""
+    """Write the block of facts in `readme`, or a new file; the text around the block stays."""
     old = (
         readme.read_text(encoding="utf-8") if readme.is_file() else f"# Model card: {weights.stem}\n\n{BEGIN}\n{END}\n"
     )
@@ -49,11 +77,11 @@ def write_facts(readme: Path, weights: Path, card: WeightsCard) -> None:
 
 
 def facts(weights: Path, card: WeightsCard) -> Iterator[str]:
-    """The lines of a Markdown table of what the card says, and of the scores of each class."""
+    """The lines of a Markdown table of the card's facts, then one of the IoU of each class."""
     training = card.training
     loop = training.get("loop", {})
     yield from ("| | |", "|---|---|")
-    yield f"| file | `{weights.name}`, {_size(weights.stat().st_size)}, sha256 `{card.sha256[:12]}…` |"
+    yield f"| file | `{weights.name}`, {size_text(weights.stat().st_size)}, sha256 `{card.sha256[:12]}…` |"
     if card.label_set:
         yield f"| label set | `{card.label_set['name']}` |"
     for split, data in card.data.items():
@@ -78,18 +106,14 @@ def _classes(split: str, iou: dict[str, float]) -> Iterator[str]:
     if iou:
         yield ""
         yield (
-            f"IoU of each class that is there ({split}): "
+            f"IoU of each class present ({split}): "
             + ", ".join(f"{name} {value:.2f}" for name, value in sorted(iou.items(), key=lambda item: -item[1]))
             + "."
         )
 
 
-def _size(count: int) -> str:
-    return f"{count / 1e6:.1f} MB" if count >= 1e5 else f"{count / 1e3:.0f} kB"
-
-
 def _shortened(command: str) -> str:
-    """A command whose many paths of one folder became `FOLDER/* (how many)`; the card's JSON has it whole."""
+    """A command with long lists of paths in one folder shortened to `FOLDER/* (count)`; the card has it in full."""
     words: list[str] = []
     for folder, group in itertools.groupby(command.split(" "), lambda word: word.rpartition("/")[0]):
         paths = list(group)

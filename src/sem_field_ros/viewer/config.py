@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sem_field_ros.geometry.axes import AXES, PLUS_SPELLINGS
 from sem_field_ros.settings import check_settings, setting
 
 COLOR_MODES = ("label", "rgb", "confidence")
 SHOWN = ("mesh", "points", "both")
-UP_AXES = ("auto", "+z", "-z", "+y", "-y", "+x", "-x")
+UP_AXES = ("auto", *AXES)
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,10 @@ class ViewerConfig:
     min_confidence: float = setting(0.0, "points less sure of their label than this are hidden", minimum=0, maximum=1)
     point_size_m: float = setting(0.0, "point size, metres; 0 = from the spacing of the points", minimum=0, maximum=1)
     up_axis: str = setting(
-        "auto", "which way is up in the map frame; auto = +z, unless the camera says otherwise", choices=UP_AXES
+        "auto",
+        "which way is up in the map frame; auto = z, unless the camera says otherwise",
+        choices=UP_AXES,
+        spellings=PLUS_SPELLINGS,
     )
     refresh_rate_hz: float = setting(1.0, "cloud and mesh are redrawn at most this often", minimum=0.05, maximum=10)
     camera_rate_hz: float = setting(10.0, "the camera moves at most this often", minimum=0.1, maximum=30)

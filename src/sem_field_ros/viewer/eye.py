@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import viser
 
+from sem_field_ros.geometry.axes import axis_vector
 from sem_field_ros.geometry.camera import Intrinsics
 from sem_field_ros.geometry.viewpoints import estimate_up, fit_view, two_views
 
-_AXES = {"x": (1.0, 0.0, 0.0), "y": (0.0, 1.0, 0.0), "z": (0.0, 0.0, 1.0)}
 _ELEVATION = np.radians(38)
 _FOV = np.radians(50)
 _VIEW = Intrinsics(
@@ -25,7 +25,7 @@ class Eye:
 
     def __init__(self, server: viser.ViserServer, up_axis: str) -> None:
         self._server = server
-        self._given_up = None if up_axis == "auto" else np.array(_AXES[up_axis[1]]) * (-1 if up_axis[0] == "-" else 1)
+        self._given_up = None if up_axis == "auto" else axis_vector(up_axis)
         self._up = np.array([0.0, 0.0, 1.0]) if self._given_up is None else self._given_up
         self._box: np.ndarray | None = None
         self._aims: list[np.ndarray] = []  # where this class has put cameras

@@ -6,18 +6,15 @@ or mesh that are coloured by label, from the shipped label set whose ids and nam
 
 from __future__ import annotations
 
-import colorsys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from sem_field_ros.errors import LabelSetError
-from sem_field_ros.labels import UNLABELLED_COLOR, UNLABELLED_ID, UNLABELLED_ID_16, LabelSet, load_label_set
-from sem_field_ros.resources import resource_path
+from sem_field_ros.camera_stream.label_info import Color, names_of, palette_color, shipped_colors
+from sem_field_ros.labels import UNLABELLED_COLOR, UNLABELLED_ID, UNLABELLED_ID_16, LabelSet
 
-Color = tuple[int, int, int]
 UNLABELLED_NAME = "unlabelled"
 _MIN_SEEN = 20  # this many points of one colour before that counts as the colour of their class
 
@@ -77,21 +74,14 @@ def pack_color(colors: np.ndarray) -> np.ndarray:
     return (c[..., 0] << 16) | (c[..., 1] << 8) | c[..., 2]
 
 
-def palette_color(index: int) -> Color:
-    """A colour for a class that nobody has coloured: hues by the golden ratio, so that neighbours differ."""
-    lightness = (0.50, 0.65, 0.38)[index % 3]
-    r, g, b = colorsys.hls_to_rgb((0.07 + index * 0.61803398875) % 1.0, lightness, 0.65)
-    return round(r * 255), round(g * 255), round(b * 255)
-
-
 def legend_of_label_set(labels: LabelSet) -> Legend:
     """The legend of a label set that is at hand."""
-    return make_legend({c.id: c.name for c in labels.classes}, {c.id: c.color for c in labels.classes})
+    return make_legend(names_of(labels), {c.id: c.color for c in labels.classes})
 
 
 def make_legend(names: Mapping[int, str], colors: Mapping[int, Color]) -> Legend:
     """Names by id and the colours that are known; the others come from shipped label sets or the palette."""
-    guessed = _shipped_colors(names) if set(names) - set(colors) else {}
+    guessed = shipped_colors(names) if set(names) - set(colors) else {}
     rows = tuple(
         LegendClass(i, name, colors.get(i) or guessed.get(i) or palette_color(i))
         for i, name in names.items()
@@ -115,18 +105,3 @@ def colors_by_label(label_ids: np.ndarray, rgb: np.ndarray) -> dict[int, Color]:
             return {}
         colors[int(label)] = (int(seen[0]) >> 16, int(seen[0]) >> 8 & 255, int(seen[0]) & 255)
     return colors
-
-
-def _shipped_colors(names: Mapping[int, str]) -> dict[int, Color]:
-    """Colours of the shipped label set that names most of these ids the same; of several, the smallest."""
-    best: dict[int, Color] = {}
-    best_score = (0, 0)
-    for path in sorted(resource_path("config/labels").glob("*.yaml")):
-        try:
-            labels = load_label_set(path)
-        except LabelSetError:
-            continue  # a broken YAML must not keep the page from opening; `sem-field map` reports it
-        found = {c.id: c.color for c in labels.classes if names.get(c.id) == c.name}
-        if (len(found), -len(labels)) > best_score:
-            best, best_score = found, (len(found), -len(labels))
-    return best

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from sem_field_ros.commands.argument_types import at_least
+from sem_field_ros.commands.argument_types import at_least, folder, segmenter_name
 from sem_field_ros.mapping.config import MapConfig
+from sem_field_ros.segmentation.registry import SEGMENTERS
 
 HELP = "score segmenters on a folder of labelled photographs, in classes that they have in common"
 
@@ -16,9 +17,9 @@ HELP = "score segmenters on a folder of labelled photographs, in classes that th
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
     add = parser.add_argument
-    add("folder", type=Path, metavar="FOLDER", help="NAME.png or NAME.jpg, each with NAME_mask.png")
-    add("--segmenter", action="append", required=True, metavar="NAME", help="as for `sem-field map`; may be given "
-        "again")  # fmt: skip
+    add("folder", type=folder, metavar="FOLDER", help="NAME.png or NAME.jpg, each with NAME_mask.png")
+    text = f"what labels the images: {', '.join(SEGMENTERS)}; may be given again"
+    add("--segmenter", type=segmenter_name, action="append", required=True, metavar="NAME", help=text)
     add("--classes", default="nyu12", metavar="NAME", help="label set that is scored; masks and segmenters are grouped "
         "into it (default nyu12)")  # fmt: skip
     add("--mask-label-set", default="nyu40", metavar="NAME", help="label set of the masks (default nyu40)")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from sem_field_ros.commands.argument_types import positive, processors
 from sem_field_ros.commands.progress import counting_progress
 from sem_field_ros.errors import SettingError
+from sem_field_ros.exit_codes import DONE, FAILED
 
 if TYPE_CHECKING:
     from sem_field_synth.homes.run import HomeJob
@@ -86,7 +87,7 @@ def _homes(args: argparse.Namespace) -> int:
         f"{args.out}: {made} of {len(jobs)} {args.split} scenes complete, {args.frames} frames each, "
         f"in {(time.monotonic() - started) / 60:.1f} min"
     )
-    return 1 if failures else 0
+    return FAILED if failures else DONE
 
 
 def _jobs(args: argparse.Namespace) -> list[HomeJob]:

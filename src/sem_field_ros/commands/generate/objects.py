@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from sem_field_ros.commands.argument_types import at_least, positive, processors
 from sem_field_ros.commands.progress import counting_progress
 from sem_field_ros.errors import SettingError
+from sem_field_ros.exit_codes import DONE, FAILED
 
 if TYPE_CHECKING:
     from sem_field_synth.objects.object_specs import ObjectSpec
@@ -93,7 +94,7 @@ def _draw(args: argparse.Namespace, specs: list[ObjectSpec]) -> int:
         f"{args.out}: {len(specs) - failed} of {len(specs)} objects complete, {fresh} drawn now in "
         f"{(time.monotonic() - started) / 60:.1f} min; " + ", ".join(f"{n} {name}" for name, n in lists.items())
     )
-    return 1 if failed else 0
+    return FAILED if failed else DONE
 
 
 def _sheet(args: argparse.Namespace, specs: list[ObjectSpec]) -> int:

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from sem_field_ros.errors import DataError
+from sem_field_ros.measurements import megabytes
 
 # as in data/subset.py, which is imported only where it is used
 _OPTIONAL = ("depth", "label", "instance", "label_nyu40", "depth_clean")
@@ -42,6 +43,6 @@ def run_subset(args: argparse.Namespace) -> int:
         note = f"{len(places)} of {count} frames, by sem-field generate subset"
         size = write_subset(sequence, args.out / sequence.name, places, args.keep, note)
         total += size
-        print(f"{args.out / sequence.name}: {len(places)} of {count} frames, {size / 1e6:.2f} MB")
-    print(f"{total / 1e6:.2f} MB in all")
+        print(f"{args.out / sequence.name}: {len(places)} of {count} frames, {megabytes(size):.2f} MB")
+    print(f"{megabytes(total):.2f} MB in all")
     return 0

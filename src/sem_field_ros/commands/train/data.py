@@ -8,15 +8,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sem_field_ros.commands.argument_types import folder
+
 if TYPE_CHECKING:
-    from sem_field_ros.training.samples.windows import PosedScene
+    from sem_field_ros.training.samples.posed_scenes import PosedScene
 
 
 def add_data_arguments(parser: argparse.ArgumentParser) -> None:
     """What every training on folders of scenes is told."""
     parser.add_argument(
         "--data",
-        type=Path,
+        type=folder,
         nargs="+",
         required=True,
         metavar="DIR",
@@ -25,7 +27,6 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="RUN", help="folder of the run")
     parser.add_argument("--resume", action="store_true", help="go on with the run in RUN, on the scenes it began with")
     parser.add_argument("--init", type=Path, metavar="FILE", help="weights (.safetensors) to start from")
-    parser.add_argument("--threads", type=int, default=0, metavar="N", help="threads of torch (default: all cores)")
 
 
 def scene_folders(args: argparse.Namespace, kind: str) -> dict[str, list[Path]]:

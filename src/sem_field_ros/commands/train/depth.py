@@ -3,43 +3,29 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
 
 from sem_field_ros.commands.train.data import add_data_arguments, progress_of, scene_folders, scenes_description
-
-if TYPE_CHECKING:
-    from sem_field_ros.training.loop.loop import TrainingResult
+from sem_field_ros.commands.train.training_run import add_training_arguments, set_threads, train_recipe
+from sem_field_ros.training.recipes.depth import DepthRecipe, DepthTraining
 
 HELP = "depth from posed colour images, for maps without a depth camera, on posed RGB-D sequences"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
-    from sem_field_ros.settings import add_settings_arguments
-    from sem_field_ros.training.loop.config import LoopConfig
-    from sem_field_ros.training.recipes.depth_settings import StereoTraining
-
     add_data_arguments(parser)
-    add_settings_arguments(parser, StereoTraining)
-    add_settings_arguments(parser, LoopConfig, skip=("seed",))
+    add_training_arguments(parser, DepthTraining)
 
 
-def train_depth(args: argparse.Namespace) -> TrainingResult:
+def run(args: argparse.Namespace) -> int:
     """Read the scenes, train."""
-    import torch
-
     from sem_field_ros.depth.network import KIND
     from sem_field_ros.labels import load_label_set
     from sem_field_ros.settings import settings_from_arguments
-    from sem_field_ros.training.loop.config import LoopConfig
-    from sem_field_ros.training.loop.loop import train
-    from sem_field_ros.training.recipes.depth import StereoRecipe
-    from sem_field_ros.training.recipes.depth_settings import StereoTraining
-    from sem_field_ros.training.samples.windows import read_scenes
+    from sem_field_ros.training.samples.posed_scenes import read_scenes
 
-    if args.threads:
-        torch.set_num_threads(args.threads)
-    config = settings_from_arguments(StereoTraining, args)
+    set_threads(args)
+    config = settings_from_arguments(DepthTraining, args)
     folders = scene_folders(args, KIND)
     with progress_of(folders) as on_progress:
         labels = load_label_set("scannet20")  # not learned from
@@ -47,5 +33,5 @@ def train_depth(args: argparse.Namespace) -> TrainingResult:
             split: read_scenes(paths, labels, None, config.image_width, on_progress) for split, paths in folders.items()
         }
     data = scenes_description(args, scenes)
-    recipe = StereoRecipe(config, scenes["training"], scenes["validation"], data, args.init)
-    return train(recipe, settings_from_arguments(LoopConfig, args), args.out, resume=args.resume)
+    recipe = DepthRecipe(config, scenes["training"], scenes["validation"], data, args.init)
+    return train_recipe(recipe, args)

@@ -1,25 +1,19 @@
-"""`sem-field train gnesf`: trains the map's learned vote on what a segmenter says about labelled sequences."""
+"""`sem-field train fusion`: trains the map's learned fusion on a segmenter's predictions in labelled sequences."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from sem_field_ros.commands import vote_collection
+from sem_field_ros.commands.train.training_run import add_training_arguments, set_threads, train_recipe
+from sem_field_ros.training.recipes.fusion import FusionRecipe, FusionTraining
 
-if TYPE_CHECKING:
-    from sem_field_ros.training.loop.loop import TrainingResult
-
-HELP = "the map's learned vote (GNeSF, RGB-D mode), on what a segmenter says about labelled sequences"
+HELP = "the map's learned fusion (GNeSF, RGB-D mode), on a segmenter's predictions in labelled sequences"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
-    from sem_field_ros.settings import add_settings_arguments
-    from sem_field_ros.training.loop.config import LoopConfig
-    from sem_field_ros.training.recipes.fusion_settings import MapVoterTraining
-
     for split, what in (("training", "to learn from: not those that the segmenter was trained on"),
                         ("validation", "to choose the best weights by")):  # fmt: skip
         parser.add_argument(f"--{split}", type=Path, nargs="+", required=True, metavar="SEQ",
@@ -29,24 +23,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     vote_collection.add_arguments(parser, "RUN/votes")
     parser.add_argument("--copies", type=int, default=4, metavar="N", help="learn from each training sequence N times "
                         "more, in other light and by another camera (default 4)")  # fmt: skip
-    parser.add_argument("--threads", type=int, default=0, metavar="N", help="threads of torch (default: all cores)")
-    add_settings_arguments(parser, MapVoterTraining)
-    add_settings_arguments(parser, LoopConfig, skip=("seed",))
+    add_training_arguments(parser, FusionTraining)
 
 
-def train_gnesf(args: argparse.Namespace) -> TrainingResult:
+def run(args: argparse.Namespace) -> int:
     """Collect the votes, train."""
-    import torch
+    from sem_field_ros.datasets.open_sequence import open_sequence
+
+    for path in (*args.training, *args.validation):
+        open_sequence(path)  # before the slow imports, which a wrong path need not wait for
 
     from sem_field_ros.segmentation.registry import make_segmenter
     from sem_field_ros.settings import settings_from_arguments
-    from sem_field_ros.training.loop.config import LoopConfig
-    from sem_field_ros.training.loop.loop import train
-    from sem_field_ros.training.recipes.fusion import MapVoterRecipe
-    from sem_field_ros.training.recipes.fusion_settings import MapVoterTraining
 
-    if args.threads:
-        torch.set_num_threads(args.threads)
+    set_threads(args)
     segmenter = make_segmenter(args.segmenter, args.label_set)
     folder = args.votes or args.out / "votes"
     votes = {
@@ -56,7 +46,7 @@ def train_gnesf(args: argparse.Namespace) -> TrainingResult:
     data = {
         split: {"scenes": [v.name for v in scenes], "voxels": sum(map(len, scenes))} for split, scenes in votes.items()
     }
-    config = settings_from_arguments(MapVoterTraining, args)
+    config = settings_from_arguments(FusionTraining, args)
     source = vote_collection.source_of(args, segmenter)
-    recipe = MapVoterRecipe(config, segmenter.labels, votes["training"], votes["validation"], data, source)
-    return train(recipe, settings_from_arguments(LoopConfig, args), args.out, resume=args.resume)
+    recipe = FusionRecipe(config, segmenter.labels, votes["training"], votes["validation"], data, source)
+    return train_recipe(recipe, args)

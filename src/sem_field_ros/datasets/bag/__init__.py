@@ -1,1 +1,1 @@
-"""MCAP and sqlite3 bags without ROS: reader, writer, choice of topics, label sets."""
+"""MCAP and sqlite3 bags without ROS: reader, writer, choice of topics."""

@@ -13,13 +13,14 @@ from rosbags.highlevel import AnyReader
 from rosbags.rosbag2 import Reader
 from rosbags.typesys import Stores, get_typestore
 
-from sem_field_ros.datasets.bag.topics import CLOCK, TF, BagTopics, find_topics
+from sem_field_ros.camera_stream.topics import CLOCK, TF, TF_STATIC, TF_STATIC_TOPIC
+from sem_field_ros.datasets.bag.topics import CLOCK_TYPE, TF_TYPE, BagTopics, find_topics
 from sem_field_ros.errors import DataError
 
 
 @dataclass(frozen=True)
 class RawMessage:
-    """One message: its role (a field of BagTopics, tf, tf_static or clock), when it was recorded, its CDR bytes."""
+    """One message: its stream (camera_stream/topics.py), when it was recorded, its CDR bytes."""
 
     role: str
     time_ns: int
@@ -55,9 +56,10 @@ class BagFile:
         """Yield the messages of some roles in the order of recording."""
         names = {topic: role for role, topic in vars(self.topics).items() if role in roles and topic}
         for topic, kind in self.kinds.items():
-            role = {TF: "tf_static" if topic.endswith("tf_static") else "tf", CLOCK: "clock"}.get(kind)
-            if role in roles:
-                names[topic] = str(role)
+            is_static = topic.endswith(TF_STATIC_TOPIC)
+            role = {TF_TYPE: TF_STATIC if is_static else TF, CLOCK_TYPE: CLOCK}.get(kind)
+            if role is not None and role in roles:
+                names[topic] = role
         with self._open(Reader, self.path) as reader:
             chosen = [c for c in reader.connections if c.topic in names]
             try:

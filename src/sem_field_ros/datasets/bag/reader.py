@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from sem_field_ros.camera_stream.frames import frame_from_bundle
-from sem_field_ros.camera_stream.pairing import CAMERA_INFO, COLOR, DEPTH, LABELS, FrameBundle, FramePairer, stamp_ns_of
+from sem_field_ros.camera_stream.label_info import label_set_from_names, names_from_msg
+from sem_field_ros.camera_stream.pairing import FrameBundle, FramePairer, stamp_ns_of
+from sem_field_ros.camera_stream.topics import CAMERA_INFO, COLOR, DEPTH, LABEL_INFO, LABELS, TF, TF_STATIC
 from sem_field_ros.datasets.bag.file import BagFile, RawMessage
-from sem_field_ros.datasets.bag.labels import label_set_from_info
 from sem_field_ros.datasets.bag.topics import BagTopics
 from sem_field_ros.datasets.folder import DEFAULT_LABEL_SET
 from sem_field_ros.datasets.recorded_sequence import cut
@@ -130,9 +131,8 @@ class BagSequence:
     def _label_set(self, name: str | None) -> LabelSet:
         if name:
             return load_label_set(name)
-        for raw in self._bag.messages("label_info"):
-            info = self._bag.decode(raw)
-            return label_set_from_info({int(c.class_id): str(c.class_name) for c in info.class_map})
+        for raw in self._bag.messages(LABEL_INFO):
+            return label_set_from_names(names_from_msg(self._bag.decode(raw)), "bag")
         return load_label_set(DEFAULT_LABEL_SET)
 
 
@@ -148,9 +148,9 @@ class _Index:
         labelled = FramePairer(slop_s, _PATIENCE, want_depth=False, want_labels=True)
         numbers: Counter[str] = Counter()
         bad = 0
-        for raw in bag.messages(COLOR, DEPTH, LABELS, CAMERA_INFO, "tf", "tf_static"):
-            if raw.role in ("tf", "tf_static"):
-                self._add_transforms(bag.decode(raw), raw.role == "tf_static")
+        for raw in bag.messages(COLOR, DEPTH, LABELS, CAMERA_INFO, TF, TF_STATIC):
+            if raw.role in (TF, TF_STATIC):
+                self._add_transforms(bag.decode(raw), raw.role == TF_STATIC)
                 continue
             key = (raw.role, numbers[raw.role])
             numbers[raw.role] += 1

@@ -6,9 +6,10 @@ from dataclasses import dataclass, fields
 
 from sem_field_ros.errors import DataError
 
+# Message types
 IMAGE, COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
-CAMERA_INFO, LABEL_INFO = "sensor_msgs/msg/CameraInfo", "vision_msgs/msg/LabelInfo"
-TF, CLOCK = "tf2_msgs/msg/TFMessage", "rosgraph_msgs/msg/Clock"
+CAMERA_INFO_TYPE, LABEL_INFO_TYPE = "sensor_msgs/msg/CameraInfo", "vision_msgs/msg/LabelInfo"
+TF_TYPE, CLOCK_TYPE = "tf2_msgs/msg/TFMessage", "rosgraph_msgs/msg/Clock"
 
 # Words in topic names, best first; topics with a word of _OTHER carry no colour, depth or ids.
 _DEPTH_WORDS = ("aligned_depth", "depth_registered", "depth_to_color", "depth_to_rgb", "depth")
@@ -19,7 +20,10 @@ _OTHER = ("overlay", "infra", "/ir", "disparity", "confidence", "debug", "theora
 
 @dataclass(frozen=True)
 class BagTopics:
-    """Topic names by what they carry; empty = the bag has none (or, given by a user, find it by type and name)."""
+    """Topic names by stream (camera_stream/topics.py).
+
+    Empty: the bag has none, or where a user gives names, find it by type and name.
+    """
 
     color: str = ""
     camera_info: str = ""
@@ -44,11 +48,11 @@ def find_topics(kinds: dict[str, str], counts: dict[str, int], wanted: BagTopics
     color = wanted.color or _best(free, _COLOR_WORDS, images, counts) or (free[0] if len(free) == 1 else "")
     if not color:
         raise DataError(f"{where} has no colour images; its topics: {', '.join(sorted(kinds)) or 'none'}")
-    infos = [t for t, k in kinds.items() if k == CAMERA_INFO]
+    infos = [t for t, k in kinds.items() if k == CAMERA_INFO_TYPE]
     info = wanted.camera_info or _sibling(color, infos)
     if not info:
         raise DataError(f"{where} has no camera_info beside {color}; record it too, or name one")
-    label_infos = [t for t, k in kinds.items() if k == LABEL_INFO]
+    label_infos = [t for t, k in kinds.items() if k == LABEL_INFO_TYPE]
     label_info = wanted.label_info or (_sibling(labels, label_infos) if labels else "")
     return BagTopics(color, info, depth, labels, label_info)
 

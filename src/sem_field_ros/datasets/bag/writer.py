@@ -17,16 +17,26 @@ from rosbags.rosbag2.enums import CompressionFormat, CompressionMode
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from sem_field_ros.atomic import write_failure
-from sem_field_ros.datasets.bag.topics import CAMERA_INFO, COMPRESSED, IMAGE, LABEL_INFO, TF
+from sem_field_ros.camera_stream.label_info import names_of
+from sem_field_ros.camera_stream.topics import (
+    CAMERA_INFO,
+    CAMERA_TOPICS,
+    COLOR,
+    DEPTH,
+    LABEL_INFO,
+    LABELS,
+    TF_STATIC_TOPIC,
+    TF_TOPIC,
+    compressed,
+)
+from sem_field_ros.datasets.bag.topics import CAMERA_INFO_TYPE, COMPRESSED, IMAGE, LABEL_INFO_TYPE, TF_TYPE
 from sem_field_ros.errors import DataError, FrameError, OutputError, SemFieldError
 from sem_field_ros.frame import PosedFrame, SequenceReader
 from sem_field_ros.geometry.camera import Intrinsics
 from sem_field_ros.geometry.poses import T_BODY_OPTICAL, inverse, quaternion_from_pose
 from sem_field_ros.labels import LabelSet
 
-COLOR_TOPIC, DEPTH_TOPIC = "/camera/color/image_raw", "/camera/depth/image_raw"
-INFO_TOPIC, LABEL_TOPIC = "/camera/color/camera_info", "/camera/label/image_raw"
-LABEL_INFO_TOPIC = "/camera/label/label_info"
+TOPICS = {stream: f"/{topic}" for stream, topic in CAMERA_TOPICS.items()}
 CAMERA_FRAME = "camera_color_optical_frame"
 _MAX_DEPTH_MM = 65534
 _JPEG_QUALITY = 92
@@ -101,18 +111,18 @@ class _FrameWriter:
         self._store = get_typestore(Stores.ROS2_HUMBLE)
         self._store.register(get_types_from_msg("uint16 class_id\nstring class_name", "vision_msgs/msg/VisionClass"))
         text = "std_msgs/Header header\nvision_msgs/VisionClass[] class_map\nfloat32 threshold"
-        self._store.register(get_types_from_msg(text, LABEL_INFO))
+        self._store.register(get_types_from_msg(text, LABEL_INFO_TYPE))
         self._connections: dict[str, Any] = {}
 
     def write_latched(self, stamp_ns: int, labels: LabelSet | None) -> None:
         """Write what comes once: the static transform, and what the label ids mean."""
         camera = self._transform("base_link", CAMERA_FRAME, stamp_ns, T_BODY_OPTICAL)
-        self._write("/tf_static", TF, stamp_ns, transforms=[camera])
+        self._write(TF_STATIC_TOPIC, TF_TYPE, stamp_ns, transforms=[camera])
         if labels is not None:
             kind = self._store.types["vision_msgs/msg/VisionClass"]
-            classes = [kind(class_id=c.id, class_name=c.name) for c in labels.classes]
+            classes = [kind(class_id=id_, class_name=name) for id_, name in names_of(labels).items()]
             header = self._header(stamp_ns)
-            self._write(LABEL_INFO_TOPIC, LABEL_INFO, stamp_ns, header=header, class_map=classes, threshold=0.0)
+            self._write(TOPICS[LABEL_INFO], LABEL_INFO_TYPE, stamp_ns, header=header, class_map=classes, threshold=0.0)
 
     def write(self, frame: PosedFrame) -> None:
         """Write one frame: transforms first, colour last."""
@@ -120,23 +130,23 @@ class _FrameWriter:
         T_odom_base = frame.T_world_camera @ inverse(T_BODY_OPTICAL)
         links = [("map", "odom", np.eye(4)), ("odom", "base_link", T_odom_base)]
         transforms = [self._transform(parent, child, stamp, T) for parent, child, T in links]
-        self._write("/tf", TF, stamp, transforms=transforms)
+        self._write(TF_TOPIC, TF_TYPE, stamp, transforms=transforms)
         self._write_camera_info(stamp, frame.camera)
         if frame.depth is not None:
             millimetres = np.clip(frame.depth * 1000 + 0.5, 0, _MAX_DEPTH_MM).astype(np.uint16)
-            self._write_image(DEPTH_TOPIC, stamp, millimetres, "16UC1")
+            self._write_image(TOPICS[DEPTH], stamp, millimetres, "16UC1")
         if frame.labels is not None:
             encoding = "mono8" if frame.labels.dtype == np.uint8 else "mono16"
-            self._write_image(LABEL_TOPIC, stamp, frame.labels, encoding)
+            self._write_image(TOPICS[LABELS], stamp, frame.labels, encoding)
         if self._jpeg:
             bgr = cv2.cvtColor(frame.color, cv2.COLOR_RGB2BGR)
             data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1].reshape(-1)
-            topic = COLOR_TOPIC + "/compressed"
+            topic = compressed(COLOR, TOPICS[COLOR])
             self._write(
                 topic, COMPRESSED, stamp, header=self._header(stamp), format="rgb8; jpeg compressed bgr8", data=data
             )
         else:
-            self._write_image(COLOR_TOPIC, stamp, frame.color, "rgb8")
+            self._write_image(TOPICS[COLOR], stamp, frame.color, "rgb8")
 
     def _write_image(self, topic: str, stamp_ns: int, image: np.ndarray, encoding: str) -> None:
         data = np.ascontiguousarray(image).reshape(-1).view(np.uint8)
@@ -158,8 +168,8 @@ class _FrameWriter:
             "sensor_msgs/msg/RegionOfInterest", x_offset=0, y_offset=0, height=0, width=0, do_rectify=False
         )
         self._write(
-            INFO_TOPIC,
-            CAMERA_INFO,
+            TOPICS[CAMERA_INFO],
+            CAMERA_INFO_TYPE,
             stamp_ns,
             header=self._header(stamp_ns),
             height=camera.height,
@@ -193,7 +203,7 @@ class _FrameWriter:
 
     def _write(self, topic: str, kind: str, stamp_ns: int, **fields: Any) -> None:
         if topic not in self._connections:
-            latched = topic in ("/tf_static", LABEL_INFO_TOPIC)
+            latched = topic in (TF_STATIC_TOPIC, TOPICS[LABEL_INFO])
             self._connections[topic] = self._writer.add_connection(
                 topic, kind, typestore=self._store, offered_qos_profiles=[_qos(latched)]
             )

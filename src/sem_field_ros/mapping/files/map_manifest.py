@@ -15,10 +15,11 @@ import numpy as np
 
 from sem_field_ros import __version__
 from sem_field_ros.errors import MapFileError
+from sem_field_ros.measurements import MB
 
 FORMAT = "sem_field_ros map"
 FORMAT_VERSION = 1
-MAX_BYTES = 16_000_000  # a manifest is a few kilobytes; a bigger file is not one
+MAX_BYTES = 16 * MB  # a manifest is a few kilobytes; a bigger file is not one
 REMEDY = "restore it from a copy or map again"
 _SEAL = "manifest_sha256"
 
@@ -67,7 +68,7 @@ class Manifest:
         """Parse and check. Raises MapFileError with one line for anything but an intact manifest of map `name`."""
         damaged = f"map '{name}': its manifest {name}.semmap.json is damaged"
         if len(data) > MAX_BYTES:
-            raise MapFileError(f"{damaged} (over {MAX_BYTES // 1_000_000} MB); {REMEDY}")
+            raise MapFileError(f"{damaged} (over {MAX_BYTES // MB} MB); {REMEDY}")
         try:
             content = json.loads(data.decode("utf-8"))
         except (ValueError, RecursionError) as error:

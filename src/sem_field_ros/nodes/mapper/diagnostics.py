@@ -1,22 +1,32 @@
-"""/diagnostics of the mapper: input, processing, map and memory, each with a level and one line that says why."""
+"""How a mapper is: its numbers (ros/mapper_status.py) against the limits of its options, each with a line of why."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from diagnostic_msgs.msg import DiagnosticArray
 
-from sem_field_ros.camera_stream.statistics import Snapshot
+from sem_field_ros.camera_stream.statistics import InputSnapshot
 from sem_field_ros.nodes.mapper.options import MapperOptions
-
-OK, WARN, ERROR = 0, 1, 2
+from sem_field_ros.nodes.mapper.statistics import LATENCY, MappingSnapshot
+from sem_field_ros.ros.mapper_status import (
+    ACTIVE,
+    ERROR,
+    INPUT,
+    MEMORY,
+    OK,
+    PROCESSING,
+    WARN,
+    MapperStatus,
+    status_message,
+)
 
 
 @dataclass(frozen=True)
 class MapperState:
-    """What the node knows beside the frame statistics."""
+    """What the node knows beside its statistics."""
 
     lifecycle: str  # unconfigured | inactive | active
     paused: bool
@@ -27,61 +37,77 @@ class MapperState:
     notes: tuple[str, ...] = ()  # conditions worth a WARN: "use_sim_time is on but nothing is published on /clock"
 
 
-def mapper_diagnostics(name: str, snapshot: Snapshot, state: MapperState, options: MapperOptions) -> DiagnosticArray:
+def mapper_diagnostics(
+    name: str, heard: InputSnapshot, mapped: MappingSnapshot, state: MapperState, options: MapperOptions
+) -> DiagnosticArray:
     """Build the array (the caller stamps it): statuses `NAME: input`, `: processing`, `: map`, `: memory`."""
-    return DiagnosticArray(
-        status=[
-            _status(f"{name}: input", *_input_health(snapshot, state, options), _input_values(snapshot, state)),
-            _status(f"{name}: processing", *_processing_health(snapshot, options), _processing_values(snapshot)),
-            _status(f"{name}: map", OK, "", {key: f"{value:.12g}" for key, value in state.map_stats.items()}),
-            _status(
-                f"{name}: memory",
-                *_above(state.resident_mb, options.warn_memory_mb, options.error_memory_mb, "resident memory", "MB"),
-                {"resident_mb": f"{state.resident_mb:.1f}"},
-            ),
-        ]
+    status = MapperStatus(
+        state=state.lifecycle,
+        paused=state.paused,
+        frames_in=heard.frames_in,
+        waiting_frames=state.waiting_frames,
+        rates_hz=heard.rates_hz,
+        drops=heard.drops,
+        refused_transforms=state.refused_transforms,
+        events=dict(sorted((heard.events | mapped.events).items())),
+        frames_mapped=mapped.frames_mapped,
+        keyframes=mapped.keyframes,
+        timings_ms=mapped.timings_ms,
+        map_stats=state.map_stats,
+        resident_mb=state.resident_mb,
     )
+    memory = _above(state.resident_mb, options.warn_memory_mb, options.error_memory_mb, "resident memory", "MB")
+    health = {
+        INPUT: _input_health(heard, mapped, state, options),
+        PROCESSING: _processing_health(mapped, options),
+        MEMORY: memory,
+    }
+    return status_message(name, status, health)
 
 
-def _input_health(snapshot: Snapshot, state: MapperState, options: MapperOptions) -> tuple[int, str]:
-    if state.lifecycle != "active":
+def _input_health(
+    heard: InputSnapshot, mapped: MappingSnapshot, state: MapperState, options: MapperOptions
+) -> tuple[int, str]:
+    if state.lifecycle != ACTIVE:
         return OK, state.lifecycle
     if state.paused:
         return OK, "paused"
-    problems = [_silence(snapshot, topic, silent_s, options) for topic, silent_s in snapshot.silent_s.items()]
-    problems.append(_losses(snapshot, options))
-    problems += [(WARN, note) for note in state.notes]
-    return _worst(problems)
+    problems = [_silence(heard, topic, silent_s, options) for topic, silent_s in heard.silent_s.items()]
+    problems.append(_losses(heard, mapped, options))
+    return _worst([*problems, *((WARN, note) for note in state.notes)])
 
 
-def _silence(snapshot: Snapshot, topic: str, silent_s: float, options: MapperOptions) -> tuple[int, str]:
+def _silence(heard: InputSnapshot, topic: str, silent_s: float, options: MapperOptions) -> tuple[int, str]:
     if silent_s < options.warn_input_timeout_s:
         return OK, ""
     level = ERROR if silent_s >= options.error_input_timeout_s else WARN
-    if topic in snapshot.never_came:
+    if topic in heard.never_came:
         hint = " (a camera without depth: depth_source: predicted)" if "depth" in topic else ""
         return level, f"{topic} never came: check the camera driver, the topic's remapping and its QoS{hint}"
     return level, f"{topic} silent for {silent_s:.1f} s"
 
 
-def _losses(snapshot: Snapshot, options: MapperOptions) -> tuple[int, str]:
-    if snapshot.recent_in < 5 or not snapshot.drops:
+def _losses(heard: InputSnapshot, mapped: MappingSnapshot, options: MapperOptions) -> tuple[int, str]:
+    if heard.recent_in < 5 or not heard.drops:
         return OK, ""
-    ratio = max(0.0, 1 - snapshot.recent_mapped / snapshot.recent_in)
-    top = max(snapshot.drops, key=lambda cause: snapshot.drops[cause])
+    ratio = max(0.0, 1 - mapped.recent_mapped / heard.recent_in)
+    top = max(heard.drops, key=lambda cause: heard.drops[cause])
     text = f"{100 * ratio:.0f} % of the frames lost (most often so far: {top})"
     if ratio > options.error_drop_ratio:
         return ERROR, text
     return (WARN, text) if ratio > options.warn_drop_ratio else (OK, "")
 
 
-def _processing_health(snapshot: Snapshot, options: MapperOptions) -> tuple[int, str]:
-    latency = snapshot.timings_ms.get("latency", (math.nan, math.nan))[1]
-    processing = snapshot.timings_ms.get("processing", (math.nan, math.nan))[1]
+def _processing_health(mapped: MappingSnapshot, options: MapperOptions) -> tuple[int, str]:
+    def p95(stage: str) -> float:
+        return mapped.timings_ms.get(stage, {}).get("p95", math.nan)
+
     return _worst(
         [
-            _above(latency, options.warn_latency_ms, options.error_latency_ms, "latency camera to cloud, p95", "ms"),
-            _above(processing, options.warn_processing_ms, options.error_processing_ms, "time a frame, p95", "ms"),
+            _above(p95(LATENCY), options.warn_latency_ms, options.error_latency_ms, "camera to cloud, p95,", "ms"),
+            _above(
+                p95("processing"), options.warn_processing_ms, options.error_processing_ms, "time a frame, p95,", "ms"
+            ),
         ]
     )
 
@@ -93,32 +119,7 @@ def _above(value: float, warn: float, error: float, what: str, unit: str) -> tup
     return (ERROR if value > error else WARN), f"{what} {value:.0f} {unit} is above {limit:g} {unit}"
 
 
-def _worst(problems: list[tuple[int, str]]) -> tuple[int, str]:
-    level = max(level for level, _ in problems)
-    return level, "; ".join(text for its, text in problems if text and its > OK)
-
-
-def _input_values(snapshot: Snapshot, state: MapperState) -> dict[str, str]:
-    values = {
-        "state": state.lifecycle,
-        "paused": str(state.paused).lower(),
-        "frames_in": str(snapshot.frames_in),
-        "waiting_frames": str(state.waiting_frames),
-    }
-    values |= {f"rate_hz{topic}": f"{rate:.1f}" for topic, rate in snapshot.rates_hz.items()}
-    values |= {f"drops/{cause}": str(count) for cause, count in snapshot.drops.items()}
-    values |= {f"refused_transforms/{cause}": str(count) for cause, count in state.refused_transforms.items()}
-    return values | {f"events/{cause}": str(count) for cause, count in snapshot.events.items()}
-
-
-def _processing_values(snapshot: Snapshot) -> dict[str, str]:
-    values = {"frames_mapped": str(snapshot.frames_mapped), "keyframes": str(snapshot.keyframes)}
-    for stage, (p50, p95) in snapshot.timings_ms.items():
-        values[f"{stage}_ms_p50"] = f"{p50:.1f}"
-        values[f"{stage}_ms_p95"] = f"{p95:.1f}"
-    return values
-
-
-def _status(name: str, level: int, message: str, values: Mapping[str, str]) -> DiagnosticStatus:
-    pairs = [KeyValue(key=key, value=value) for key, value in values.items()]
-    return DiagnosticStatus(level=bytes([level]), name=name, message=message or "ok", hardware_id="", values=pairs)
+def _worst(problems: Iterable[tuple[int, str]]) -> tuple[int, str]:
+    """The highest level, and all texts that are not OK in one line."""
+    found = [(level, text) for level, text in problems if level > OK]
+    return max((level for level, _ in found), default=OK), "; ".join(text for _, text in found if text)

@@ -18,16 +18,21 @@ from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.timer import Timer
 
-from sem_field_ros.camera_stream.statistics import FrameStatistics, give_back_memory, resident_mb
+from sem_field_ros.camera_stream.statistics import InputStatistics
+from sem_field_ros.camera_stream.topics import DIAGNOSTICS_TOPIC, MAPPER
 from sem_field_ros.errors import SemFieldError
+from sem_field_ros.exit_codes import DONE, REFUSED
 from sem_field_ros.mapping.config import MapConfig
+from sem_field_ros.measurements import give_back_memory, resident_mb
 from sem_field_ros.nodes.mapper.diagnostics import MapperState, mapper_diagnostics
 from sem_field_ros.nodes.mapper.options import DYNAMIC, MapperOptions
 from sem_field_ros.nodes.mapper.services import MapperServices
 from sem_field_ros.nodes.mapper.session import MappingSession, make_node_segmenter
+from sem_field_ros.nodes.mapper.statistics import MappingStatistics
 from sem_field_ros.ros.executor import ServiceThreadsExecutor
+from sem_field_ros.ros.mapper_status import ACTIVE
 from sem_field_ros.ros.parameters import declare_settings, guard_changes, settings_from_node
-from sem_field_ros.ros.spinning import REFUSED, spin_to_end, start_node
+from sem_field_ros.ros.spinning import spin_to_end, start_node
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 _STOP_TIMEOUT_S = 3.0
@@ -36,7 +41,7 @@ _STOP_TIMEOUT_S = 3.0
 class SemanticMapper(LifecycleNode):
     """See the module. Raises SettingError where a parameter given at start does not fit."""
 
-    def __init__(self, name: str = "semantic_mapper", **node_arguments: Any) -> None:
+    def __init__(self, name: str = MAPPER, **node_arguments: Any) -> None:
         super().__init__(name, **node_arguments)
         for cls in (MapperOptions, MapConfig):
             declare_settings(self, cls, DYNAMIC)
@@ -44,12 +49,12 @@ class SemanticMapper(LifecycleNode):
         self._session: MappingSession | None = None
         self._mapper_services: MapperServices | None = None
         self._active = False
-        self._statistics = FrameStatistics()
+        self._statistics, self._input_statistics = MappingStatistics(), InputStatistics()
         self._input_group = MutuallyExclusiveCallbackGroup()
         self._service_group = MutuallyExclusiveCallbackGroup()
         self._timer_group = MutuallyExclusiveCallbackGroup()
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)  # timers must go on where /clock stands still
-        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
+        self._diagnostics = self.create_publisher(DiagnosticArray, DIAGNOSTICS_TOPIC, 10)
         rate_hz = self.get_parameter("diagnostics_rate_hz").value
         self.create_timer(1.0 / rate_hz, self._publish_diagnostics, self._timer_group, clock=self._steady)
         self._start_timer: Timer | None = None
@@ -73,7 +78,14 @@ class SemanticMapper(LifecycleNode):
                 torch.set_num_threads(options.torch_threads)
             segmenter, labels = make_node_segmenter(options, config)
             self._session = MappingSession(
-                self, options, config, segmenter, labels, self._statistics, self._input_group
+                self,
+                options,
+                config,
+                segmenter,
+                labels,
+                self._statistics,
+                self._input_statistics,
+                self._input_group,
             )
             self._mapper_services = MapperServices(self, self._session, self._service_group)
         except SemFieldError as error:
@@ -142,7 +154,8 @@ class SemanticMapper(LifecycleNode):
     def _publish_diagnostics(self) -> None:
         session = self._session
         options = settings_from_node(self, MapperOptions) if session is None else session.options
-        message = mapper_diagnostics(self.get_name(), self._statistics.snapshot(), self._state(session), options)
+        heard, mapped = self._input_statistics.snapshot(), self._statistics.snapshot()
+        message = mapper_diagnostics(self.get_name(), heard, mapped, self._state(session), options)
         message.header.stamp = self.get_clock().now().to_msg()
         self._diagnostics.publish(message)
         if session is not None:
@@ -156,9 +169,9 @@ class SemanticMapper(LifecycleNode):
             return MapperState("unconfigured", False, 0, {}, resident_mb(), notes=tuple(notes))
         source = session.input
         return MapperState(
-            lifecycle="active" if self._active else "inactive",
+            lifecycle=ACTIVE if self._active else "inactive",
             paused=session.paused,
-            waiting_frames=len(source.waiting) if source is not None else 0,
+            waiting_frames=source.waiting_frames if source is not None else 0,
             map_stats=session.map_stats,
             resident_mb=resident_mb(),
             refused_transforms=dict(session.transforms.refused),
@@ -173,17 +186,17 @@ class SemanticMapper(LifecycleNode):
 
 def main(args: list[str] | None = None) -> int:
     """Run the node until it is interrupted."""
-    node = start_node("semantic_mapper", SemanticMapper, args)
+    node = start_node(MAPPER, SemanticMapper, args)
     if node is None:
         return REFUSED
     executor = node.make_executor()
     spin_to_end(executor)
     if not node.close():
-        print("semantic_mapper: inference did not end in time, leaving", file=sys.stderr, flush=True)
+        print(f"{MAPPER}: inference did not end in time, leaving", file=sys.stderr, flush=True)
         os._exit(0)  # a thread inside a network cannot be ended, and tearing down around it would crash
     node.destroy_node()
     rclpy.try_shutdown()
-    return 0
+    return DONE
 
 
 if __name__ == "__main__":

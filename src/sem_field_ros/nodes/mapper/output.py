@@ -1,4 +1,4 @@
-"""Output of the mapper node: cloud, mesh, label image, overlay, label info. Nothing is made that nobody wants."""
+"""Output of the mapper node: cloud, mesh, label image, overlay, label info. Messages are made only for subscribers."""
 
 from __future__ import annotations
 
@@ -11,17 +11,28 @@ from typing import Any
 
 import numpy as np
 import torch
+from builtin_interfaces.msg import Time as TimeMsg
 from rclpy.lifecycle import LifecycleNode
+from rclpy.time import Time
 from sensor_msgs.msg import Image, PointCloud2
 from std_msgs.msg import Header
 from vision_msgs.msg import LabelInfo
 from visualization_msgs.msg import MarkerArray
 
-from sem_field_ros.camera_stream.statistics import FrameStatistics
+from sem_field_ros.camera_stream.topics import (
+    FRAME_DONE,
+    LABEL_IMAGE,
+    LABEL_INFO,
+    LABEL_OVERLAY,
+    SEMANTIC_CLOUD,
+    SEMANTIC_MESH,
+    own,
+)
 from sem_field_ros.frame import PosedFrame
 from sem_field_ros.labels import LabelSet
 from sem_field_ros.mapping.submaps import Submaps
 from sem_field_ros.nodes.mapper.options import MapperOptions
+from sem_field_ros.nodes.mapper.statistics import MappingStatistics
 from sem_field_ros.ros.clouds import surface_to_cloud
 from sem_field_ros.ros.images import image_to_msg, labels_to_msg
 from sem_field_ros.ros.label_info import label_info_to_msg
@@ -31,12 +42,14 @@ from sem_field_ros.ros.qos import image_qos, latched_qos
 from sem_field_ros.segmentation.segmenter import ClassProbabilities
 from sem_field_ros.surface import Surface, SurfaceUpdate, merge_surfaces
 
+_DONE_QUEUE = 100  # messages that a slow reader may be behind
+
 
 class MapOutput:
-    """Publishers of one configured node. All but the constructor and `close` are for the mapping thread."""
+    """Publishers of one configured node. For the mapping thread, except where a method says otherwise."""
 
     def __init__(
-        self, node: LifecycleNode, labels: LabelSet, statistics: FrameStatistics, on_demand: Callable[[], None]
+        self, node: LifecycleNode, labels: LabelSet, statistics: MappingStatistics, on_demand: Callable[[], None]
     ) -> None:
         self._node, self._labels, self._statistics = node, labels, statistics
         self._blocks: dict[int, Surface] = {}  # the published surface, by block id
@@ -48,21 +61,27 @@ class MapOutput:
         self._mesh_changed_s = self._pause_until_s = 0.0  # steady seconds
         self._unseen: deque[tuple[int, float]] = deque(maxlen=1000)  # stamp, arrival of frames no cloud has shown yet
         self.header = Header()
-        self.cloud = LazyPublisher(node, PointCloud2, "~/semantic_cloud", latched_qos(), on_demand)
-        self.mesh = LazyPublisher(node, MarkerArray, "~/semantic_mesh", latched_qos(), on_demand)
-        self.label_image = LazyPublisher(node, Image, "~/label_image", image_qos("reliable"), on_demand)
-        self.overlay = LazyPublisher(node, Image, "~/label_overlay", image_qos("reliable"), on_demand)
-        self.label_info = LazyPublisher(node, LabelInfo, "~/label_info", latched_qos(), on_demand)
+        self.cloud = LazyPublisher(node, PointCloud2, own(SEMANTIC_CLOUD), latched_qos(), on_demand)
+        self.mesh = LazyPublisher(node, MarkerArray, own(SEMANTIC_MESH), latched_qos(), on_demand)
+        self.label_image = LazyPublisher(node, Image, own(LABEL_IMAGE), image_qos("reliable"), on_demand)
+        self.overlay = LazyPublisher(node, Image, own(LABEL_OVERLAY), image_qos("reliable"), on_demand)
+        self.label_info = LazyPublisher(node, LabelInfo, own(LABEL_INFO), latched_qos(), on_demand)
+        self._done = node.create_lifecycle_publisher(TimeMsg, own(FRAME_DONE), _DONE_QUEUE)
 
     def close(self) -> None:
-        """Destroy the publishers."""
-        for demand in (self.cloud, self.mesh, self.label_image, self.overlay, self.label_info):
-            demand.close()
+        """Destroy the publishers. From the thread that made them."""
+        for publisher in (self.cloud, self.mesh, self.label_image, self.overlay, self.label_info):
+            publisher.close()
+        self._node.destroy_lifecycle_publisher(self._done)
 
     def publish_label_info(self, options: MapperOptions) -> None:
         """Publish what the ids mean, latched."""
         header = Header(frame_id=options.global_frame, stamp=self._node.get_clock().now().to_msg())
         self.label_info.publish(label_info_to_msg(self._labels, header, options.min_confidence))
+
+    def frame_done(self, stamp_ns: int) -> None:
+        """Tell whoever feeds the mapper that a frame was mapped or dropped. From any thread."""
+        self._done.publish(Time(nanoseconds=stamp_ns).to_msg())
 
     def frame_mapped(self, frame: PosedFrame, arrival_s: float, header: Header) -> None:
         """Remember that a frame went into the map. `header`: global frame, the frame's stamp."""
@@ -78,8 +97,8 @@ class MapOutput:
 
     def resend(self) -> None:
         """The node became active: whoever listens gets the whole map. From any thread."""
-        for demand in (self.cloud, self.mesh):
-            demand.resend()
+        for publisher in (self.cloud, self.mesh):
+            publisher.resend()
 
     def publish_labels(
         self, probabilities: ClassProbabilities, source: PosedFrame, header: Header, opacity: float
@@ -116,7 +135,7 @@ class MapOutput:
         return min((due for due in (cloud_due, mesh_due) if due), default=None)
 
     def _update(self, submaps: Submaps) -> None:
-        with self._statistics.timed("surface"):
+        with self._statistics.timings.timed("surface"):
             update = submaps.update_surface()
         for block in update.removed:
             self._blocks.pop(block, None)
@@ -129,7 +148,7 @@ class MapOutput:
             self._unsent = SurfaceUpdate({}, [])
 
     def _publish_cloud(self, options: MapperOptions) -> None:
-        with self._statistics.timed("cloud_message"):
+        with self._statistics.timings.timed("cloud_message"):
             surface = merge_surfaces(list(self._points.values()))
             msg = surface_to_cloud(_confident(surface, options.min_confidence), self._labels, self._map_header(options))
         self.cloud.publish(msg)
@@ -140,7 +159,7 @@ class MapOutput:
         self._unseen.clear()
 
     def _publish_mesh(self, options: MapperOptions, whole: bool) -> None:
-        with self._statistics.timed("mesh_message"):
+        with self._statistics.timings.timed("mesh_message"):
             update = SurfaceUpdate(dict(self._blocks), []) if whole else self._unsent
             repeated = self._repeated(options)
             shown = {b: _confident(s, options.min_confidence) for b, s in (repeated | update.changed).items()}

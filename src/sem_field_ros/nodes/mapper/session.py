@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 import traceback
 from typing import Any
@@ -14,8 +13,7 @@ from rclpy.lifecycle import LifecycleNode
 from rclpy.time import Time
 from std_msgs.msg import Header
 
-from sem_field_ros.camera_stream.camera_info import is_distorted
-from sem_field_ros.camera_stream.statistics import FrameStatistics
+from sem_field_ros.camera_stream.statistics import InputStatistics
 from sem_field_ros.camera_stream.time_policy import FrameJumpWatch
 from sem_field_ros.errors import FrameError, SegmenterError, SemFieldError, SettingError
 from sem_field_ros.frame import PosedFrame
@@ -26,24 +24,24 @@ from sem_field_ros.mapping.mapper import FrameResult, Mapper
 from sem_field_ros.mapping.submaps import Submaps
 from sem_field_ros.nodes.mapper.options import MapperOptions
 from sem_field_ros.nodes.mapper.output import MapOutput
+from sem_field_ros.nodes.mapper.statistics import MappingStatistics
 from sem_field_ros.nodes.mapper.worker import MappingWorker
 from sem_field_ros.ros.camera_input import CameraInput, InputFrame
 from sem_field_ros.ros.parameters import settings_from_node
+from sem_field_ros.ros.sparse_log import SparseLog
 from sem_field_ros.ros.transforms import TransformBuffer
 from sem_field_ros.segmentation.external import ExternalSegmenter
-from sem_field_ros.segmentation.registry import make_segmenter
+from sem_field_ros.segmentation.registry import labels_pixels, make_segmenter
 from sem_field_ros.segmentation.segmenter import Segmenter
 
-_POLL_S = 0.02  # how often frames that wait for a transform are looked at
 _STATS_S = 0.5  # how often options and map statistics are read anew
-_TELL_S = 10.0  # the same kind of trouble is logged at most this often
 
 
 def make_node_segmenter(options: MapperOptions, config: MapConfig) -> tuple[Segmenter | None, LabelSet]:
     """Make the segmenter a node is asked for, and the map's label set. Raises SemFieldError in one line."""
     if config.device.startswith("cuda") and not torch.cuda.is_available():
         raise SettingError(f"device '{config.device}': torch finds no CUDA GPU here; set device to cpu")
-    if options.segmenter == "none":
+    if not labels_pixels(options.segmenter):
         return None, load_label_set(options.label_set or "scannet20")
     source = load_label_set(options.label_image_set) if options.label_image_set else None
     segmenter = make_segmenter(options.segmenter, options.label_set or None, config.label_width, config.device, source)
@@ -60,7 +58,8 @@ class MappingSession:
         config: MapConfig,
         segmenter: Segmenter | None,
         labels: LabelSet,
-        statistics: FrameStatistics,
+        statistics: MappingStatistics,
+        input_statistics: InputStatistics,
         input_group: CallbackGroup,
     ) -> None:
         self.options, self.config, self.labels = options, config, labels
@@ -68,13 +67,14 @@ class MappingSession:
         self.map_stats: dict[str, float] = {}
         self.input: CameraInput | None = None
         self.submaps = Submaps(Mapper(config, segmenter, labels), options.max_submaps)
-        self._node, self._statistics, self._group = node, statistics, input_group
+        self._node, self._group = node, input_group
+        self._statistics, self._input_statistics = statistics, input_statistics
+        self._log = SparseLog(node)
         self._source_labels = load_label_set(options.label_image_set) if options.label_image_set else labels
         self._wants_labels = isinstance(segmenter, ExternalSegmenter)
         self._odom_jumps = FrameJumpWatch()
         self._odom_missing_told = False
         self._refreshed_s = 0.0
-        self._told_s: dict[str, float] = {}
         self.transforms = TransformBuffer(node, callback_group=input_group)
         self.worker = MappingWorker(self._step, self._failed)
         self.output = MapOutput(node, labels, statistics, self.worker.notify)
@@ -85,13 +85,13 @@ class MappingSession:
         opened = CameraInput(
             self._node,
             self.options,
-            self.transforms,
-            self._statistics,
-            lost=self.lost,
-            on_frame=self.worker.notify,
-            group=self._group,
+            self.worker.notify,
             want_depth=self.config.depth_source == "depth",
             want_labels=self._wants_labels,
+            transforms=self.transforms,
+            statistics=self._input_statistics,
+            group=self._group,
+            on_lost=self.output.frame_done,
         )
         opened.paused = self.paused
         self.output.publish_label_info(self.options)
@@ -126,17 +126,10 @@ class MappingSession:
         if self.input is not None:
             self.input.paused = paused
 
-    def lost(self, cause: str, why: str) -> None:
-        """Count a lost frame; say why, but not all the time."""
-        self._statistics.drop(cause)
-        if why:
-            self._tell(cause, f"frame lost ({cause}): {why}")
-
-    def _tell(self, kind: str, message: str, every_s: float = _TELL_S) -> None:
-        now = time.monotonic()
-        if kind not in self._told_s or now - self._told_s[kind] >= every_s:
-            self._told_s[kind] = now
-            self._node.get_logger().warning(message)
+    def lose(self, cause: str, why: str) -> None:
+        """Count a frame that the map could not take, and log why."""
+        self._input_statistics.drop(cause)
+        self._log.warn(cause, f"frame lost ({cause}): {why}")
 
     # -- on the mapping thread --------------------------------------------------------------------------------------
 
@@ -148,17 +141,16 @@ class MappingSession:
         self._refresh(source)
         if source.take_clock_jump():
             self._clock_jumped()
-        try:
-            found = source.pop()
-            if found is not None:
-                self._map(found)
-        except FrameError as error:
-            self.lost(error.cause, str(error))
-            return 0.0
-        due = self.output.publish_map(self.submaps, self.options)
+        found = source.pop()
         if found is not None:
-            return 0.0
-        return min((s for s in (due, _POLL_S if len(source.waiting) else None) if s is not None), default=None)
+            try:
+                self._map(found)
+            except FrameError as error:
+                self.lose(error.cause, str(error))
+            finally:
+                self.output.frame_done(found.frame.stamp_ns)
+        due = self.output.publish_map(self.submaps, self.options)
+        return due if found is None else 0.0
 
     def _refresh(self, source: CameraInput) -> None:
         now = time.monotonic()
@@ -166,11 +158,10 @@ class MappingSession:
             return
         self._refreshed_s = now
         self.options = settings_from_node(self._node, MapperOptions)
-        source.waiting.tolerance_s = self.options.transform_tolerance_s
+        source.use_options(self.options)
         self.map_stats = self.submaps.stats()
 
     def _map(self, found: InputFrame) -> None:
-        self._check_set_up(found)
         self._watch_map_jump(found.frame)
         result = self._register(found.frame)
         mapped = result.mapped
@@ -191,23 +182,13 @@ class MappingSession:
             result = self.submaps.mapper.register_frame(frame)
         except SegmenterError as error:
             self._statistics.event("segmenter_failed")
-            self._tell("segmenter_failed", f"a keyframe has no labels: {error}")
+            self._log.warn("segmenter_failed", f"a keyframe has no labels: {error}")
             result = FrameResult(False, mapped=frame)
         timings = result.timings_ms | {"processing": (time.perf_counter() - start_s) * 1e3}
         self._statistics.mapped(result.keyframe, timings)
         if result.keyframe and frame.labels is not None:
             self._check_label_ids(frame.labels)
         return result
-
-    def _check_set_up(self, found: InputFrame) -> None:
-        """Say once what can be mapped but will not be accurate."""
-        if is_distorted(found.source.camera_info):
-            text = "the CameraInfo has lens distortion, which is not undone: remap to the rectified image topics"
-            self._tell("distorted", text, every_s=math.inf)
-        color, depth = found.header.frame_id, found.source.depth.header.frame_id if found.source.depth else ""
-        if depth and depth != color:
-            text = f"depth is in frame '{depth}', colour in '{color}': depth must be registered to the colour camera"
-            self._tell("depth_frame", text, every_s=math.inf)
 
     def _check_label_ids(self, labels: np.ndarray) -> None:
         unlabelled = UNLABELLED_ID if labels.dtype == np.uint8 else UNLABELLED_ID_16
@@ -216,7 +197,7 @@ class MappingSession:
         if unknown:
             self._statistics.event("unknown_label_ids")
             text = f"label image has ids {unknown[:8]} that set '{self._source_labels.name}' does not know: not voting"
-            self._tell("unknown_label_ids", text)
+            self._log.warn("unknown_label_ids", text)
 
     def _clock_jumped(self) -> None:
         self._odom_jumps.clear()
@@ -260,7 +241,7 @@ class MappingSession:
             return  # shutting down: publishers are gone
         no_memory = isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError)) or "allocate memory" in str(error)
         cause = "out_of_memory" if no_memory else "internal_error"
-        self.lost(cause, f"{type(error).__name__}: {error}")
+        self.lose(cause, f"{type(error).__name__}: {error}")
         if not no_memory:
             self._node.get_logger().debug("".join(traceback.format_exception(error)))
 

@@ -1,4 +1,4 @@
-"""Node `sequence_player`: a recorded folder or bag -> camera topics, TF and /clock, in the sequence's own time."""
+"""Node `sequence_player`: plays a recording as camera topics, TF and /clock, at its own pace or the mapper's."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import rclpy
+from builtin_interfaces.msg import Time as TimeMsg
 from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.publisher import Publisher
@@ -17,37 +18,51 @@ from rclpy.time import Time
 from rosgraph_msgs.msg import Clock
 from std_msgs.msg import Bool, Float32
 
-from sem_field_ros.datasets.bag.topics import BagTopics
-from sem_field_ros.errors import DataError, SemFieldError
-from sem_field_ros.nodes.player.options import PlayerOptions
-from sem_field_ros.nodes.player.playback import (
+from sem_field_ros.camera_stream.topics import (
+    CLOCK_TOPIC,
     DEPTH,
+    FINISHED,
+    FRAME_DONE,
     LABEL_INFO,
     LABELS,
+    PLAYER,
+    PROGRESS,
     TF,
     TF_STATIC,
-    FrameIds,
-    Moment,
-    open_playback,
+    TF_STATIC_TOPIC,
+    TF_TOPIC,
+    camera_topics,
+    of_node,
+    own,
 )
+from sem_field_ros.datasets.bag.topics import BagTopics
+from sem_field_ros.errors import DataError, SemFieldError
+from sem_field_ros.exit_codes import DONE, REFUSED
+from sem_field_ros.nodes.player.options import PlayerOptions
+from sem_field_ros.nodes.player.pacing import SLOW_S, FeedbackPace
+from sem_field_ros.nodes.player.playback import FrameIds, Moment, open_playback
 from sem_field_ros.ros.parameters import declare_settings, settings_from_node
 from sem_field_ros.ros.qos import clock_qos, image_qos, latched_qos, tf_qos, tf_static_qos
-from sem_field_ros.ros.spinning import REFUSED, spinning_beside, start_node
+from sem_field_ros.ros.sparse_log import SparseLog
+from sem_field_ros.ros.spinning import spinning_beside, start_node
 
 _SETTLE_S = 0.5  # subscribers take a moment longer than we to know that they are connected
+_ANSWERER_S = 3.0  # the mapper's answers are found within this, or nobody gives any
+_ANSWER_QUEUE = 100
 _ACKNOWLEDGE_S = 1.0  # in all; an acknowledgement may wait for the next heartbeat although all has arrived
 
 
 class SequencePlayer(Node):
-    """Publishes one sequence and then says so on `~/finished` (latched); `~/progress` goes from 0 to 1."""
+    """Publishes one sequence and then true on `~/finished` (latched); `~/progress` goes from 0 to 1."""
 
     def __init__(self, **node_options: Any) -> None:
-        super().__init__("sequence_player", **node_options)
+        super().__init__(PLAYER, **node_options)
         declare_settings(self, PlayerOptions)
         self.options = o = settings_from_node(self, PlayerOptions)
         if not o.path:
-            raise DataError("sequence_player needs the parameter path: a sequence folder or a bag")
+            raise DataError(f"{PLAYER} needs the parameter path: a sequence folder or a bag")
         self.stopping = threading.Event()
+        self._log = SparseLog(self)
         self._playback = open_playback(
             o.path,
             o.start_s,
@@ -59,10 +74,14 @@ class SequencePlayer(Node):
         )
         unwanted = (LABELS, LABEL_INFO) * (not o.publish_labels) + (DEPTH,) * (not o.publish_depth)
         self._out = {stream: self._publisher(stream) for stream in self._playback.kinds if stream not in unwanted}
-        self._clock_out = self.create_publisher(Clock, "/clock", clock_qos()) if o.publish_clock else None
+        self._clock_out = self.create_publisher(Clock, CLOCK_TOPIC, clock_qos()) if o.publish_clock else None
         self._clock_due = 0.0
-        self._finished = self.create_publisher(Bool, "~/finished", latched_qos())
-        self._progress = self.create_publisher(Float32, "~/progress", latched_qos())
+        self._finished = self.create_publisher(Bool, own(FINISHED), latched_qos())
+        self._progress = self.create_publisher(Float32, own(PROGRESS), latched_qos())
+        self._pace: FeedbackPace | None = None
+        if o.pace == "feedback" or (o.pace == "auto" and not self._playback.times_known):
+            self._pace = FeedbackPace(o.frames_ahead, o.answer_timeout_s)
+            self.create_subscription(TimeMsg, of_node(o.mapper, FRAME_DONE), self._on_frame_done, _ANSWER_QUEUE)
 
     def play(self) -> None:
         """Play all loops; returns when everything was delivered, or soon after `stopping` is set."""
@@ -70,8 +89,8 @@ class SequencePlayer(Node):
         for stream, message in self._playback.latched():
             self._publish(stream, message)
         self._await_subscribers()
-        seconds = (self._playback.end_ns - self._playback.start_ns) * 1e-9
-        self.get_logger().info(f"playing {self._playback.name}, {seconds:.1f} s at {self.options.rate:g}x")
+        self._await_answerer()
+        self._say_what_is_played()
         loop = 0
         while not self.stopping.is_set() and (self.options.loops == 0 or loop < self.options.loops):
             self._play_once()
@@ -83,15 +102,7 @@ class SequencePlayer(Node):
 
     def _publisher(self, stream: str) -> Publisher:
         o = self.options
-        topic = {
-            "color": f"{o.topic_prefix}/color/image_raw",
-            "camera_info": f"{o.topic_prefix}/color/camera_info",
-            "depth": f"{o.topic_prefix}/depth/image_raw",
-            "labels": f"{o.topic_prefix}/label/image_raw",
-            "label_info": f"{o.topic_prefix}/label/label_info",
-            TF: "/tf",
-            TF_STATIC: "/tf_static",
-        }[stream]
+        topic = {**camera_topics(o.topic_prefix), TF: TF_TOPIC, TF_STATIC: TF_STATIC_TOPIC}[stream]
         if o.keep_topics:
             topic = self._playback.names.get(stream, topic)
         special = {TF: tf_qos(), TF_STATIC: tf_static_qos(), LABEL_INFO: latched_qos()}
@@ -114,13 +125,32 @@ class SequencePlayer(Node):
             self._tick_clock(self._playback.start_ns)
             self.stopping.wait(0.05)
 
+    def _await_answerer(self) -> None:
+        """Wait for the mapper that paces us, if one does."""
+        if self._pace is None:
+            return
+        topic = self.resolve_topic_name(of_node(self.options.mapper, FRAME_DONE))
+        deadline = time.monotonic() + _ANSWERER_S
+        while not self.count_publishers(topic) and not self.stopping.is_set():
+            if time.monotonic() > deadline:
+                self._pace.is_silent = True
+                return
+            self.stopping.wait(0.05)
+
+    def _say_what_is_played(self) -> None:
+        playback = self._playback
+        how = "each frame when the mapper is through with the ones before"
+        if self._pace is None:
+            how = f"{(playback.end_ns - playback.start_ns) * 1e-9:.1f} s at {self.options.rate:g}x"
+        self.get_logger().info(f"playing {playback.name}, {how}")
+
     def _play_once(self) -> None:
         playback = self._playback
         length_ns = max(1, playback.end_ns - playback.start_ns)
         start = 0.0
         for moment in self._prepared():
             start = start or time.monotonic()  # only now: reading the first one took its time
-            self._wait(start, moment.time_ns)
+            self._await_turn(start, moment)
             if self.stopping.is_set():
                 return
             if moment.is_frame:
@@ -129,16 +159,45 @@ class SequencePlayer(Node):
                 self._progress.publish(Float32(data=min(1.0, share)))
             for stream, message in moment.messages:
                 self._publish(stream, message)
-        self._wait(start or time.monotonic(), playback.end_ns)
+        self._await_end(start or time.monotonic())
         self._progress.publish(Float32(data=1.0))
 
-    def _wait(self, start: float, time_ns: int) -> None:
+    def _await_turn(self, start: float, moment: Moment) -> None:
+        """Wait until a moment's messages may go out."""
+        if self._pace is None:
+            self._sleep_until(start, moment.time_ns)
+        elif moment.color_stamp_ns is not None:
+            while not self.stopping.is_set() and not self._pace.wait_for_turn(self._clock_period_s):
+                self._tick_clock(moment.time_ns)
+            self._warn_of_silence()
+            self._pace.sent(moment.color_stamp_ns)
+
+    def _await_end(self, start: float) -> None:
+        """Wait until the last frame is over."""
+        if self._pace is None:
+            self._sleep_until(start, self._playback.end_ns)
+            return
+        while not self.stopping.is_set() and not self._pace.wait_for_all(self._clock_period_s):
+            self._tick_clock(self._playback.end_ns)
+        self._warn_of_silence()
+
+    def _sleep_until(self, start: float, time_ns: int) -> None:
         """Sleep until a moment of the sequence, keeping /clock going."""
         rate = self.options.rate
         due = start + (time_ns - self._playback.start_ns) * 1e-9 / rate
         while (left := due - time.monotonic()) > 0 and not self.stopping.is_set():
             self._tick_clock(time_ns - round(left * rate * 1e9))
-            self.stopping.wait(min(left, 1.0 / self.options.clock_rate_hz))
+            self.stopping.wait(min(left, self._clock_period_s))
+
+    def _on_frame_done(self, msg: TimeMsg) -> None:
+        if self._pace is not None:
+            self._pace.done(Time.from_msg(msg).nanoseconds)
+
+    def _warn_of_silence(self) -> None:
+        if self._pace is not None and self._pace.is_silent:
+            topic = self.resolve_topic_name(of_node(self.options.mapper, FRAME_DONE))
+            text = f"nobody says on {topic} that a frame is mapped: playing one every {SLOW_S:g} s"
+            self._log.warn("silence", text)
 
     def _prepared(self) -> Iterator[Moment]:
         """Yield the moments, read and converted by a thread of its own; unreadable ones are skipped with a warning."""
@@ -179,12 +238,16 @@ class SequencePlayer(Node):
         if publisher is not None:
             publisher.publish(message)
 
+    @property
+    def _clock_period_s(self) -> float:
+        return 1.0 / self.options.clock_rate_hz
+
     def _tick_clock(self, time_ns: int) -> None:
         if time.monotonic() >= self._clock_due:
             self._publish_clock(time_ns)
 
     def _publish_clock(self, time_ns: int) -> None:
-        self._clock_due = time.monotonic() + 1.0 / self.options.clock_rate_hz
+        self._clock_due = time.monotonic() + self._clock_period_s
         if self._clock_out is not None:
             self._clock_out.publish(Clock(clock=Time(nanoseconds=max(time_ns, 0)).to_msg()))
 
@@ -196,7 +259,7 @@ class SequencePlayer(Node):
 
 def main(args: list[str] | None = None) -> int:
     """Entry point of `ros2 run sem_field_ros sequence_player`; ends by itself after the last frame."""
-    player = start_node("sequence_player", SequencePlayer, args)
+    player = start_node(PLAYER, SequencePlayer, args)
     if player is None:
         return REFUSED
     with spinning_beside(player, player.stopping):
@@ -207,7 +270,7 @@ def main(args: list[str] | None = None) -> int:
         except Exception:  # a signal shuts ROS down under the publishers: then whatever they raise is no fault
             if rclpy.ok():
                 raise
-    return 0
+    return DONE
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the sequence player plays: a folder or a bag as moments in time, each with its messages ready to publish."""
+"""What the sequence player plays: a recording as moments in time, each with its messages ready to publish."""
 
 from __future__ import annotations
 
@@ -15,21 +15,23 @@ from std_msgs.msg import Header
 from tf2_msgs.msg import TFMessage
 from vision_msgs.msg import LabelInfo
 
+from sem_field_ros.camera_stream.images import color_from_msg, depth_from_msg, labels_from_msg
+from sem_field_ros.camera_stream.topics import CAMERA_INFO, COLOR, DEPTH, LABEL_INFO, LABELS, TF, TF_STATIC
 from sem_field_ros.datasets.bag.topics import COMPRESSED, BagTopics
 from sem_field_ros.datasets.folder import FolderFrame, FolderSequence
-from sem_field_ros.datasets.open_sequence import bag_path, is_bag
+from sem_field_ros.datasets.open_sequence import bag_path, is_bag, open_sequence
+from sem_field_ros.datasets.recorded_sequence import RecordedSequence
 from sem_field_ros.errors import DataError
+from sem_field_ros.frame import PosedFrame
 from sem_field_ros.geometry.poses import T_BODY_OPTICAL, inverse
 from sem_field_ros.ros.camera_info import camera_info_to_msg
-from sem_field_ros.ros.images import color_from_msg, depth_from_msg, image_to_msg, labels_from_msg, labels_to_msg
+from sem_field_ros.ros.images import image_to_msg, labels_to_msg
 from sem_field_ros.ros.label_info import label_info_to_msg
 from sem_field_ros.ros.transforms import transform_to_msg
 
 if TYPE_CHECKING:
     from sem_field_ros.datasets.bag.file import BagFile, RawMessage
 
-COLOR, DEPTH, LABELS, CAMERA_INFO = "color", "depth", "labels", "camera_info"
-LABEL_INFO, TF, TF_STATIC = "label_info", "tf", "tf_static"
 LATCHED = (LABEL_INFO, TF_STATIC)
 KINDS: dict[str, Any] = {
     COLOR: Image,
@@ -46,16 +48,21 @@ _OTHER_CLOCK_NS = 10 * _NS  # stamps this far from the recording time were taken
 
 @dataclass(frozen=True)
 class Moment:
-    """Messages that go out together: (stream, message or its serialised bytes). `is_frame`: there is an image in it."""
+    """Messages that go out together: (stream, message or its serialised bytes).
+
+    is_frame        there is an image among them
+    color_stamp_ns  the stamp of the colour image among them, None without one
+    """
 
     time_ns: int
     messages: list[tuple[str, Any]]
     is_frame: bool
+    color_stamp_ns: int | None
 
 
 @dataclass(frozen=True)
 class FrameIds:
-    """The TF tree that a folder's poses become: world -> odom -> base -> camera."""
+    """The TF tree that poses become: world -> odom -> base -> camera."""
 
     world: str = "map"
     odom: str = "odom"
@@ -72,6 +79,7 @@ class Playback(Protocol):
     start_ns: int
     end_ns: int
     ahead: int  # moments worth preparing ahead of their time
+    times_known: bool  # whether its times are those of the recording
 
     def latched(self) -> list[tuple[str, Any]]: ...
 
@@ -88,25 +96,26 @@ def open_playback(
     keep_compressed: bool = False,
 ) -> Playback:
     """Open what is to be played. Raises DataError in one line."""
-    if not Path(path).exists():
-        raise DataError(f"sequence {path} does not exist")
     if is_bag(path):
         from sem_field_ros.datasets.bag.file import BagFile  # rosbags takes half a second to import
 
         return BagPlayback(BagFile(bag_path(path), topics), start_s, duration_s, keep_compressed)
-    return FolderPlayback(FolderSequence(path, label_set, start_s, duration_s), frame_ids or FrameIds())
+    sequence = open_sequence(path, label_set=label_set, start_s=start_s, duration_s=duration_s)
+    if not isinstance(sequence, RecordedSequence):
+        raise DataError(f"sequence {path} cannot be played: it is neither frames in files nor a bag")
+    return SequencePlayback(sequence, frame_ids or FrameIds())
 
 
-class FolderPlayback:
-    """Frames of a folder with the TF tree of a robot; depth as the 16-bit millimetres that the files hold."""
+class SequencePlayback:
+    """Frames in files, with the TF tree of a robot. Depth of the folder format stays 16-bit millimetres."""
 
-    def __init__(self, sequence: FolderSequence, frame_ids: FrameIds) -> None:
+    def __init__(self, sequence: RecordedSequence[Any], frame_ids: FrameIds) -> None:
         self._sequence, self._ids = sequence, frame_ids
         self.name = f"{sequence.name}: {len(sequence)} frames"
         self.names: dict[str, str] = {}
         self.start_ns, last_ns = sequence.stamps_ns[0], sequence.stamps_ns[-1]
         self.end_ns = last_ns + (last_ns - self.start_ns) // max(1, len(sequence) - 1)  # the last frame lasts, too
-        self.ahead = 8
+        self.ahead, self.times_known = 8, sequence.times_known
         streams = [COLOR, CAMERA_INFO, TF, TF_STATIC]
         streams += [DEPTH] * sequence.has_depth + [LABELS, LABEL_INFO] * sequence.has_labels
         self.kinds = {stream: KINDS[stream] for stream in streams}
@@ -123,7 +132,10 @@ class FolderPlayback:
         return map(self._moment, range(len(self._sequence)))  # goes on after a frame that cannot be read
 
     def _moment(self, index: int) -> Moment:
-        frame: FolderFrame = self._sequence.read_files(index)
+        is_folder = isinstance(self._sequence, FolderSequence)
+        frame: FolderFrame | PosedFrame = (
+            self._sequence.read_files(index) if is_folder else self._sequence.read(index)  # type: ignore[attr-defined]
+        )
         header = self._header(frame.stamp_ns)
         T_odom_base = frame.T_world_camera @ inverse(T_BODY_OPTICAL)
         transforms = [
@@ -134,12 +146,14 @@ class FolderPlayback:
             (TF, TFMessage(transforms=transforms)),
             (CAMERA_INFO, camera_info_to_msg(frame.camera, header)),
         ]
-        if frame.depth_mm is not None:
+        if isinstance(frame, FolderFrame) and frame.depth_mm is not None:
             messages.append((DEPTH, image_to_msg(frame.depth_mm, header, "16UC1")))
+        if isinstance(frame, PosedFrame) and frame.depth is not None:
+            messages.append((DEPTH, image_to_msg(frame.depth, header, "32FC1")))
         if frame.labels is not None:
             messages.append((LABELS, labels_to_msg(frame.labels, header)))
         messages.append((COLOR, image_to_msg(frame.color, header, "rgb8")))
-        return Moment(frame.stamp_ns, messages, is_frame=True)
+        return Moment(frame.stamp_ns, messages, is_frame=True, color_stamp_ns=frame.stamp_ns)
 
     def _header(self, stamp_ns: int) -> Header:
         return Header(stamp=Time(nanoseconds=stamp_ns).to_msg(), frame_id=self._ids.camera)
@@ -159,7 +173,7 @@ class BagPlayback:
         self.start_ns, self.end_ns = self._begin_ns + self._shift_ns, self._stop_ns + self._shift_ns
         self.names = {stream: topic for stream, topic in vars(bag.topics).items() if topic}
         self.name = f"{bag.path.name}: {', '.join(self.names.values())}"
-        self.ahead = 64
+        self.ahead, self.times_known = 64, True
         compressed = {stream for stream, topic in self.names.items() if bag.kinds[topic] == COMPRESSED}
         self.kinds = {stream: KINDS[stream] for stream in [*self.names, TF, TF_STATIC]}
         if keep_compressed:
@@ -187,7 +201,8 @@ class BagPlayback:
         if raw.kind == COMPRESSED and not self._keep_compressed:
             message = _decompressed(raw)
         is_frame = raw.role in (COLOR, DEPTH, LABELS)
-        return Moment(raw.time_ns + self._shift_ns, [(raw.role, message)], is_frame)
+        color_stamp_ns = raw.header()[0] if raw.role == COLOR else None
+        return Moment(raw.time_ns + self._shift_ns, [(raw.role, message)], is_frame, color_stamp_ns)
 
     def _clock_shift(self) -> int:
         first = next(self._bag.messages(COLOR), None)

@@ -1,4 +1,4 @@
-"""What the demo recorder heard -> semantic_cloud.ply, mesh.ply, preview.png, report.json. No rclpy."""
+"""What the demo recorder received -> semantic_cloud.ply, mesh.ply, preview.png, report.json."""
 
 from __future__ import annotations
 
@@ -11,26 +11,27 @@ import numpy as np
 
 from sem_field_ros.evaluation.map_evaluation import evaluate_map
 from sem_field_ros.frame import SequenceReader
-from sem_field_ros.geometry.camera import Intrinsics
-from sem_field_ros.geometry.raycast import MeshRaycaster
-from sem_field_ros.labels import UNLABELLED_INDEX, LabelSet
+from sem_field_ros.labels import LabelSet
+from sem_field_ros.nodes.mapper.statistics import ARRIVAL_TO_CLOUD, LATENCY
 from sem_field_ros.results.outputs import REPORT_NAME, write_surface_files
 from sem_field_ros.results.report import MapReport, surface_counts
-from sem_field_ros.surface import RenderedView, Surface
+from sem_field_ros.ros.mapper_status import MapperStatus
+from sem_field_ros.segmentation.registry import labels_pixels
+from sem_field_ros.surface import Surface, SurfaceScene
 
-_REAL_TIME = 0.02  # a replay whose rate differs less from 1 is in real time
+_REAL_TIME = 0.02  # a replay whose rate differs less from 1 is in real time; else stamps tell no latency
 
 
 @dataclass(frozen=True)
 class Recording:
-    """One demo run as it was heard over DDS. `diagnostics` are the mapper's last values, by key."""
+    """One demo run as it was received over DDS. `status` is the mapper's last."""
 
     surface: Surface
     labels: LabelSet
     poses: list[np.ndarray]
     sequence: SequenceReader | None  # what was played
     parameters: dict[str, Any]
-    diagnostics: dict[str, str]
+    status: MapperStatus
     drops: dict[str, int]
     frames_in: int
     span_s: float  # first to last frame by their stamps
@@ -46,7 +47,7 @@ def write_recording(directory: Path, recording: Recording) -> MapReport:
     report = _report(recording, sequence.name if sequence is not None else "")
     title = f"Semantic map of {report.sequence}" if report.sequence else "Semantic map"
     write_surface_files(directory, recording.surface, recording.labels, T_world_cameras=recording.poses, title=title)
-    if sequence is not None and sequence.labels is not None and report.segmenter != "none":
+    if sequence is not None and sequence.labels is not None and labels_pixels(report.segmenter):
         report = _with_scores(report, recording, sequence)
     left_out = dict(getattr(sequence, "drops", {}))
     if left_out:
@@ -56,13 +57,11 @@ def write_recording(directory: Path, recording: Recording) -> MapReport:
 
 
 def _report(recording: Recording, sequence: str) -> MapReport:
-    values = recording.diagnostics
-    mapped = int(values.get("frames_mapped", "0"))
+    status = recording.status
     config = {key: value for key, value in recording.parameters.items() if key != "segmenter"}
     rate = recording.span_s / recording.played_s if recording.played_s > 0 else 1.0
     extra: dict[str, Any] = {"messages": recording.messages, "replay_rate": round(rate, 3)}
-    unlabelled = int(values.get("events/segmenter_failed", "0"))
-    if unlabelled:
+    if unlabelled := status.events.get("segmenter_failed", 0):
         extra["unlabelled_keyframes"] = unlabelled
     if recording.notes:
         extra["notes"] = recording.notes
@@ -71,56 +70,24 @@ def _report(recording: Recording, sequence: str) -> MapReport:
         segmenter=str(recording.parameters.get("segmenter", "")),
         label_set=recording.labels.name,
         frames_in=recording.frames_in,
-        frames_mapped=mapped,
-        keyframes=int(values.get("keyframes", "0")),
+        frames_mapped=status.frames_mapped,
+        keyframes=status.keyframes,
         drops=recording.drops,
-        fps=round(mapped / recording.played_s, 2) if recording.played_s > 0 else 0.0,
-        latency_ms=_wall_time(_timings(values, "latency"), rate),
+        fps=round(status.frames_mapped / recording.played_s, 2) if recording.played_s > 0 else 0.0,
+        latency_ms=status.timings_ms.get(LATENCY if abs(rate - 1) < _REAL_TIME else ARRIVAL_TO_CLOUD, {}),
         **surface_counts(recording.surface, recording.labels),
         peak_rss_mb=round(recording.peak_rss_mb, 1),
         duration_s=round(recording.played_s, 3),
-        stage_ms={stage: _timings(values, stage) for stage in _stages(values)},
-        map_stats={key: float(values[key]) for key in ("blocks", "surface_voxels", "map_bytes") if key in values},
+        stage_ms={stage: times for stage, times in status.timings_ms.items() if stage != LATENCY},
+        map_stats=status.map_stats,
         config=config,
         extra=extra,
     )
 
 
-def _stages(values: dict[str, str]) -> list[str]:
-    suffix = "_ms_p50"
-    return [key[: -len(suffix)] for key in values if key.endswith(suffix) and not key.startswith("latency")]
-
-
-def _timings(values: dict[str, str], stage: str) -> dict[str, float]:
-    """{p50, p95} of a stage in milliseconds; empty where the mapper measured nothing."""
-    found = {p: values.get(f"{stage}_ms_{p}", "nan") for p in ("p50", "p95")}
-    return {} if "nan" in found.values() else {p: float(value) for p, value in found.items()}
-
-
-def _wall_time(timings: dict[str, float], rate: float) -> dict[str, float]:
-    """Latencies are measured by the replay's clock, which runs `rate` times as fast as the wall's."""
-    if abs(rate - 1) < _REAL_TIME or rate <= 0:
-        return timings
-    return {p: round(value / rate, 1) for p, value in timings.items()}
-
-
 def _with_scores(report: MapReport, recording: Recording, sequence: SequenceReader) -> MapReport:
     """Score the recorded mesh by the labelled views, in the way the offline mapper's own map is scored."""
     surface = recording.surface
-    scene = MeshRaycaster(surface.vertices, surface.faces)
-
-    def render(camera: Intrinsics, T_world_camera: np.ndarray) -> RenderedView:
-        depth, vertex = scene.cast(camera, T_world_camera)
-        hit = vertex >= 0
-        labels = np.where(hit, _at(surface.labels, vertex), UNLABELLED_INDEX).astype(np.int16)
-        confidence = np.where(hit, _at(surface.confidence, vertex), 0).astype(np.float32)
-        colors = np.where(hit[..., None], _at(surface.colors, vertex), 0).astype(np.uint8)
-        return RenderedView(depth, labels, confidence, colors)
-
-    scores = evaluate_map(surface, render, recording.labels, sequence).as_report(recording.labels)
+    scene = SurfaceScene(surface)
+    scores = evaluate_map(surface, scene, recording.labels, sequence).as_report(recording.labels)
     return dataclasses.replace(report, **{**scores, "extra": {**report.extra, **scores["extra"]}})
-
-
-def _at(values: np.ndarray, index: np.ndarray) -> np.ndarray:
-    """values[index], zeros where there are no values at all."""
-    return values[index] if len(values) else np.zeros((*index.shape, *values.shape[1:]), values.dtype)

@@ -1,4 +1,4 @@
-"""What the demo recorder hears: counts, and the newest state of cloud, mesh, diagnostics and camera path."""
+"""What the demo recorder receives: counts, and the newest state of cloud, mesh, diagnostics and camera path."""
 
 from __future__ import annotations
 
@@ -17,18 +17,30 @@ from std_msgs.msg import Bool, Float32
 from vision_msgs.msg import LabelInfo
 from visualization_msgs.msg import MarkerArray
 
+from sem_field_ros.camera_stream.label_info import label_set_from_names, names_from_msg, names_of
 from sem_field_ros.camera_stream.pairing import stamp_ns_of
-from sem_field_ros.errors import FrameError
-from sem_field_ros.labels import UNLABELLED_ID, LabelClass, LabelSet, load_label_set
+from sem_field_ros.camera_stream.topics import (
+    CAMERA_INFO,
+    CAMERA_TOPICS,
+    DIAGNOSTICS_TOPIC,
+    FINISHED,
+    LABEL_IMAGE,
+    LABEL_INFO,
+    PROGRESS,
+    SEMANTIC_CLOUD,
+    SEMANTIC_MESH,
+    of_node,
+)
+from sem_field_ros.errors import FrameError, LabelSetError
+from sem_field_ros.labels import LabelSet
 from sem_field_ros.nodes.recorder.recorded_map import CloudPoints, RecordedMesh
 from sem_field_ros.ros.clouds import cloud_from_msg
-from sem_field_ros.ros.label_info import names_from_msg
+from sem_field_ros.ros.mapper_status import MapperStatus, mapper_status
 from sem_field_ros.ros.marker_reader import mesh_update_from_bytes
 from sem_field_ros.ros.qos import image_qos, latched_qos
 from sem_field_ros.ros.transforms import TransformBuffer, TransformError
-from sem_field_ros.viewer.legend import make_legend
 
-_CAMERA_TOPIC = "camera/color/camera_info"
+_CAMERA_TOPIC = CAMERA_TOPICS[CAMERA_INFO]
 _MAX_WAITING_POSES = 500
 _MESH_QUEUE = 20
 
@@ -40,11 +52,11 @@ class RecordedTopics:
         self.counts: Counter[str] = Counter()  # messages by topic
         self.first_stamp_ns = self.last_stamp_ns = 0  # of the camera
         self.first_frame_s = self.last_frame_s = self.last_cloud_s = time.monotonic()
-        self.finished = False  # the player says that it is through
+        self.finished = False  # the player has sent everything
         self.progress = 0.0
-        self.diagnostics: dict[str, str] = {}
-        self.diagnostics_count = 0
-        self.peak_resident_mb = 0.0  # 2**20 bytes
+        self.status = MapperStatus()  # the mapper's newest
+        self.status_count = 0
+        self.peak_resident_mb = 0.0  # of the mapper, by its diagnostics
         self.trouble: Counter[str] = Counter()  # messages that could not be used
         self._node, self._mapper, self._frame = node, mapper, global_frame
         self._lock = threading.Lock()
@@ -57,18 +69,18 @@ class RecordedTopics:
         self._listen(player)
 
     def _listen(self, player: str) -> None:
-        add = self._node.create_subscription
+        add, mapper = self._node.create_subscription, self._mapper
         add(CameraInfo, _CAMERA_TOPIC, self._on_camera_info, image_qos("reliable", depth=100))
-        add(PointCloud2, f"{self._mapper}/semantic_cloud", self._on_cloud, latched_qos(), raw=True)
-        add(LabelInfo, f"{self._mapper}/label_info", self._on_label_info, latched_qos())
-        add(Image, f"{self._mapper}/label_image", self._on_label_image, image_qos(depth=10), raw=True)
-        add(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
-        add(Bool, f"{player}/finished", self._on_finished, latched_qos())
-        add(Float32, f"{player}/progress", self._on_progress, latched_qos())
+        add(PointCloud2, of_node(mapper, SEMANTIC_CLOUD), self._on_cloud, latched_qos(), raw=True)
+        add(LabelInfo, of_node(mapper, LABEL_INFO), self._on_label_info, latched_qos())
+        add(Image, of_node(mapper, LABEL_IMAGE), self._on_label_image, image_qos(depth=10), raw=True)
+        add(DiagnosticArray, DIAGNOSTICS_TOPIC, self._on_diagnostics, 10)
+        add(Bool, of_node(player, FINISHED), self._on_finished, latched_qos())
+        add(Float32, of_node(player, PROGRESS), self._on_progress, latched_qos())
         self._mesh_subscription = self._subscribe_mesh()
 
     def _subscribe_mesh(self) -> Any:
-        topic = f"{self._mapper}/semantic_mesh"
+        topic = of_node(self._mapper, SEMANTIC_MESH)
         return self._node.create_subscription(
             MarkerArray, topic, self._on_mesh, latched_qos(depth=_MESH_QUEUE), raw=True
         )
@@ -79,9 +91,9 @@ class RecordedTopics:
         stamp_ns = stamp_ns_of(msg)
         with self._lock:
             self.last_stamp_ns, self.last_frame_s = stamp_ns, time.monotonic()
-            if self.counts["camera_info"] == 0:
+            if self.counts[CAMERA_INFO] == 0:
                 self.first_stamp_ns, self.first_frame_s = stamp_ns, self.last_frame_s
-            self.counts["camera_info"] += 1
+            self.counts[CAMERA_INFO] += 1
             self._waiting = [*self._waiting[-_MAX_WAITING_POSES:], (stamp_ns, msg.header.frame_id)]
             self._find_poses()
 
@@ -98,7 +110,7 @@ class RecordedTopics:
 
     def _on_cloud(self, data: bytes) -> None:
         with self._lock:
-            self.counts["semantic_cloud"] += 1
+            self.counts[SEMANTIC_CLOUD] += 1
             self.last_cloud_s = time.monotonic()
             self._cloud = data
 
@@ -109,24 +121,22 @@ class RecordedTopics:
             self.trouble[error.cause] += 1
             return
         with self._lock:
-            self.counts["semantic_mesh"] += 1
+            self.counts[SEMANTIC_MESH] += 1
             changed: dict[Hashable, np.ndarray] = {key: corners for key, (corners, _) in update.changed.items()}
             self._mesh.update(changed, update.removed, update.clear)
 
     def _on_label_image(self, _: bytes) -> None:
-        self.counts["label_image"] += 1
+        self.counts[LABEL_IMAGE] += 1
 
     def _on_label_info(self, msg: LabelInfo) -> None:
         self._label_info = msg
 
     def _on_diagnostics(self, msg: DiagnosticArray) -> None:
-        mine = [status for status in msg.status if status.name.partition(":")[0].strip("/ ") == self._mapper]
-        if not mine:
+        status = mapper_status(msg, self._mapper)
+        if status is None:
             return
-        values = {pair.key: pair.value for status in mine for pair in status.values}
-        values["problem"] = "; ".join(status.message for status in mine if status.level != b"\x00")
-        self.peak_resident_mb = max(self.peak_resident_mb, number(values, "resident_mb"))
-        self.diagnostics, self.diagnostics_count = values, self.diagnostics_count + 1
+        self.peak_resident_mb = float(np.fmax(self.peak_resident_mb, status.resident_mb))
+        self.status, self.status_count = status, self.status_count + 1
 
     def _on_finished(self, msg: Bool) -> None:
         self.finished = msg.data
@@ -143,7 +153,7 @@ class RecordedTopics:
     @property
     def frames_in(self) -> int:
         """Frames that the camera published."""
-        return self.counts["camera_info"]
+        return self.counts[CAMERA_INFO]
 
     @property
     def span_s(self) -> float:
@@ -191,28 +201,13 @@ class RecordedTopics:
             return list(self._poses)
 
     def labels(self, given: LabelSet | None) -> LabelSet:
-        """The label set of ids in the cloud: `given`, else the shipped one with these ids and names, else made up."""
+        """The label set of the ids in the cloud: `given` where its names fit, else by the names in label_info.
+
+        Raises LabelSetError where neither is known.
+        """
         names = names_from_msg(self._label_info) if self._label_info is not None else {}
-        names.pop(UNLABELLED_ID, None)
-        if given is not None and (not names or names == {c.id: c.name for c in given.classes}):
+        if given is not None and (not names or names == names_of(given)):
             return given
-        return label_set_of(names)
-
-
-def label_set_of(names: dict[int, str]) -> LabelSet:
-    """The shipped label set with exactly these ids and names, else one of that name-list with colours of our own."""
-    for shipped in ("scannet20", "voc", "nyu40", "replica19"):
-        labels = load_label_set(shipped)
-        if {c.id: c.name for c in labels.classes} == names:
-            return labels
-    legend = make_legend(names or {0: "unknown"}, {})
-    return LabelSet("recorded", tuple(LabelClass(c.id, c.name, c.color) for c in legend.classes[:-1]))
-
-
-def number(values: dict[str, str], key: str) -> float:
-    """A diagnostic value as a number, 0 where it is missing or not a number."""
-    try:
-        value = float(values.get(key, "nan"))
-    except ValueError:
-        return 0.0
-    return value if value == value else 0.0
+        if not names:
+            raise LabelSetError(f"{self._mapper} published no label_info: give the map's label_set")
+        return label_set_from_names(names, "recorded")

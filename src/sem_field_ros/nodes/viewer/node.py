@@ -26,18 +26,27 @@ from visualization_msgs.msg import MarkerArray
 
 from sem_field_ros.camera_stream.camera_info import intrinsics_from_msg
 from sem_field_ros.camera_stream.images import color_from_msg
+from sem_field_ros.camera_stream.label_info import names_from_msg
 from sem_field_ros.camera_stream.pairing import stamp_ns_of
+from sem_field_ros.camera_stream.topics import (
+    DIAGNOSTICS_TOPIC,
+    LABEL_INFO,
+    LABEL_OVERLAY,
+    SEMANTIC_CLOUD,
+    SEMANTIC_MESH,
+    of_node,
+)
 from sem_field_ros.errors import FrameError, SemFieldError
+from sem_field_ros.exit_codes import DONE, REFUSED
 from sem_field_ros.geometry.camera import Intrinsics
 from sem_field_ros.labels import load_label_set
 from sem_field_ros.nodes.viewer.sources import ViewerSources
 from sem_field_ros.ros.clouds import cloud_from_msg
-from sem_field_ros.ros.label_info import names_from_msg
 from sem_field_ros.ros.mapper_status import mapper_status
 from sem_field_ros.ros.marker_reader import mesh_update_from_bytes
 from sem_field_ros.ros.parameters import declare_settings, settings_from_node
 from sem_field_ros.ros.qos import image_qos, latched_qos
-from sem_field_ros.ros.spinning import REFUSED, spin_to_end, start_node
+from sem_field_ros.ros.spinning import spin_to_end, start_node
 from sem_field_ros.ros.transforms import LATEST, TransformBuffer, TransformError
 from sem_field_ros.viewer.config import ViewerConfig
 from sem_field_ros.viewer.mesh_chunks import Triangles
@@ -82,8 +91,8 @@ class Viewer(Node):
 
     def _listen_always(self) -> None:
         s = self._sources
-        self.create_subscription(LabelInfo, f"{s.mapper}/label_info", self._on_label_info, latched_qos())
-        self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
+        self.create_subscription(LabelInfo, of_node(s.mapper, LABEL_INFO), self._on_label_info, latched_qos())
+        self.create_subscription(DiagnosticArray, DIAGNOSTICS_TOPIC, self._on_diagnostics, 10)
         self.create_subscription(CameraInfo, s.camera_info_topic, self._on_camera_info, image_qos(depth=1))
 
     def _watch_browsers(self) -> None:
@@ -105,15 +114,15 @@ class Viewer(Node):
         mapper = self._sources.mapper
         self.page.update_mesh({}, clear=True)  # the mapper sends everything to a new subscriber
         self._watched = [
-            self._listen(PointCloud2, f"{mapper}/semantic_cloud", self._on_cloud, latched_qos()),
-            self._listen(MarkerArray, f"{mapper}/semantic_mesh", self._on_mesh, latched_qos(depth=20)),
+            self._listen(PointCloud2, of_node(mapper, SEMANTIC_CLOUD), self._on_cloud, latched_qos()),
+            self._listen(MarkerArray, of_node(mapper, SEMANTIC_MESH), self._on_mesh, latched_qos(depth=20)),
         ]
         if self._config.image_rate_hz > 0:
             self._watched.append(self._listen_image())  # the last one: it is exchanged alone
 
     def _listen_image(self) -> Subscription:
         self._overlay = self.page.wants_overlay
-        topic = f"{self._sources.mapper}/label_overlay" if self._overlay else self._sources.image_topic
+        topic = of_node(self._sources.mapper, LABEL_OVERLAY) if self._overlay else self._sources.image_topic
         kind = CompressedImage if topic.endswith("/compressed") else Image
         return self._listen(kind, topic, lambda data: self._on_image(kind, data), image_qos(depth=1))
 
@@ -213,7 +222,7 @@ def main(args: list[str] | None = None, while_open: Callable[[ViewerPage], None]
         rclpy.try_shutdown()
     if failed:
         raise failed[0]
-    return 0
+    return DONE
 
 
 def _run_and_end(job: Callable[[ViewerPage], None], page: ViewerPage, failed: list[SemFieldError]) -> None:

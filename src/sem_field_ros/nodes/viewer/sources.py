@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sem_field_ros.camera_stream.topics import CAMERA_INFO, CAMERA_TOPICS, COLOR, MAPPER
 from sem_field_ros.settings import check_settings, setting
 
 YAML_TITLE = "Parameters of viewer, with their defaults. Generated: python -m sem_field_ros.nodes.viewer.sources"
@@ -13,11 +14,9 @@ YAML_TITLE = "Parameters of viewer, with their defaults. Generated: python -m se
 class ViewerSources:
     """What the node `viewer` shows."""
 
-    mapper: str = setting(
-        "semantic_mapper", "name of the mapper node, whose topics MAPPER/semantic_cloud ... are shown"
-    )
-    image_topic: str = setting("camera/color/image_raw", "camera image; CompressedImage where it ends in /compressed")
-    camera_info_topic: str = setting("camera/color/camera_info", "its intrinsics and frame")
+    mapper: str = setting(MAPPER, "name of the mapper node, whose topics MAPPER/semantic_cloud ... are shown")
+    image_topic: str = setting(CAMERA_TOPICS[COLOR], "camera image; CompressedImage where it ends in /compressed")
+    camera_info_topic: str = setting(CAMERA_TOPICS[CAMERA_INFO], "its intrinsics and frame")
     global_frame: str = setting("", "frame in which the camera is shown; empty = the cloud's")
     label_set: str = setting("", "label set for names and colours, by name or YAML path; empty = what the mapper says")
 

@@ -1,1 +1,1 @@
-"""The training loop that every model shares: recipe interface, checkpoints, averaging, run folder, processes."""
+"""The training loop that all models share: recipe protocol, checkpoints, moving average, run folder, processes."""

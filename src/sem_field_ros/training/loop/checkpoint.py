@@ -1,4 +1,4 @@
-"""The state of a run in one safetensors file, written whole or not at all: model, optimizer, average, step, scores."""
+"""The state of a run in one safetensors file, written atomically: model, optimizer, average, step, best score."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ _KEY = "sem_field_ros.run"
 
 @dataclass
 class RunState:
-    """Everything that a step depends on. (Random numbers and samples depend on the seed and the step alone.)
+    """Everything that the next step depends on. (Random numbers and samples depend on the seed and the step alone.)
 
-    step  optimizer steps done          best  best validation score so far, None before the first validation
+    step     optimizer steps done            best  best validation score so far, None before the first validation
+    seconds  time spent, over all parts of the run
     """
 
     model: torch.nn.Module
@@ -35,7 +36,7 @@ class RunState:
     seconds: float = 0.0
 
     def save(self, path: Path) -> None:
-        """Write the checkpoint. Raises OutputError in one line."""
+        """Write the checkpoint. Raises OutputError if that fails."""
         tensors: dict[str, Tensor] = {f"model.{k}": v for k, v in self.model.state_dict().items()}
         if self.average is not None:
             tensors |= {f"average.{k}": v for k, v in self.average.state.items()}
@@ -52,7 +53,7 @@ class RunState:
             file.write(tensor_bytes(tensors, {_KEY: json.dumps(facts)}))
 
     def load(self, path: Path) -> None:
-        """Take over a checkpoint. Raises TrainingError or WeightsError in one line where it does not fit."""
+        """Read a checkpoint into this state. Raises TrainingError or WeightsError if it does not fit."""
         try:
             with safetensors.safe_open(str(path), "pt") as file:
                 facts: dict[str, Any] = json.loads(file.metadata()[_KEY])
@@ -63,7 +64,9 @@ class RunState:
         if self.average is not None:
             average = _part(tensors, "average.")
             if average.keys() != self.average.state.keys():
-                raise TrainingError(f"checkpoint {path} has no moving average; it belongs to other settings")
+                raise TrainingError(
+                    f"checkpoint {path} has no moving average of this model: resume with the settings of the run"
+                )
             for name, value in average.items():
                 self.average.state[name].copy_(value)
             self.average.updates = int(facts["updates"])
@@ -76,7 +79,7 @@ class RunState:
         for name, value in tensors.items():
             index, _, key = name.partition(".")
             states.setdefault(int(index), {})[key] = value
-        groups = self.optimizer.state_dict()["param_groups"]  # made of the settings: nothing of theirs is stored
+        groups = self.optimizer.state_dict()["param_groups"]  # these come from the settings and are not stored
         self.optimizer.load_state_dict({"state": states, "param_groups": groups})
 
 

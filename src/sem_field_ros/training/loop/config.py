@@ -1,4 +1,4 @@
-"""Settings of the training loop, the same for every model, and the learning-rate schedule."""
+"""Settings of the training loop, the same for all models, and the learning-rate schedule."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from sem_field_ros.settings import check_settings, setting
 
-# may differ between the parts of one run without changing what it computes
+# settings that may change when a run is resumed: they do not change its result
 MAY_CHANGE = ("workers", "device", "log_every", "checkpoint_every", "checkpoint_minutes", "max_minutes")
 
 
@@ -17,32 +17,34 @@ MAY_CHANGE = ("workers", "device", "log_every", "checkpoint_every", "checkpoint_
 class LoopConfig:
     """How long and how fast to train. `batch` counts the samples of one optimizer step, over all processes."""
 
-    steps: int = setting(10_000, "optimizer steps of the whole run, over all its parts", minimum=1)
-    batch: int = setting(8, "samples an optimizer step, over all processes and accumulated parts", minimum=1)
-    accumulate: int = setting(1, "parts that the batch of one process is split into, to save memory", minimum=1)
+    steps: int = setting(10_000, "optimizer steps of the whole run, resumed parts included", minimum=1)
+    batch: int = setting(8, "samples per optimizer step, over all processes and accumulated parts", minimum=1)
+    accumulate: int = setting(1, "parts into which the batch of a process is split, to save memory", minimum=1)
     lr: float = setting(1e-3, "peak learning rate (AdamW)", minimum=0.0)
     warmup: int = setting(100, "steps over which the learning rate rises from 0", minimum=0)
     final_lr: float = setting(0.01, "learning rate of the last step as a share of the peak (cosine)", minimum=0.0)
-    weight_decay: float = setting(0.01, "AdamW's weight decay", minimum=0.0)
-    clip: float = setting(1.0, "largest gradient norm; 0 does not clip", minimum=0.0)
-    ema: float = setting(0.0, "decay of the moving average of the weights that is kept; 0 keeps none", minimum=0.0)
-    precision: str = setting(
-        "auto", "auto is bf16 on GPUs that have it, else fp32", choices=("auto", "fp32", "bf16", "fp16")
+    weight_decay: float = setting(0.01, "weight decay of AdamW", minimum=0.0)
+    clip: float = setting(1.0, "largest gradient norm; 0 = no clipping", minimum=0.0)
+    ema: float = setting(
+        0.0, "decay of the moving average of the weights that is validated and saved; 0 = none", minimum=0.0
     )
-    seed: int = setting(0, "same seed, same run", minimum=0)
-    validate_every: int = setting(500, "steps between validations; 0 validates only at the end", minimum=0)
-    checkpoint_every: int = setting(200, "at most so many steps between checkpoints", minimum=1)
-    checkpoint_minutes: float = setting(5.0, "at most so many minutes between checkpoints", minimum=0.0)
+    precision: str = setting(
+        "auto", "auto: bf16 on GPUs that support it, else fp32", choices=("auto", "fp32", "bf16", "fp16")
+    )
+    seed: int = setting(0, "seed of initial weights and dropout", minimum=0)
+    validate_every: int = setting(500, "steps between validations; 0 = only at the end", minimum=0)
+    checkpoint_every: int = setting(200, "maximum number of steps between checkpoints", minimum=1)
+    checkpoint_minutes: float = setting(5.0, "maximum time between checkpoints, minutes", minimum=0.0)
     log_every: int = setting(20, "steps between lines of metrics.jsonl", minimum=1)
-    max_minutes: float = setting(0.0, "stop after so long, to be resumed later; 0 does not stop", minimum=0.0)
-    workers: int = setting(0, "processes that prepare samples; 0 prepares them in the training process", minimum=0)
-    device: str = setting("auto", "torch device; auto is cuda where there is one, else cpu")
+    max_minutes: float = setting(0.0, "stop after this many minutes, to resume later; 0 = no limit", minimum=0.0)
+    workers: int = setting(0, "processes that prepare samples; 0 = the training process does", minimum=0)
+    device: str = setting("auto", "torch device; auto: cuda if available, else cpu")
 
     def __post_init__(self) -> None:
         check_settings(self)
 
     def defining(self) -> dict[str, Any]:
-        """The settings that decide what is computed."""
+        """The settings that determine the result."""
         return {k: v for k, v in dataclasses.asdict(self).items() if k not in MAY_CHANGE}
 
     def lr_at(self, step: int) -> float:

@@ -1,4 +1,4 @@
-"""Exponential moving average of a model's weights: steadier than the last step's, validated and kept in its stead."""
+"""Exponential moving average of a model's weights: less noisy than the last weights, validated and saved instead."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from torch import Tensor, nn
 class MovingAverage:
     """average <- d * average + (1 - d) * weights, with d = min(decay, (1 + n) / (10 + n)) at update n = 1, 2, ...
 
-    (The rising decay forgets the initial weights.) Buffers, such as batch-norm statistics, are copied.
+    (The decay starts low, so that the initial weights are soon forgotten.) Buffers, such as batch-norm statistics, are
+    copied.
     """
 
     def __init__(self, model: nn.Module, decay: float) -> None:
@@ -23,7 +24,7 @@ class MovingAverage:
 
     @torch.no_grad()
     def update(self, model: nn.Module) -> None:
-        """Take in the weights after a step."""
+        """Add the weights after a step to the average."""
         self.updates += 1
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
         for name, value in model.state_dict().items():
@@ -34,7 +35,7 @@ class MovingAverage:
 
     @contextmanager
     def applied_to(self, model: nn.Module) -> Iterator[None]:
-        """Within the block the model has the averaged weights."""
+        """Inside the `with` block the model has the averaged weights."""
         kept = {k: v.detach().clone() for k, v in model.state_dict().items()}
         model.load_state_dict(self.state)
         try:

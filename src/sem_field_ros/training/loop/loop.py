@@ -1,7 +1,8 @@
-"""The one training loop: every model trains here, with a Recipe. Seeded, resumable to the exact step, one GPU or many.
+"""The training loop of all models, each given by its Recipe. Seeded, resumable to the exact step, on one GPU or many.
 
 Step s trains on samples s * batch ... (s + 1) * batch - 1 of the recipe's stream, and its random numbers are seeded
-with (seed, s, rank): a run that was interrupted, or killed, and resumed has the same weights as one that was not.
+with (seed, s, rank): a run that was interrupted or killed and then resumed ends with the same weights as one that was
+not.
 """
 
 from __future__ import annotations
@@ -28,14 +29,14 @@ from sem_field_ros.training.loop.config import LoopConfig
 from sem_field_ros.training.loop.ema import MovingAverage
 from sem_field_ros.training.loop.processes import Processes, joined, unwrapped
 from sem_field_ros.training.loop.progress import StepProgress
-from sem_field_ros.training.loop.recipe import Recipe, Samples, map_tensors
+from sem_field_ros.training.loop.recipe import Recipe, Samples
 from sem_field_ros.training.loop.run_folder import RunFolder, TensorBoard
 from sem_field_ros.weights import copy_weights
 
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """How a call of `train` ended: `reason` is "done", "time" (max_minutes) or "interrupted"."""
+    """How a call of `train` ended. `reason`: "done", "time" (max_minutes is over) or "interrupted"."""
 
     step: int
     best: float | None
@@ -45,7 +46,7 @@ class TrainingResult:
 def train(recipe: Recipe, config: LoopConfig, out: Path, *, resume: bool = False) -> TrainingResult:
     """Train until config.steps, the time limit or an interruption (Ctrl-C, SIGTERM); each leaves a checkpoint in `out`.
 
-    Raises TrainingError in one line where the run cannot start or go on.
+    Raises TrainingError if the run cannot start or continue.
     """
     with joined(config.device) as processes:
         return _Loop(recipe, config, RunFolder(out), processes).run(resume)
@@ -132,7 +133,7 @@ class _Loop:
         return "time" if self.processes.any(late) else "done"
 
     def _step(self, batches: Iterator[Any]) -> dict[str, float]:
-        """One optimizer step; returns the mean of the loss and of the recipe's logs over its parts."""
+        """One optimizer step. Returns the mean of the loss and of the recipe's logs over the parts of the batch."""
         config, state = self.config, self.state
         _seed(config.seed, state.step + 1, self.processes.rank)
         self.model.train()
@@ -140,7 +141,7 @@ class _Loop:
         for group in state.optimizer.param_groups:
             group["lr"] = config.lr_at(state.step) * group["lr_scale"]
         for i in range(config.accumulate):
-            batch = map_tensors(next(batches), lambda t: t.to(self.processes.device, non_blocking=True))
+            batch = self.processes.to_device(next(batches))
             last = i == config.accumulate - 1
             with contextlib.nullcontext() if last else self.processes.without_sync(self.model):
                 with torch.autocast(self.processes.device.type, self.precision, self.precision is not torch.float32):
@@ -150,7 +151,7 @@ class _Loop:
         values = log.take()
         if not math.isfinite(values["loss"]):
             raise TrainingError(
-                f"the loss is {values['loss']} at step {state.step}: lower --lr; the checkpoint is kept"
+                f"the loss is {values['loss']} at step {state.step}: lower --lr; the last checkpoint is kept"
             )
         if config.clip:
             state.scaler.unscale_(state.optimizer)
@@ -165,7 +166,7 @@ class _Loop:
         return values
 
     def _batches(self) -> Iterator[Any]:
-        """This process's parts of the batches, from the current step on."""
+        """The parts of the batches that this process trains on, from the current step on."""
         config, rank = self.config, self.processes.rank
         batch, share = config.batch, config.batch // self.processes.world
         numbers = [
@@ -173,10 +174,11 @@ class _Loop:
             for step in range(self.state.step, config.steps)
             for i in range(config.accumulate)
         ]
+        samples = self.recipe.samples()
         loader = DataLoader(
-            _Stream(self.recipe.samples(), config.steps * batch),
+            _Stream(samples, config.steps * batch),
             batch_sampler=numbers,
-            collate_fn=self.recipe.collate,
+            collate_fn=samples.collate,
             num_workers=config.workers,
             pin_memory=self.processes.device.type == "cuda",
             worker_init_fn=_begin_worker,
@@ -184,10 +186,10 @@ class _Loop:
         return iter(loader)
 
     def _validate(self, board: TensorBoard, progress: StepProgress) -> None:
-        """Score the averaged weights where there are any, keep them where they are the best; rank 0 alone."""
+        """Score the averaged weights (or the last, without --ema) and save them; only the first process does."""
         state = self.state
         if self.processes.first:
-            progress.say("validating")
+            progress.note("validating")
             average = state.average.applied_to(state.model) if state.average else contextlib.nullcontext()
             with average, torch.inference_mode():
                 state.model.eval()
@@ -221,7 +223,7 @@ class _Loop:
 
 
 class _Stream(Dataset[Any]):
-    """A recipe's samples as torch's loader wants them."""
+    """The samples of a recipe as a torch Dataset."""
 
     def __init__(self, samples: Samples, count: int) -> None:
         self._samples, self._count = samples, count
@@ -234,7 +236,7 @@ class _Stream(Dataset[Any]):
 
 
 class _MeanLog:
-    """Means of scalars since the last `take`."""
+    """The mean of each scalar since the last `take`."""
 
     def __init__(self) -> None:
         self._sums: dict[str, tuple[float, int]] = {}
@@ -251,7 +253,7 @@ class _MeanLog:
 
 
 def _seed(*numbers: int) -> None:
-    """Seed every global generator with what (seed, step, rank) hash to."""
+    """Seed all global random generators with a hash of `numbers`, e.g. (seed, step, rank)."""
     value = int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0])
     torch.manual_seed(value & (2**63 - 1))
     random.seed(value)
@@ -259,7 +261,7 @@ def _seed(*numbers: int) -> None:
 
 
 def _begin_worker(worker: int) -> None:
-    """Loader processes share the cores, one thread each, and leave Ctrl-C to the training process."""
+    """Loader workers use one thread each and leave Ctrl-C to the training process."""
     import cv2
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -271,13 +273,13 @@ def _precision(name: str, device: torch.device) -> torch.dtype:
     if name == "auto":
         return torch.bfloat16 if device.type == "cuda" and torch.cuda.is_bf16_supported() else torch.float32
     if name == "fp16" and device.type == "cpu":
-        raise TrainingError("precision fp16 needs a GPU: choose fp32 or bf16")
+        raise TrainingError("precision fp16 needs a GPU: choose fp32 or bf16 on the CPU")
     return {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[name]
 
 
 @contextlib.contextmanager
 def _stop_signal() -> Iterator[threading.Event]:
-    """An event that Ctrl-C or SIGTERM sets: the step is finished and saved; a second Ctrl-C interrupts at once."""
+    """An event that Ctrl-C and SIGTERM set: the step is finished and saved. A second Ctrl-C interrupts at once."""
     event = threading.Event()
 
     def stop(number: int, frame: Any) -> None:

@@ -1,4 +1,4 @@
-"""One or many training processes: torchrun's environment, torch's own process group, and what the ranks agree on."""
+"""One or more training processes: torchrun's environment, torch's process group, and what the ranks agree on."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from sem_field_ros.errors import TrainingError
 
 @dataclass(frozen=True)
 class Processes:
-    """This process among all of a run. Rank 0 writes files, validates and shows progress."""
+    """This process among those of a run. Rank 0 writes files, validates and shows progress."""
 
     rank: int
     world: int
@@ -30,16 +30,16 @@ class Processes:
         return self.rank == 0
 
     def wrap(self, model: nn.Module) -> nn.Module:
-        """The model on its device; in DistributedDataParallel where there are several processes."""
+        """The model on its device; in DistributedDataParallel if there are several processes."""
         model = model.to(self.device)
         if self.world == 1:
             return model
-        if self.device.type == "cuda":  # batch statistics over all processes; not to be had on CPUs
+        if self.device.type == "cuda":  # batch statistics over all processes: CUDA only
             return DistributedDataParallel(nn.SyncBatchNorm.convert_sync_batchnorm(model), [self.device.index])
         return DistributedDataParallel(model)
 
     def without_sync(self, model: nn.Module) -> Any:
-        """A context in which backward() leaves the exchange of gradients to a later one."""
+        """A context in which backward() does not exchange gradients between the processes; a later one does."""
         return model.no_sync() if isinstance(model, DistributedDataParallel) else nullcontext()
 
     def any(self, flag: bool) -> bool:
@@ -51,9 +51,19 @@ class Processes:
         return bool(value.item())
 
     def wait(self) -> None:
-        """Until all processes are here."""
+        """Wait until all processes have called this."""
         if self.world > 1:
             dist.barrier()
+
+    def to_device(self, batch: Any) -> Any:
+        """A batch (nested dicts, lists and tuples of tensors) on this process's device."""
+        if isinstance(batch, torch.Tensor):
+            return batch.to(self.device, non_blocking=True)
+        if isinstance(batch, dict):
+            return {key: self.to_device(value) for key, value in batch.items()}
+        if isinstance(batch, (list, tuple)):
+            return type(batch)(self.to_device(value) for value in batch)
+        return batch
 
 
 def unwrapped(model: nn.Module) -> nn.Module:
@@ -63,7 +73,10 @@ def unwrapped(model: nn.Module) -> nn.Module:
 
 @contextmanager
 def joined(device: str) -> Iterator[Processes]:
-    """Join the processes that torchrun started, if any; leave them at the end. `device`: auto, cpu, cuda, cuda:1 ..."""
+    """Join the processes that torchrun started, if any, and leave them at the end.
+
+    device  auto, cpu, cuda, cuda:1 ... Raises TrainingError if it cannot be used.
+    """
     world, local = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("LOCAL_RANK", "0"))
     name = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
     try:
@@ -76,7 +89,7 @@ def joined(device: str) -> Iterator[Processes]:
         return
     if chosen.type == "cuda":
         torch.cuda.set_device(chosen)
-    # the others wait while the first one validates
+    # the timeout is long because the other processes wait while the first one validates
     dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo", timeout=timedelta(hours=2))
     try:
         yield Processes(dist.get_rank(), dist.get_world_size(), chosen)

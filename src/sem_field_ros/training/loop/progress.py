@@ -1,4 +1,4 @@
-"""The progress bar of a training run: steps, loss, pace, time left; on stderr, of the first process alone."""
+"""The progress bar of a training run on stderr: steps, loss, time; shown by the first process only."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 
 class StepProgress:
-    """A context manager; `show` after every step. Shows nothing where not `enabled`."""
+    """A context manager; call `show` after every step. Shows nothing unless `enabled`."""
 
     def __init__(self, name: str, steps: int, enabled: bool) -> None:
         columns = (
@@ -33,12 +33,12 @@ class StepProgress:
         self._progress.stop()
 
     def show(self, step: int, loss: float) -> None:
-        """`step` steps are done."""
+        """Show that `step` steps are done, and the loss of the last one."""
         self._progress.update(self._task, completed=step, note=f"loss {loss:.3f}")
 
-    def say(self, note: str) -> None:
-        """Show what goes on instead of the loss."""
-        self._progress.update(self._task, note=note)
+    def note(self, text: str) -> None:
+        """Show a text in place of the loss, e.g. that the model is being validated."""
+        self._progress.update(self._task, note=text)
 
     def print(self, line: str) -> None:
         """Print a line above the bar."""

@@ -1,26 +1,33 @@
-"""What the loop needs to know of a model: a Recipe. Small enough to read beside the paper it follows."""
+"""What the training loop knows of a model: its Recipe. Small enough to read beside the paper it follows.
+
+Imports nothing heavy, as the recipes do: the command line reads the settings in them before it knows whether a command
+is right.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-import numpy as np
-from torch import Tensor, nn
-
-Logs = dict[str, Tensor]  # scalars to write down, by name
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor, nn
 
 
 class Samples(Protocol):
     """An endless stream of training samples, addressed by number.
 
-    `self[n]` must depend on n alone (and the recipe's seed): then a run can be resumed at any step, split over any
+    `self[n]` must depend on n alone (and the recipe's seed): then a run can be resumed at any step and split over any
     number of processes and loader workers, and still sees the same samples. `random_for(seed, n)` helps.
     """
 
     def __getitem__(self, n: int) -> Any: ...
+
+    def collate(self, samples: list[Any]) -> Any:
+        """Consecutive samples -> a batch: nested dicts, lists and tuples of tensors."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -33,12 +40,12 @@ class ParameterGroup:
 
 
 class Recipe(Protocol):
-    """One model's training. The loop owns the rest: seeds, steps, optimizer, checkpoints, devices, processes.
+    """The training of one model. The loop owns the rest: seeds, steps, optimizer, checkpoints, devices, processes.
 
-    Randomness inside build_model and loss must come from torch's generators, which the loop seeds for every step.
+    Randomness inside build_model and loss must come from torch's generators, which the loop seeds before every step.
     """
 
-    name: str  # e.g. "segmenter"
+    name: str  # the kind on the card of its weights, e.g. "segmenter"
 
     def settings(self) -> dict[str, Any]:
         """Plain JSON values that define this training; a run is only resumed with equal ones."""
@@ -53,31 +60,32 @@ class Recipe(Protocol):
         ...
 
     def samples(self) -> Samples:
-        """Training samples; a batch is made of consecutive ones by `collate`."""
+        """The training samples."""
         ...
 
-    def collate(self, samples: list[Any]) -> Any:
-        """Samples -> a batch: nested dicts, lists and tuples of tensors."""
-        ...
+    def loss(self, model: nn.Module, batch: Any) -> tuple[Tensor, dict[str, Tensor]]:
+        """Mean loss of a batch (on the model's device) and scalars to log, by name.
 
-    def loss(self, model: nn.Module, batch: Any) -> tuple[Tensor, Logs]:
-        """Mean loss of a batch (on the model's device) and scalars to log. Call `model(...)` itself: it may be DDP."""
+        Call `model(...)` itself, not its parts: it may be wrapped in DistributedDataParallel.
+        """
         ...
 
     def validate(self, model: nn.Module) -> dict[str, float]:
-        """Scores of the model (in eval mode, no gradients), `score` among them: the highest chooses the best weights.
+        """Scores of the model (in eval mode, no gradients), among them `score`: the highest chooses the best weights.
 
-        Names with a slash are written down but not printed.
+        Names with a slash are logged but not printed.
         """
         ...
 
     def save(self, model: nn.Module, path: Path, facts: dict[str, Any]) -> None:
-        """Write the weights with weights.save_weights; `facts`: step, commands, git_revision, validation ..."""
+        """Write the weights, see model_card.save_trained; `facts`: step, commands, git_revision, validation ..."""
         ...
 
 
 def random_for(*numbers: int) -> np.random.Generator:
     """A generator that depends on the given numbers alone, e.g. (seed, sample number)."""
+    import numpy as np
+
     return np.random.default_rng(numbers)
 
 
@@ -86,14 +94,3 @@ def decayed(parameters: Iterable[nn.Parameter], lr_scale: float = 1.0) -> list[P
     wanted = [p for p in parameters if p.requires_grad]
     weights, rest = [p for p in wanted if p.ndim > 1], [p for p in wanted if p.ndim <= 1]
     return [ParameterGroup(weights, lr_scale), ParameterGroup(rest, lr_scale, 0.0)]
-
-
-def map_tensors(batch: Any, function: Callable[[Tensor], Tensor]) -> Any:
-    """Apply `function` to every tensor of nested dicts, lists and tuples."""
-    if isinstance(batch, Tensor):
-        return function(batch)
-    if isinstance(batch, dict):
-        return {key: map_tensors(value, function) for key, value in batch.items()}
-    if isinstance(batch, (list, tuple)):
-        return type(batch)(map_tensors(value, function) for value in batch)
-    return batch

@@ -1,4 +1,4 @@
-"""A run's folder: run.json (settings, command, git revision), metrics.jsonl, TensorBoard, checkpoint and weights."""
+"""The folder of a run: run.json (settings, commands, git revision), metrics.jsonl, TensorBoard, checkpoint, weights."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sem_field_ros.resources import resource_root
 
 
 class RunFolder:
-    """`checkpoint.safetensors` is what resuming reads; `best` and `last` are weights with their cards."""
+    """The files of a run. `checkpoint` is what --resume reads; `best` and `last` are weights with their cards."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -27,35 +27,40 @@ class RunFolder:
         self.run_file = path / "run.json"
 
     def begin(self, settings: Mapping[str, Any], *, resume: bool) -> dict[str, Any]:
-        """Write run.json of a new run, or check that an old one goes on with the settings it began with.
+        """Write run.json of a new run, or check that a resumed one has the settings it began with.
 
-        Returns run.json's content. Raises TrainingError in one line.
+        Returns the content of run.json. Raises TrainingError if there is a run already, none to resume, or a changed
+        setting.
         """
-        settings = json.loads(json.dumps(settings))  # tuples become lists, as in the file
+        settings = json.loads(json.dumps(settings))  # tuples become lists, as they are in the file
         if not resume:
             if self.run_file.exists():
-                raise TrainingError(f"{self.path} already holds a run: go on with --resume, or choose another --out")
+                raise TrainingError(
+                    f"{self.path} already holds a run: continue it with --resume, or choose another --out"
+                )
             content = {"settings": settings, "git_revision": git_revision(), "commands": [command_line()]}
             write_json(self.run_file, content)
             return content
         content = self.read()
         changed = _differences(content["settings"], settings)
         if changed:
-            raise TrainingError(f"{self.path} began with other settings: {'; '.join(changed[:3])}")
+            raise TrainingError(
+                f"{self.path} began with other settings: {'; '.join(changed[:3])}; resume with the same"
+            )
         content["commands"] = [*content["commands"], command_line()]
         write_json(self.run_file, content)
         return content
 
     def read(self) -> dict[str, Any]:
-        """run.json's content. Raises TrainingError in one line."""
+        """The content of run.json. Raises TrainingError if it cannot be read."""
         try:
             content = json.loads(self.run_file.read_text(encoding="utf-8"))
             return {"settings": dict(content["settings"]), **content}
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise TrainingError(f"{self.path} holds no training run (run.json: {error})") from error
+            raise TrainingError(f"{self.path} holds no training run to resume or export (run.json: {error})") from error
 
     def forget_after(self, step: int) -> None:
-        """Drop the lines of metrics.jsonl that came after `step`: their steps will be done again."""
+        """Remove the lines of metrics.jsonl after `step`: those steps will be repeated."""
         lines = self.metrics.read_text(encoding="utf-8").splitlines() if self.metrics.exists() else []
         kept = [line for line in lines if _step_of(line) <= step]
         with atomic_write(self.metrics) as file:
@@ -70,7 +75,7 @@ class RunFolder:
 def _step_of(line: str) -> float:
     try:
         return float(json.loads(line)["step"])
-    except (ValueError, KeyError, TypeError):  # a line that was cut off
+    except (ValueError, KeyError, TypeError):  # a truncated line
         return float("inf")
 
 
@@ -87,7 +92,7 @@ def _short(value: Any) -> str:
 
 
 def command_line() -> str:
-    """The command that runs now, as typed: the program's name without its folder, `~` for the user's home."""
+    """The running command as it was typed: the program without its folder, the user's home as `~`."""
     home = f"{Path.home()}/"
     arguments = [f"~/{text.removeprefix(home)}" if text.startswith(home) else text for text in sys.argv[1:]]
     return " ".join(
@@ -96,7 +101,7 @@ def command_line() -> str:
 
 
 def git_revision() -> str:
-    """The checkout's revision, with `+changes` where files differ from it; empty outside a checkout."""
+    """The git revision of the checkout, with `+changes` if files differ from it; empty outside a checkout."""
 
     def git(*arguments: str) -> str:
         command = ["git", "-C", str(resource_root()), *arguments]
@@ -110,7 +115,7 @@ def git_revision() -> str:
 
 
 class TensorBoard:
-    """Writes scalars for TensorBoard below RUN/tensorboard; does nothing where the package is not installed."""
+    """Writes scalars for TensorBoard to RUN/tensorboard; does nothing if the package is not installed."""
 
     def __init__(self, folder: Path, step: int, enabled: bool) -> None:
         self._writer: Any = None
@@ -118,12 +123,13 @@ class TensorBoard:
             try:
                 from torch.utils.tensorboard import SummaryWriter
             except ImportError:
-                print("TensorBoard is not installed (requirements/train.txt): metrics.jsonl only", file=sys.stderr)
+                install = 'pip install "sem_field_ros[train]"'
+                print(f"TensorBoard is not installed, writing metrics.jsonl only: {install}", file=sys.stderr)
                 return
             self._writer = SummaryWriter(str(folder), purge_step=step)
 
     def add(self, values: Mapping[str, float], step: int) -> None:
-        """Add scalars."""
+        """Add scalars of one step."""
         if self._writer is not None:
             for name, value in values.items():
                 self._writer.add_scalar(name, value, step)

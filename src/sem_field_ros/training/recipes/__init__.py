@@ -1,1 +1,1 @@
-"""One file per model: its settings, data, losses and validation."""
+"""One file per model: its settings, architecture, loss, validation and card."""

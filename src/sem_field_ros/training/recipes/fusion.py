@@ -1,57 +1,84 @@
-"""Training recipe of the map's learned vote (GNeSF, RGB-D mode): collected votes in, weights of a MapVoter out."""
+"""Recipe of the map's learned fusion (GNeSF's soft voting, RGB-D mode): collected votes in, weights of a MapVoter out.
+
+Heavy imports stand inside the methods, so that the command line reads the settings without them.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import torch
-from torch import Tensor, nn
+from typing import TYPE_CHECKING, Any
 
 from sem_field_ros.errors import TrainingError
-from sem_field_ros.fusion.hand_made import HAND_MADE
-from sem_field_ros.fusion.learned import KIND
-from sem_field_ros.fusion.map_voter import MapVoter, MapVoterConfig
-from sem_field_ros.labels import LabelSet, label_set_to_dict
-from sem_field_ros.training.loop.recipe import ParameterGroup, decayed, random_for
-from sem_field_ros.training.model_card import trained
-from sem_field_ros.training.recipes.fusion_settings import MapVoterTraining
-from sem_field_ros.training.samples.labelled_frames import loss_weights
-from sem_field_ros.training.samples.vote_noise import corrupt_views
-from sem_field_ros.training.samples.votes import SceneVotes, best_slots, random_slots
-from sem_field_ros.training.vote_scores import learned, score_fusions
-from sem_field_ros.weights import WeightsCard, save_weights
+from sem_field_ros.settings import check_settings, setting
+from sem_field_ros.training.loop.recipe import ParameterGroup, decayed
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from sem_field_ros.fusion.map_voter import MapVoter
+    from sem_field_ros.labels import LabelSet
+    from sem_field_ros.training.samples.vote_samples import VoteSamples
+    from sem_field_ros.training.samples.votes import SceneVotes
+
+VISIBILITIES = ("depth", "sdf", "none")  # how to decide which views see a voxel, see collect_votes
 
 
-class MapVoterRecipe:
-    """A Recipe over votes in memory, which `data` describes for the card.
+@dataclass(frozen=True)
+class FusionTraining:
+    """Settings of the training of a learned fusion, beside those of the loop."""
 
-    source  whose votes they are: `segmenter`, its name, and `encoder`, see ClassProbabilities
+    pooling: str = setting(
+        "linear",
+        "linear: weighted mean (the paper); log: weighted product; logits, direct: the paper's ablations",
+        choices=("linear", "log", "logits", "direct"),
+    )
+    features: int = setting(16, "image features that the map keeps of every view", minimum=1, maximum=128)
+    views: int = setting(8, "maximum number of views that vote on a voxel", minimum=1, maximum=64)
+    rows: int = setting(512, "voxels per sample, all of one scene", minimum=1)
+    noise: float = setting(0.3, "share of the samples with corrupt views", minimum=0.0, maximum=1.0)
+    corrupt_share: float = setting(
+        0.3, "share of the corrupt views in such a sample", minimum=0.0, maximum=1.0, formerly=("spoilt_views",)
+    )
+    feature_dropout: float = setting(
+        0.15, "share of the samples without image features, as from other segmenters", minimum=0.0, maximum=1.0
+    )
+    rare_power: float = setting(
+        0.25, "weight of rare classes: the loss of a class is scaled by 1 / share^rare_power", minimum=0.0, maximum=1.0
+    )
+    seed: int = setting(0, "seed of data order, choice of views, noise, initial weights", minimum=0)
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+
+
+class FusionRecipe:
+    """A Recipe over collected votes in memory; `data` describes them for the card.
+
+    source  the segmenter of the votes: `segmenter`, its name, and `encoder`, see ClassProbabilities
     """
-
-    name = KIND
 
     def __init__(
         self,
-        config: MapVoterTraining,
+        config: FusionTraining,
         labels: LabelSet,
         training: Sequence[SceneVotes],
         validation: Sequence[SceneVotes],
         data: dict[str, Any],
         source: dict[str, Any],
     ) -> None:
+        from sem_field_ros.fusion.learned import KIND
+        from sem_field_ros.training.samples.vote_samples import class_weights
+
         training, validation = ([scene for scene in scenes if len(scene)] for scenes in (training, validation))
         if not training or not validation:
-            raise TrainingError("a map voter needs votes of at least one training and one validation scene")
+            raise TrainingError("a learned fusion needs votes of at least one training and one validation scene")
+        self.name = KIND
         self.config, self.labels, self.data, self.source = config, labels, data, source
-        self.training, self.validation = list(training), list(validation)
-        self._share = np.array([len(scene) for scene in self.training], float)
-        self._share /= self._share.sum()
-        shares = np.stack([np.bincount(scene.label.numpy(), minlength=len(labels)) / len(scene) for scene in training])
-        self._weights = torch.from_numpy(loss_weights(shares, config.rare_power)).float()
+        self.training, self.validation = training, validation
+        self._class_weights = class_weights(training, len(labels), config.rare_power)
 
     def settings(self) -> dict[str, Any]:
         return {
@@ -63,55 +90,43 @@ class MapVoterRecipe:
         }
 
     def build_model(self) -> MapVoter:
+        from sem_field_ros.fusion.map_voter import MapVoter, MapVoterConfig
+
         encoder = self.training[0].features.shape[2]
         if not encoder:
-            raise TrainingError(f"segmenter '{self.source['segmenter']}' gives no image features to vote with")
+            raise TrainingError(
+                f"segmenter '{self.source['segmenter']}' gives no image features to learn from: "
+                "choose homes or trained:PATH"
+            )
         classes = len(self.labels) if self.config.pooling == "direct" else 0
         return MapVoter(MapVoterConfig(encoder, self.config.features, pooling=self.config.pooling, classes=classes))
 
     def parameter_groups(self, model: nn.Module) -> list[ParameterGroup]:
         return decayed(model.parameters())
 
-    def samples(self) -> MapVoterRecipe:
-        return self
+    def samples(self) -> VoteSamples:
+        from sem_field_ros.training.samples.vote_samples import VoteSamples
 
-    def __getitem__(self, n: int) -> dict[str, Tensor]:
-        """Sample n: some voxels of one scene with some of their views, now and then corrupt."""
-        config = self.config
-        rng = random_for(config.seed, 0, n)
-        generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
-        scene = self.training[rng.choice(len(self.training), p=self._share)]
-        rows = torch.randint(len(scene), (config.rows,), generator=generator)
-        scores, best = scene.scores[rows], rng.random() < 0.5
-        slots = best_slots(scores, config.views) if best else random_slots(scores, config.views, generator)
-        votes = scene.votes(rows, slots)
-        assert votes.features is not None and votes.cues is not None
-        probabilities, features = votes.probabilities, votes.features
-        if rng.random() < config.noise:
-            probabilities = corrupt_views(probabilities, votes.keyframe_id, config.corrupt_share, generator)
-        if rng.random() < config.feature_dropout:
-            features = torch.full_like(features, torch.nan)  # see loss: no features is not the same as zeros
-        missing = config.views - slots.shape[1]
-        parts = {"probabilities": probabilities, "features": features, "cues": votes.cues, "scores": votes.scores}
-        return {name: _padded(part, missing) for name, part in parts.items()} | {"label": scene.label[rows]}
-
-    def collate(self, samples: list[dict[str, Tensor]]) -> dict[str, Tensor]:
-        return {name: torch.cat([sample[name] for sample in samples]) for name in samples[0]}
+        return VoteSamples(self.training, self.config)
 
     def loss(self, model: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
-        """Cross entropy of the voted distribution (Eq. 6, at surface points)."""
+        """Cross entropy of the fused class probabilities (Eq. 6, at surface points)."""
         label = batch["label"]
         fused = model(batch["probabilities"], batch["features"], batch["cues"], batch["scores"] > 0, raw=True)[0]
         losses = -fused.clamp(min=1e-6).log().gather(1, label[:, None])[:, 0]
-        weights = self._weights.to(label.device)[label] * (batch["scores"] > 0).any(dim=1)
+        weights = self._class_weights.to(label.device)[label] * (batch["scores"] > 0).any(dim=1)
         loss = (losses * weights).sum() / weights.sum().clamp(min=1e-6)
         return loss, {"accuracy": (fused.detach().argmax(dim=1) == label).float().mean()}
 
     def validate(self, model: nn.Module) -> dict[str, float]:
-        """mIoU (`score`) and accuracy with the best views, as the map keeps them, and mIoU of every baseline."""
+        """mIoU (`score`) and accuracy with the best views, as the map keeps them, and mIoU of the hand-made fusions."""
+        from sem_field_ros.fusion.hand_made import HAND_MADE
+        from sem_field_ros.fusion.map_voter import MapVoter
+        from sem_field_ros.training.validation.vote_scores import learned, score_fusions
+
         assert isinstance(model, MapVoter)
-        found = score_fusions(self.validation, len(self.labels), {KIND: learned(model)}, views=self.config.views)
-        scores = found[KIND].scores()
+        found = score_fusions(self.validation, len(self.labels), {self.name: learned(model)}, views=self.config.views)
+        scores = found[self.name].scores()
         return {
             "score": scores.miou,
             "miou": scores.miou,
@@ -122,14 +137,6 @@ class MapVoterRecipe:
         }
 
     def save(self, model: nn.Module, path: Path, facts: dict[str, Any]) -> None:
-        """Write the weights with the validation's scores."""
-        assert isinstance(model, MapVoter)
-        card = WeightsCard(KIND, model.config.as_dict(), label_set_to_dict(self.labels), self.source, self.data)
-        save_weights(path, model.state_dict(), trained(card, self.config, facts))
+        from sem_field_ros.training.model_card import save_trained
 
-
-def _padded(values: Tensor, slots: int) -> Tensor:
-    """Empty view slots behind those of [n, k, ...]."""
-    if not slots:
-        return values
-    return torch.cat([values, values.new_zeros(len(values), slots, *values.shape[2:])], dim=1)
+        save_trained(path, model, self, facts, self.source, self.labels)

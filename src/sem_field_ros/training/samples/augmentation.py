@@ -1,7 +1,7 @@
-"""Appearance and view augmentation of labelled images: what is learned on rendered homes must hold on photographs.
+"""Augmentation of labelled images in view and appearance, so that training on renderings carries over to photographs.
 
-Everything is drawn from one numpy generator, so a sample depends on its number alone. Geometry moves image and labels
-together; appearance touches the image only; cut-outs hide a part of the image and unlabel it.
+All random numbers come from one numpy generator, so a sample depends on its number alone. Changes of view move image
+and labels together; changes of appearance leave the labels alone; cut-outs hide a part of the image and unlabel it.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ class AugmentationConfig:
 
     width, height   of the crops, pixels                  scale     zoom range, log-uniform: 1 keeps the source's pixels
     rotation_deg    camera roll, +- uniform               aspect    largest log of the stretch of each axis
-    strength        0 no change of appearance, 1 the full one
-    cutout          probability that something is hidden
+    strength        of the changes of appearance: 0 = none, 1 = full
+    cutout          probability of cut-outs
     """
 
     width: int = 256
@@ -38,7 +38,7 @@ class AugmentationConfig:
 def augment(
     color: np.ndarray, index: np.ndarray, config: AugmentationConfig, rng: Rng
 ) -> tuple[np.ndarray, np.ndarray]:
-    """color [H, W, 3] uint8 RGB, index [H, W] int8 -> the same of size `height` x `width`."""
+    """color [H, W, 3] uint8 RGB, index [H, W] int8 -> both of size `height` x `width`."""
     color, index = random_view(color, index, config, rng)
     if config.strength > 0:
         color = random_materials(color, index, config.strength, rng)
@@ -51,14 +51,14 @@ def augment(
 def random_view(
     color: np.ndarray, index: np.ndarray, config: AugmentationConfig, rng: Rng
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A random crop, zoom, stretch, roll and flip, the same for both; outside the image: mirrored colour, no label."""
+    """The same random crop, zoom, stretch, roll and flip of both; outside the image: mirrored colour, no label."""
     matrix = _view_matrix(color.shape[1], color.shape[0], config, rng)
     size = config.width, config.height
     zoom = math.sqrt(abs(np.linalg.det(matrix[:, :2])))
-    if zoom < 0.8:  # warping samples single pixels: smooth first, as a camera would
+    if zoom < 0.8:  # warping samples single pixels: average them first, as a camera does
         color = cv2.GaussianBlur(color, (0, 0), 0.4 / zoom)
     moved = cv2.warpAffine(color, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
-    # labels go through uint8, where -1 is 255
+    # OpenCV warps uint8, in which -1 is 255
     labels = cv2.warpAffine(
         index.view(np.uint8), matrix, size, flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=255
     )
@@ -74,7 +74,7 @@ def _view_matrix(width: int, height: int, config: AugmentationConfig, rng: Rng) 
     angle = math.radians(rng.uniform(-config.rotation_deg, config.rotation_deg))
     turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
     linear = turn @ np.diag([zoom * stretch * mirror, zoom / stretch])
-    # the crop's centre lies anywhere where the crop is full of image, or the image is in the crop
+    # the centre of the crop is drawn so that the crop lies inside the image, or else the image inside the crop
     centers = []
     for size, crop, factor in ((width, config.width, zoom * stretch), (height, config.height, zoom / stretch)):
         half = crop / factor / 2
@@ -85,19 +85,19 @@ def _view_matrix(width: int, height: int, config: AugmentationConfig, rng: Rng) 
 
 
 def random_materials(color: np.ndarray, index: np.ndarray, strength: float, rng: Rng) -> np.ndarray:
-    """Repaint some classes: all that is wall, say, is multiplied by one colour, which keeps its texture and shading."""
+    """Repaint some classes: all wall, say, is multiplied by one colour, which keeps its texture and shading."""
     gain = np.ones((*index.shape, 3), np.float32)
     for number in np.unique(index):
         if number >= 0 and rng.random() < 0.35 * strength:
             gain[index == number] = np.exp(rng.normal(0, 0.4) + rng.normal(0, 0.2, 3)).astype(np.float32)
     if (gain == 1).all():
         return color
-    gain = cv2.GaussianBlur(gain, (3, 3), 0)  # borders are as soft as the picture's
+    gain = cv2.GaussianBlur(gain, (3, 3), 0)  # soft borders, as in the image
     return np.clip(color * gain, 0, 255).astype(np.uint8)
 
 
 def random_appearance(color: np.ndarray, strength: float, rng: Rng) -> np.ndarray:
-    """Light, camera, compression: exposure, gamma, white balance, colours, blur, noise, JPEG; each only sometimes."""
+    """Exposure, gamma, white balance, colours, blur, noise and JPEG compression, each with some probability."""
     image = color.astype(np.float32) / 255
     image = _light(image, strength, rng)
     if rng.random() < 0.3 * strength:
@@ -112,7 +112,7 @@ def random_appearance(color: np.ndarray, strength: float, rng: Rng) -> np.ndarra
 
 def _compressed(color: np.ndarray, quality: int) -> np.ndarray:
     data = cv2.imencode(".jpg", color, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
-    out = cv2.imdecode(data, cv2.IMREAD_COLOR)  # channels come back in the order they went in
+    out = cv2.imdecode(data, cv2.IMREAD_COLOR)  # the order of the channels is kept
     assert out is not None
     return out
 
@@ -122,12 +122,12 @@ def _light(image: np.ndarray, strength: float, rng: Rng) -> np.ndarray:
         image = np.power(image, math.exp(rng.uniform(-0.5, 0.5) * strength))  # gamma
     gain = math.exp(rng.uniform(-0.6, 0.5) * strength) if rng.random() < 0.8 else 1.0
     white = np.exp(rng.normal(0, 0.12 * strength, 3)) if rng.random() < 0.7 else np.ones(3)
-    brightest = float(np.percentile(image[::4, ::4], 80))  # a camera does not overexpose more than a fifth
+    brightest = float(np.percentile(image[::4, ::4], 80))  # a camera overexposes a fifth of the image at most
     image = image * (min(gain, 1 / max(brightest, 1e-3)) * white).astype(np.float32)
     if rng.random() < 0.6:  # contrast
         mean = float(image.mean())
         image = (image - mean) * math.exp(rng.uniform(-0.5, 0.4) * strength) + mean
-    if rng.random() < 0.3:  # light that falls off to one side
+    if rng.random() < 0.3:  # light that falls off towards one side
         h, w = image.shape[:2]
         slope = rng.uniform(-0.5, 0.5, 2) * strength
         ramp = (
@@ -155,7 +155,7 @@ def _hue_turned(image: np.ndarray, angle: float) -> np.ndarray:
 
 
 def _blurred(image: np.ndarray, rng: Rng) -> np.ndarray:
-    """Out of focus, or moved while the shutter was open."""
+    """Out of focus, or with motion blur."""
     if rng.random() < 0.5:
         return cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 2.0))
     length = int(rng.integers(3, 10))
@@ -169,7 +169,7 @@ def _blurred(image: np.ndarray, rng: Rng) -> np.ndarray:
 
 
 def _noisy(image: np.ndarray, rng: Rng) -> np.ndarray:
-    """Shot and read noise, fine or (as demosaicing and denoising leave it) coarse."""
+    """Shot and read noise, fine-grained, or coarse as after demosaicing and denoising."""
     h, w = image.shape[:2]
     coarse = int(rng.integers(1, 3))
     noise: np.ndarray = rng.standard_normal((h // coarse, w // coarse, 3), dtype=np.float32)
@@ -180,7 +180,7 @@ def _noisy(image: np.ndarray, rng: Rng) -> np.ndarray:
 
 
 def cut_out(color: np.ndarray, index: np.ndarray, rng: Rng) -> tuple[np.ndarray, np.ndarray]:
-    """Hide one to three rectangles behind a flat or noisy colour and unlabel them: context must carry the rest."""
+    """Hide one to three rectangles behind a flat or noisy colour and unlabel them, so that context is learned."""
     color, index = color.copy(), index.copy()
     h, w = index.shape
     for _ in range(int(rng.integers(1, 4))):

@@ -1,4 +1,4 @@
-"""Labelled images of many scenes in memory: what the segmenter trains and is validated on."""
+"""Labelled images of many scenes in memory, for training and validating the segmenter."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ class LabelledFrame:
 
 
 def scenes_of(data: Sequence[Path], split: str) -> list[Path]:
-    """Sequence folders DATA/SPLIT/SCENE of all of `data`, by name.
+    """Sequence folders DATA/SPLIT/SCENE of all of `data`, sorted by name.
 
-    A split's folder is called training or train, validation or val.
-    Raises DataError in one line where there are none, or two of one name.
+    The folder of a split is called training or train, validation or val.
+    Raises DataError if there are none, or two of one name.
     """
     folders = [folder / name for folder in data for name in FOLDERS[split]]
     colors = [color for folder in folders for color in folder.glob("[!.]*/color") if any(color.iterdir())]
     if not colors:
         where = data[0] / FOLDERS[split][-1]
-        raise DataError(f"no scene in {where}: expected SCENE/color, label ... in it (sem-field generate homes)")
+        raise DataError(f"no scene in {where}: expected SCENE/color, SCENE/label ... (see sem-field generate homes)")
     scenes = {color.parent.name: color.parent for color in colors}
     if len(scenes) < len(colors):
-        raise DataError(f"two scenes of one name in {', '.join(map(str, data))} ({split})")
+        raise DataError(f"two scenes of one name in {', '.join(map(str, data))} ({split}): rename one")
     return [scenes[name] for name in sorted(scenes)]
 
 
@@ -53,10 +53,11 @@ def read_frames(
     only: Sequence[str] | None = None,
     on_progress: Callable[[], None] | None = None,
 ) -> list[LabelledFrame]:
-    """Read the labelled frames of scenes, their labels turned into `labels`; those named in `only` where it is given.
+    """Read the labelled frames of scenes with their labels converted to the set `labels`.
 
-    Frames without a label image are left out; `on_progress` is called once a scene.
-    Raises DataError in one line where a frame of `only` is gone or cannot be read.
+    only         names of the frames to read, None = all; frames without a label image are left out
+    on_progress  called once per scene
+    Raises DataError if a frame of `only` is gone or cannot be read.
     """
     wanted = None if only is None else set(only)
     frames: list[LabelledFrame] = []
@@ -77,15 +78,15 @@ def _frames_of(scene: Path, labels: LabelSet, wanted: set[str] | None) -> list[L
     try:
         sequence = FolderSequence(scene)
     except SemFieldError:
-        return frames  # begun by the generator, no whole frame yet
+        return frames  # the generator has begun it and written no whole frame yet
     if sequence.labels is None:
         return frames
-    regroup = np.append(sequence.labels.regroup(labels), -1).astype(np.int8)  # the last: unlabelled stays so
+    regroup = np.append(sequence.labels.regroup(labels), -1).astype(np.int8)  # the last is for unlabelled pixels
     for i in range(len(sequence)):
         try:
             files = sequence.read_files(i)
         except (DataError, FrameError):
-            continue  # being written
+            continue  # the generator is writing it
         name = f"{scene.name}/{files.name}"
         if wanted is not None and name not in wanted:
             continue
@@ -98,15 +99,15 @@ def _frames_of(scene: Path, labels: LabelSet, wanted: set[str] | None) -> list[L
 
 
 def class_shares(frames: Sequence[LabelledFrame], classes: int) -> np.ndarray:
-    """Share of the labelled pixels that each class has in each frame, [N, C]; a frame without labels has zeros."""
+    """Share of each class in the labelled pixels of each frame, [N, C]; zeros for a frame without labels."""
     counts = np.stack([np.bincount(f.index.reshape(-1) + 1, minlength=classes + 1)[1:] for f in frames])
     return counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
 
 
 def repeat_factors(shares: np.ndarray, threshold: float = 0.02) -> np.ndarray:
-    """How much more often each frame is to be drawn, [N] >= 1, so that rare classes are seen.
+    """How often to draw each frame per round, [N] >= 1: frames with rare classes more often.
 
-    Gupta et al. 2019 (LVIS, arXiv:1908.03195), eq. of sec. 5.1, with pixels in the place of images:
+    Gupta et al. 2019 (LVIS, arXiv:1908.03195), equation of Sec. 5.1, with pixels in place of images:
     r_c = max(1, sqrt(threshold / share of c)), r_frame = max of r_c over the classes that fill 1% of it.
     """
     overall = shares.mean(axis=0)
@@ -118,7 +119,7 @@ def repeat_factors(shares: np.ndarray, threshold: float = 0.02) -> np.ndarray:
 def loss_weights(shares: np.ndarray, power: float) -> np.ndarray:
     """Weight of each class in the loss, [C]: (mean share / share)^power, at most 4, scaled to a mean of 1 over pixels.
 
-    power 0 weighs every pixel alike, as calibrated probabilities want it; 0.5 lifts rare classes.
+    power 0 weighs all pixels alike, as calibrated probabilities need; 0.5 lifts rare classes.
     """
     overall = shares.mean(axis=0)
     present = overall > 0
@@ -127,8 +128,14 @@ def loss_weights(shares: np.ndarray, power: float) -> np.ndarray:
     return weights / float((weights * overall).sum() / overall.sum())
 
 
+def common_width(frames: Sequence[LabelledFrame]) -> int:
+    """The most frequent width of the images, pixels."""
+    widths, counts = np.unique([frame.color.shape[1] for frame in frames], return_counts=True)
+    return int(widths[counts.argmax()])
+
+
 class DrawOrder:
-    """Sample number n -> frame: every round draws each frame once, or as often as its repeat factor says, shuffled."""
+    """Sample number n -> frame. Each round draws every frame once, or by its repeat factor, in random order."""
 
     def __init__(self, factors: np.ndarray, seed: int) -> None:
         self._factors, self._seed = factors, seed
@@ -137,14 +144,14 @@ class DrawOrder:
         self._size = int(np.ceil(factors.sum()))
 
     def frame_of(self, n: int) -> int:
-        """Index of the frame that sample n shows; depends on n and the seed alone."""
+        """Index of the frame of sample n; depends on n and the seed alone."""
         number, place = divmod(n, self._size)
         if number != self._round:
             self._order, self._round = self._drawn(number), number
         return int(self._order[place])
 
     def _drawn(self, number: int) -> np.ndarray:
-        """Systematic sampling: a frame of factor 2.3 comes twice or three times, the total is always the same."""
+        """Systematic sampling: a frame of factor 2.3 is drawn two or three times; the total is always the same."""
         rng = np.random.default_rng((self._seed, 1, number))
         ends = np.cumsum(self._factors) * (self._size / self._factors.sum())
         order = np.searchsorted(ends, np.arange(self._size) + rng.random(), side="right")

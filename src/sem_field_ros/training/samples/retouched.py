@@ -1,4 +1,4 @@
-"""A segmenter that is shown its images as another camera, in other light, would have taken them."""
+"""A segmenter on images with changed appearance, as another camera or other light would give."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from sem_field_ros.training.samples.augmentation import random_appearance
 
 
 class RetouchedSegmenter:
-    """Copy number `copy` of what a segmenter says about sequence number `sequence`.
+    """The predictions of a segmenter on copy number `copy` of sequence number `sequence`.
 
-    Even copies: light, colours, blur and noise (random_appearance) are the same for all frames of the sequence, as with
-    another camera. Odd ones: every frame has its own, as where exposure and motion blur change.
+    In even copies all frames have the same change of light, colours, blur and noise (random_appearance), as from
+    another camera. In odd copies every frame has its own, as with varying exposure and motion blur.
     """
 
     def __init__(self, segmenter: Segmenter, sequence: int, copy: int) -> None:

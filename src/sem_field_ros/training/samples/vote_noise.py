@@ -1,7 +1,7 @@
-"""Views corrupt on purpose, so that a voter learns to doubt them: what goes wrong in 2-D labels goes wrong by views.
+"""Simulated errors of the segmenter, so that a fusion learns to doubt views.
 
-A corrupt view is corrupt at all voxels alike: it takes some classes for others (a burst of a wrong class), has lost
-its contrast (motion blur, glare), or is sure of everything (a net outside what it knows).
+Errors of a segmenter are correlated within a view, so whole views are made corrupt: some classes are confused, or the
+probabilities are flat (motion blur, glare), or they are overconfident and wrong (an image unlike the training data).
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ _SURE, _UNSURE = 3.0, 0.3  # powers that sharpen and flatten probabilities
 
 
 def corrupt_views(probabilities: Tensor, keyframe_id: Tensor, share: float, generator: torch.Generator) -> Tensor:
-    """Corrupt about `share` of the views in probabilities [N, K, C]; keyframe_id [N, K] numbers the views.
+    """Corrupt about `share` of the views in probabilities [N, K, C]; keyframe_id [N, K] identifies the views.
 
-    The kinds, alike often: two classes swapped, one class in the place of several, flat, and sure of a shuffled class.
+    Four kinds with the same probability: two classes swapped, several classes merged into one, flat probabilities,
+    shuffled and sharpened ones.
     """
     count = int(keyframe_id.max()) + 1 if keyframe_id.numel() else 0
     chosen = torch.rand(count, generator=generator) < share
@@ -28,22 +29,22 @@ def corrupt_views(probabilities: Tensor, keyframe_id: Tensor, share: float, gene
 
 
 def _corrupted(values: Tensor, kind: int, generator: torch.Generator) -> Tensor:
-    """Probabilities [n, C] of one view, corrupt; rows of zeros (no view) stay zeros."""
+    """Corrupt probabilities [n, C] of one view; rows of zeros (no view) stay zeros."""
     if len(values) == 0:
         return values
     classes = values.shape[1]
     shuffled = torch.randperm(classes, generator=generator)
-    if kind == 0:  # the class that it says most and another one are swapped
+    if kind == 0:  # the most probable class of the view is swapped with another one
         first = int(values.sum(dim=0).argmax())
         second = int(shuffled[0]) if int(shuffled[0]) != first else int(shuffled[-1])
         swapped = torch.arange(classes)
         swapped[[first, second]] = swapped[[second, first]]
         return values[:, swapped]
-    if kind == 1:  # a third of the classes become one
-        burst = shuffled[: max(1, classes // 3)]
+    if kind == 1:  # a third of the classes are merged into one
+        merged = shuffled[: max(1, classes // 3)]
         result = values.clone()
-        result[:, burst] = 0
-        result[:, int(burst[0])] = values[:, burst].sum(dim=1)
+        result[:, merged] = 0
+        result[:, int(merged[0])] = values[:, merged].sum(dim=1)
         return result
     power = _UNSURE if kind == 2 else _SURE
     values = values if kind == 2 else values[:, shuffled]

@@ -1,8 +1,8 @@
-"""What views say about the surface voxels of labelled scenes: the data that the map's learned vote is trained on.
+"""Votes on the surface voxels of labelled scenes: what learned fusions are trained on and all fusions are scored on.
 
-A scene is mapped as the robot would; then every voxel is asked what each keyframe says about it (class probabilities,
-image features, cues) and, by the same projection, which class the label images of all frames give it. Only 2-D labels
-are used.
+A scene is mapped as a robot would map it. Then each voxel is projected into the keyframes that see it, for the votes
+(class probabilities, image features, cues), and into the label images of all frames, for its class. Only 2-D labels are
+used.
 """
 
 from __future__ import annotations
@@ -26,16 +26,17 @@ from sem_field_ros.mapping.sequence_mapping import read_frames
 from sem_field_ros.mapping.view_samples import ViewSamples, sample_view
 from sem_field_ros.segmentation.external import ExternalSegmenter
 from sem_field_ros.segmentation.segmenter import ClassProbabilities, Segmenter
-from sem_field_ros.training.recipes.fusion_settings import VISIBILITIES
+from sem_field_ros.training.recipes.fusion import VISIBILITIES
 
-_MIN_SHARE = 0.7  # of the label images' votes that a voxel's class needs: borders are left out
+_Labelled = tuple[PosedFrame, ClassProbabilities]
+_MIN_SHARE = 0.7  # share of the label images that must agree on the class of a voxel: leaves out borders
 
 
 @dataclass(frozen=True)
 class SceneVotes:
-    """One scene: R voxels, up to V views each, the best first.
+    """The votes on R voxels of one scene by up to V views each, the best first.
 
-    probabilities [R, V, C] uint8 (255 = 1)     features [R, V, E] float16, of the segmenter's encoder (E = 0: none)
+    probabilities [R, V, C] uint8 (255 = 1)     features [R, V, E] float16, of the encoder (E = 0: none)
     cues [R, V, CUES] float16             scores [R, V] float32, 0 = empty           keyframe_id [R, V] int32
     label [R] int64 class index
     """
@@ -52,7 +53,7 @@ class SceneVotes:
         return len(self.label)
 
     def votes(self, rows: Tensor, slots: Tensor) -> Votes:
-        """Votes of rows [n] with the views `slots` [n, k] (indices; a negative one leaves its slot empty)."""
+        """Votes on rows [n] by the views in `slots` [n, k] (column indices; a negative one leaves its slot empty)."""
         pick = slots.clamp(min=0)
         at = rows[:, None]
         seen = slots >= 0
@@ -77,36 +78,26 @@ def collect_votes(
     seed: int = 0,
     on_progress: Callable[[], None] | None = None,
 ) -> SceneVotes:
-    """Map a labelled sequence and ask every keyframe about every voxel that it sees.
+    """Map a labelled sequence and collect the vote of every keyframe on every voxel that it sees.
 
-    visibility  depth: by its depth image, as the map does; sdf: by marching the map's signed distance, as the paper
-                does; none: all that is in the image and faces it (ablation, Table 4)
-    Raises DataError where the sequence has no labels or depth to map.
+    visibility  how to decide what a view sees. depth: by its depth image, as the map does; sdf: by marching along the
+                signed distance of the map, as the paper does; none: every voxel in the image that faces the camera
+                (ablation, Table 4)
+    on_progress  called once per frame that is mapped
+    Raises DataError if the sequence has no labels or no depth.
     """
     assert visibility in VISIBILITIES, visibility
     if sequence.labels is None:
-        raise DataError(f"sequence {sequence.name} has no labels to learn from")
+        raise DataError(f"sequence {sequence.name} has no label images: votes are collected on labelled sequences")
     mapper = Mapper(config, segmenter)
     truth = ExternalSegmenter(segmenter.labels, sequence.labels, config.label_width)
-    predictions: list[tuple[PosedFrame, ClassProbabilities]] = []
-    truth_views: list[tuple[PosedFrame, ClassProbabilities]] = []
-    for frame in read_frames(sequence):
-        if not isinstance(frame, PosedFrame) or frame.depth is None:
-            continue
-        result = mapper.register_frame(frame)
-        if result.probabilities is not None:
-            predictions.append((frame, result.probabilities))
-        if frame.labels is not None:
-            truth_views.append((frame, truth.segment(frame)))
-        if on_progress:
-            on_progress()
-    mapper.map.surface()
+    predictions, true_views = _mapped(sequence, mapper, truth, on_progress)
     rows = (mapper.map.votes.voxel >= 0).nonzero()[:, 0]
-    if not predictions or not truth_views or len(rows) == 0:
+    if not predictions or not true_views or len(rows) == 0:
         raise DataError(f"sequence {sequence.name}: no frame with depth and labels could be mapped")
     position, normal = mapper.map.votes.position[rows], mapper.map.votes.normal[rows]
     tolerance = 1.5 * config.voxel_size_m
-    label = _labels_of(position, normal, truth_views, tolerance, len(segmenter.labels))
+    label = _labels_of(position, normal, true_views, tolerance, len(segmenter.labels))
     kept = (label >= 0).nonzero()[:, 0]
     order = torch.randperm(len(kept), generator=torch.Generator().manual_seed(seed))[:max_voxels]
     kept = kept[order].sort().values
@@ -114,14 +105,34 @@ def collect_votes(
     def distance(points: Tensor) -> Tensor:
         return signed_distance(mapper.map.volume, points)
 
-    # free space that others saw behind a thin surface eats into its inside: half the truncation finds what is left
+    # free space that other views see behind a thin surface shortens its inside: steps of half the truncation find it
     observation = _Observation(visibility, tolerance, distance, 0.5 * mapper.map.volume.config.truncation_m)
     return _collect(sequence.name, position[kept], normal[kept], label[kept], predictions, observation, max_views)
 
 
+def _mapped(
+    sequence: SequenceReader, mapper: Mapper, truth: ExternalSegmenter, on_progress: Callable[[], None] | None
+) -> tuple[list[_Labelled], list[_Labelled]]:
+    """Map the frames with depth. Returns the keyframes with their predictions, and labelled frames with the truth."""
+    predictions: list[_Labelled] = []
+    true_views: list[_Labelled] = []
+    for frame in read_frames(sequence):
+        if not isinstance(frame, PosedFrame) or frame.depth is None:
+            continue
+        result = mapper.register_frame(frame)
+        if result.probabilities is not None:
+            predictions.append((frame, result.probabilities))
+        if frame.labels is not None:
+            true_views.append((frame, truth.segment(frame)))
+        if on_progress:
+            on_progress()
+    mapper.map.surface()
+    return predictions, true_views
+
+
 @dataclass(frozen=True)
 class _Observation:
-    """How it is decided what a view sees."""
+    """How to decide what a view sees, see collect_votes."""
 
     visibility: str
     tolerance_m: float
@@ -146,13 +157,13 @@ class _Observation:
 def _labels_of(
     position: Tensor,
     normal: Tensor,
-    truth_views: list[tuple[PosedFrame, ClassProbabilities]],
+    true_views: list[_Labelled],
     tolerance: float,
     classes: int,
 ) -> Tensor:
-    """Class index [R] that the label images agree on, -1 where they do not or nothing is known."""
+    """Class index [R] that the label images agree on, -1 where they do not, or where none is labelled."""
     total = torch.zeros(len(position), classes)
-    for frame, probabilities in truth_views:
+    for frame, probabilities in true_views:
         view = sample_view(position, normal, frame, probabilities, tolerance)
         total[view.seen] += view.probabilities
     best, label = total.max(dim=1)
@@ -164,11 +175,11 @@ def _collect(
     position: Tensor,
     normal: Tensor,
     label: Tensor,
-    predictions: list[tuple[PosedFrame, ClassProbabilities]],
+    predictions: list[_Labelled],
     observation: _Observation,
     max_views: int,
 ) -> SceneVotes:
-    """The best `max_views` of all keyframes for every voxel."""
+    """The votes of the best `max_views` keyframes on every voxel."""
     rows, columns = len(position), min(max_views, len(predictions))
     first = predictions[0][1]
     width = 0 if first.features is None else first.features.shape[0]
@@ -198,14 +209,8 @@ def _collect(
     return votes
 
 
-def best_slots(scores: Tensor, views: int) -> Tensor:
-    """The `views` best views of each voxel, as the map keeps them: indices [n, views], -1 = empty."""
-    best, slot = scores.topk(min(views, scores.shape[1]), dim=1)
-    return torch.where(best > 0, slot, -1)
-
-
 def random_slots(scores: Tensor, views: int, generator: torch.Generator) -> Tensor:
-    """Some of the views of each voxel at random (at least one where there is one): indices [n, views], -1 = empty."""
+    """Some views of each voxel at random, at least one if it has any: column indices [n, views], -1 = empty."""
     count = scores.shape[1]
     rank = torch.rand(scores.shape, generator=generator).masked_fill(scores <= 0, -1.0)
     slot = rank.topk(min(views, count), dim=1).indices

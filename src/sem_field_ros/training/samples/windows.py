@@ -1,65 +1,36 @@
-"""Samples for the training of a GNeSF: windows of posed views of recorded sequences, read once into memory.
+"""Samples for the training of a GNeSF: windows of posed views of a scene, with a target view and points in space.
 
-A sample has source views, a target view to be rendered, and points with their signed distance, which is fused from the
-depth images of these views as a TSDF is (a weighted mean of truncated distances along z), but at any point.
+The points have a signed distance that is fused from the depth images of these views as a TSDF fuses it (a weighted mean
+of truncated distances along z), but at any point.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from sem_field_ros.datasets.folder import FolderSequence
-from sem_field_ros.errors import DataError, SegmenterError
+from sem_field_ros.fields.common.rays import Rays, pixel_rays
+from sem_field_ros.fields.common.tensors import SourceImages
 from sem_field_ros.fields.common.views import sample_depth
-from sem_field_ros.fields.common.window import (
-    camera_from_window,
-    image_of_width,
-    level_frame,
-    nearest_pixels,
-    volume_center,
-)
-from sem_field_ros.frame import PosedFrame, SequenceReader
-from sem_field_ros.labels import LabelSet
-from sem_field_ros.mapping.sequence_mapping import read_frames
-from sem_field_ros.segmentation.segmenter import Segmenter
+from sem_field_ros.fields.common.window import camera_from_window, level_frame, volume_center
+from sem_field_ros.geometry.camera import Intrinsics
+from sem_field_ros.training.loop.recipe import random_for
+from sem_field_ros.training.samples.posed_scenes import REDUCTION, PosedScene, scaled_intrinsics
 
-_SMALL = 2  # depth and labels are kept at this fraction of the images' size
-
-
-@dataclass(frozen=True)
-class PosedScene:
-    """One sequence of F frames in memory.
-
-    images [F, 3, H, W] uint8 RGB      classes [F, C, h, w] uint8 probabilities (255 = 1), zeros without a segmenter
-    depth [F, H/2, W/2] float32 metres, 0 = invalid      labels [F, H/2, W/2] int16 class index, -1 = unlabelled
-    K [F, 3, 3] of the images          T_world_camera [F, 4, 4] float64
-    """
-
-    name: str
-    images: Tensor
-    classes: Tensor
-    depth: Tensor
-    labels: Tensor
-    K: Tensor
-    T_world_camera: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.images)
+Window = dict[str, Any]  # plain tensors by name, see draw_window
 
 
 @dataclass(frozen=True)
 class WindowConfig:
     """Sizes of a sample: `views` sources, `points` with a distance, `rays` of the target view, a cube of `side_m`.
 
-    uneven_light  how much the exposure of a window's views differs, as a share
-    depth_share   of the windows, whose sources' depth images the field is given
+    uneven_light  how much the exposure differs between the views of a window, as a share
+    depth_share   share of the windows in which the field is given the depth images of the sources
     """
 
     views: int
@@ -71,91 +42,36 @@ class WindowConfig:
     depth_share: float = 0.0
 
 
-def read_scene(path: Path, labels: LabelSet, segmenter: Segmenter | None, image_width: int) -> PosedScene:
-    """Read one folder; frames without depth still serve as sources. Raises DataError in one line where nothing is."""
-    sequence = FolderSequence(path)
-    frames = [frame for frame in read_frames(sequence) if isinstance(frame, PosedFrame)]
-    shapes = {frame.color.shape for frame in frames}
-    if len(shapes) != 1:
-        raise DataError(f"{path}: {'no frame can be read' if not shapes else 'its images differ in size'}")
-    return _scene(path.name, sequence, frames, labels, segmenter, image_width)
+class WindowSamples:
+    """A window of a random scene per sample. A batch is a list of windows."""
 
+    def __init__(self, scenes: Sequence[PosedScene], config: WindowConfig, seed: int) -> None:
+        self._scenes, self._config, self._seed = scenes, config, seed
 
-def _scene(
-    name: str,
-    sequence: SequenceReader,
-    frames: Sequence[PosedFrame],
-    labels: LabelSet,
-    segmenter: Segmenter | None,
-    image_width: int,
-) -> PosedScene:
-    images = np.stack([image_of_width(frame.color, image_width) for frame in frames])
-    height, width = images.shape[1:3]
-    small = height // _SMALL, width // _SMALL
-    regroup = None if sequence.labels is None else np.append(sequence.labels.regroup(labels), -1).astype(np.int16)
-    index = np.full((len(frames), *small), -1, np.int16)
-    depth = np.zeros((len(frames), *small), np.float32)
-    for i, frame in enumerate(frames):
-        if frame.labels is not None and sequence.labels is not None and regroup is not None:
-            index[i] = nearest_pixels(regroup[sequence.labels.to_index(frame.labels)], small)
-        if frame.depth is not None:
-            depth[i] = nearest_pixels(frame.depth, small)
-    return PosedScene(
-        name,
-        torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(),
-        torch.stack([_classes_of(frame, segmenter, len(labels)) for frame in frames]),
-        torch.from_numpy(depth),
-        torch.from_numpy(index),
-        torch.from_numpy(np.stack([f.camera.scaled(width, height).matrix for f in frames]).astype(np.float32)),
-        np.stack([frame.T_world_camera for frame in frames]),
-    )
+    def __getitem__(self, n: int) -> Window:
+        random = random_for(self._seed, n)
+        return draw_window(self._scenes[int(random.integers(len(self._scenes)))], self._config, random)
 
-
-def _classes_of(frame: PosedFrame, segmenter: Segmenter | None, classes: int) -> Tensor:
-    if segmenter is None:
-        return torch.zeros(classes, 1, 1, dtype=torch.uint8)
-    try:
-        values = segmenter.segment(frame).values
-    except SegmenterError as error:
-        raise DataError(f"frame {frame.name}: {error}") from error
-    return (torch.nn.functional.avg_pool2d(values[None], 2, ceil_mode=True)[0] * 255 + 0.5).to(torch.uint8)
-
-
-def read_scenes(
-    paths: Sequence[Path],
-    labels: LabelSet,
-    segmenter: Segmenter | None,
-    image_width: int,
-    on_progress: Callable[[], None] | None = None,
-) -> list[PosedScene]:
-    """Read folders; `on_progress` is called once each. Raises DataError where none has frames enough for a window."""
-    scenes = []
-    for path in paths:
-        scene = read_scene(path, labels, segmenter, image_width)
-        if len(scene) > 1:
-            scenes.append(scene)
-        if on_progress:
-            on_progress()
-    if not scenes:
-        raise DataError("no sequence has two frames or more")
-    return scenes
+    def collate(self, samples: list[Window]) -> list[Window]:
+        """The windows as they are."""
+        return samples
 
 
 def draw_window(
     scene: PosedScene, config: WindowConfig, random: np.random.Generator, *, augment: bool = True
-) -> dict[str, Any]:
-    """A random sample of a scene, all in the frame of its reference view (fields/gnesf/window.py), as plain tensors.
+) -> Window:
+    """A random window of a scene, all in the frame of its reference view (fields/common/window.py).
 
     images [V, 3, H, W] 0..1, classes [V, C, h, w], K [V, 3, 3], T_camera_window [V, 4, 4], center [3]: the sources
     target_K [3, 3], T_window_target [4, 4], pixels [R, 2] (u, v of the image), rgb [R, 3], label [R], depth [R]
-    points [P, 3], sdf [P] metres, NaN where no view knows it; reference_depth [H/2, W/2]
-    source_depth [V, H/2, W/2]: what the field is given of the sources' depth, 0 = nothing
+    points [P, 3], sdf [P] metres, NaN where no view observes it; reference_depth [H/2, W/2]
+    source_depth [V, H/2, W/2]: the depth of the sources that the field is given, 0 = none
     """
     sources, target = pick_views(len(scene), config.views, random)
     T_world_window = level_frame(scene.T_world_camera[sources[0]])
     poses = camera_from_window(scene.T_world_camera[[*sources, target]], T_world_window)
     depth, K = scene.depth[[*sources, target]], scene.K[[*sources, target]]
-    K_depth = scaled_intrinsics(K, 1 / _SMALL)
+    K_depth = scaled_intrinsics(K, 1 / REDUCTION)
     points = _surface_points(depth, K_depth, poses, config, random)
     images = scene.images[[*sources, target]].float() / 255
     if augment:
@@ -174,8 +90,8 @@ def draw_window(
         "center": center,
         "target_K": K[-1],
         "T_window_target": torch.linalg.inv(poses[-1]),
-        "pixels": pixel.float() * _SMALL + 1,  # where `nearest_pixels` has taken depth and label from
-        "rgb": images[-1][:, v * _SMALL + 1, u * _SMALL + 1].T,
+        "pixels": pixel.float() * REDUCTION + 1,  # the pixel that `nearest_pixels` took depth and label from
+        "rgb": images[-1][:, v * REDUCTION + 1, u * REDUCTION + 1].T,
         "label": scene.labels[target, v, u].long(),
         "depth": scene.depth[target, v, u],
         "points": points,
@@ -185,10 +101,24 @@ def draw_window(
     }
 
 
-def pick_views(frames: int, views: int, random: np.random.Generator) -> tuple[list[int], int]:
-    """Indices of the sources, the reference first, and of the target, which is none of them where there are enough.
+def sources_of(window: Window) -> SourceImages:
+    """The source views of a window."""
+    depth = window["source_depth"]
+    return SourceImages(window["images"], window["classes"], window["K"], window["T_camera_window"], depth)
 
-    The sources lie on both sides of the reference in time, or on one only, one or two frames apart.
+
+def target_rays(window: Window) -> Rays:
+    """The rays of a window's target view, in its frame."""
+    K = window["target_K"].cpu().numpy()
+    size = np.ceil(2 * K[:2, 2] + 1).astype(int)  # pixel_rays only needs the intrinsics
+    camera = Intrinsics.from_matrix(K, max(1, int(size[0])), max(1, int(size[1])))
+    return pixel_rays(window["pixels"], camera, window["T_window_target"])
+
+
+def pick_views(frames: int, views: int, random: np.random.Generator) -> tuple[list[int], int]:
+    """Indices of the sources, the reference first, and of the target, which is another one if there are enough frames.
+
+    The sources lie on both sides of the reference in time, or on one side, one or two frames apart.
     """
     step = int(random.integers(1, 3)) * (1 if random.random() < 0.5 else -1)
     reference = int(random.integers(frames))
@@ -204,10 +134,10 @@ def pick_views(frames: int, views: int, random: np.random.Generator) -> tuple[li
 
 
 def fused_distance(points: Tensor, depth: Tensor, K: Tensor, T_camera_window: Tensor, truncation_m: float) -> Tensor:
-    """Signed distance [P] metres at points [P, 3] from depth images [V, h, w]; NaN where no view knows it.
+    """Signed distance [P] metres at points [P, 3] from depth images [V, h, w]; NaN where no view observes it.
 
-    The mean over the views of the truncated distance along z, as a TSDF fuses it (Curless and Levoy 1996): views that
-    look at something more than the truncation before the point know nothing about it.
+    The mean over the views of the truncated distance along z, as a TSDF fuses it (Curless and Levoy 1996). Views with a
+    surface more than the truncation in front of the point do not observe it.
     """
     local = torch.einsum("vij,pj->pvi", T_camera_window[:, :3, :3], points) + T_camera_window[:, :3, 3]
     z = local[..., 2]
@@ -245,16 +175,8 @@ def _surface_points(
     return torch.einsum("pij,pj->pi", T[:, :3, :3], local) + T[:, :3, 3]
 
 
-def scaled_intrinsics(K: Tensor, scale: float) -> Tensor:
-    """Intrinsics [V, 3, 3] of images resized by `scale`; pixel areas scale, centres follow."""
-    out = K * scale
-    out[:, :2, 2] = (K[:, :2, 2] + 0.5) * scale - 0.5
-    out[:, 2, 2] = 1
-    return out
-
-
 def _other_light(images: Tensor, random: np.random.Generator, uneven: float) -> Tensor:
-    """Another exposure, gamma and colour cast for a window, and slightly another exposure for each view."""
+    """A random exposure, gamma and colour cast for the window, and a slightly different exposure for each view."""
     gamma, cast = float(random.uniform(0.7, 1.4)), random.uniform(0.85, 1.15, (1, 3, 1, 1))
     exposure = random.uniform(0.7, 1.3) * random.uniform(1 - uneven, 1 + uneven, (len(images), 1, 1, 1))
     scale = torch.from_numpy(cast * exposure).float()

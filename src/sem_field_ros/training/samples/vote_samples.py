@@ -1,0 +1,68 @@
+"""Samples for the training of a fusion: voxels of a scene with some of their views, some of which are corrupt."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sem_field_ros.fusion.hand_made import best_slots
+from sem_field_ros.training.loop.recipe import random_for
+from sem_field_ros.training.samples.labelled_frames import loss_weights
+from sem_field_ros.training.samples.vote_noise import corrupt_views
+from sem_field_ros.training.samples.votes import SceneVotes, random_slots
+
+if TYPE_CHECKING:
+    from sem_field_ros.training.recipes.fusion import FusionTraining
+
+
+class VoteSamples:
+    """`config.rows` voxels of one scene per sample; a scene is drawn in proportion to its voxels.
+
+    probabilities [n, K, C], features [n, K, E] (NaN: without features), cues [n, K, CUES], scores [n, K] (0 = empty
+    slot), label [n] int64, with K = config.views
+    """
+
+    def __init__(self, scenes: Sequence[SceneVotes], config: FusionTraining) -> None:
+        self._scenes, self._config = scenes, config
+        voxels = np.array([len(scene) for scene in scenes], float)
+        self._share = voxels / voxels.sum()
+
+    def __getitem__(self, n: int) -> dict[str, Tensor]:
+        config = self._config
+        rng = random_for(config.seed, 0, n)
+        generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
+        scene = self._scenes[rng.choice(len(self._scenes), p=self._share)]
+        rows = torch.randint(len(scene), (config.rows,), generator=generator)
+        scores, best = scene.scores[rows], rng.random() < 0.5
+        slots = best_slots(scores, config.views) if best else random_slots(scores, config.views, generator)
+        votes = scene.votes(rows, slots)
+        assert votes.features is not None and votes.cues is not None
+        probabilities, features = votes.probabilities, votes.features
+        if rng.random() < config.noise:
+            probabilities = corrupt_views(probabilities, votes.keyframe_id, config.corrupt_share, generator)
+        if rng.random() < config.feature_dropout:
+            features = torch.full_like(features, torch.nan)  # zeros would be features of their own
+        missing = config.views - slots.shape[1]
+        parts = {"probabilities": probabilities, "features": features, "cues": votes.cues, "scores": votes.scores}
+        return {name: _padded(part, missing) for name, part in parts.items()} | {"label": scene.label[rows]}
+
+    def collate(self, samples: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+        """The voxels of all samples, one after the other."""
+        return {name: torch.cat([sample[name] for sample in samples]) for name in samples[0]}
+
+
+def class_weights(scenes: Sequence[SceneVotes], classes: int, power: float) -> Tensor:
+    """Weight of each class in the loss, [classes] float32, see loss_weights; every scene counts alike."""
+    shares = np.stack([np.bincount(scene.label.numpy(), minlength=classes) / len(scene) for scene in scenes])
+    return torch.from_numpy(loss_weights(shares, power)).float()
+
+
+def _padded(values: Tensor, slots: int) -> Tensor:
+    """`slots` empty view slots behind those of values [n, k, ...]."""
+    if not slots:
+        return values
+    return torch.cat([values, values.new_zeros(len(values), slots, *values.shape[2:])], dim=1)

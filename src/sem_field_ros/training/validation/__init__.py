@@ -1,0 +1,1 @@
+"""Scores of models in training, which choose the best weights and stand on their cards."""
