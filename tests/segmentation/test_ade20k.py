@@ -198,7 +198,9 @@ def test_it_finds_what_is_in_pictures(name: str) -> None:
     room = FolderSequence(resource_path("samples/living_room")).read(5)
     in_rooms = make_segmenter(name, "scannet20").segment(room)
     check_probabilities(in_rooms, 20, 160, 120)
-    assert in_rooms.features is not None and in_rooms.features.shape[-1] in (64, 96)
+    assert in_rooms.features is not None and in_rooms.features.shape == (
+        (64, 36, 48) if name == "ade20k" else (256, 72, 96)
+    )
 
 
 @pytest.mark.parametrize("network", TINY)
