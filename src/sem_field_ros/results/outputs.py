@@ -20,6 +20,12 @@ PREVIEW_NAME = "preview.png"
 REPORT_NAME = "report.json"
 
 
+def map_title(sequence: str, label_source: str) -> str:
+    """The title of a map's picture: what was mapped, and where its labels come from."""
+    name = f"Semantic map of {sequence}" if sequence else "Semantic map"
+    return f"{name}, {label_source}" if label_source else name
+
+
 def write_surface_files(
     directory: Path,
     surface: Surface,

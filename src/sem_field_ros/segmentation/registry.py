@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sem_field_ros.errors import SegmenterError, did_you_mean
@@ -27,8 +28,11 @@ SEGMENTERS = {
     COMBINED: "several of these, e.g. homes+ade20k: each votes on its own, in the label set of A unless one is given",
     NO_SEGMENTER: "geometry and colour only",
 }
+LABEL_IMAGES = (EXTERNAL, "noisy")  # kinds that take the label image of a frame
+DEMO_SEGMENTER = "homes"  # labels a sequence in the demo, scored by its label images
 SHIPPED = tuple(name for name in SEGMENTERS if ":" not in name and name not in (EXTERNAL, COMBINED, NO_SEGMENTER))
 SEGMENTER_HELP = "; ".join(f"{name}: {what}" for name, what in SEGMENTERS.items())
+_PREDICTED = "labels predicted by "
 _TAKES_PATH = {form.partition(":")[0]: ":" in form for form in SEGMENTERS if form != COMBINED}
 _PLUS = re.compile(rf"\+(?=(?:{'|'.join(_TAKES_PATH)})(?:[:+]|$))")  # a + within a path separates nothing
 
@@ -89,6 +93,21 @@ def make_segmenter(
             raise SegmenterError(f"segmenter 'pascal' labels with set voc, not {labels.name}: leave label_set empty")
         return pascal_segmenter(label_width)
     return _make_from_path(kind, path, labels, label_width, device)
+
+
+def label_source(name: str) -> str:
+    """Where the labels of a map come from that this segmenter made of a recorded sequence: for captions."""
+    first, *others = (_label_source(part) for part in _PLUS.split(name))
+    return first + "".join(f" and {source.removeprefix(_PREDICTED)}" for source in others)
+
+
+def _label_source(name: str) -> str:
+    kind, _, path = name.partition(":")
+    if not labels_pixels(name):
+        return "no labels"
+    if kind in LABEL_IMAGES:
+        return "ground-truth labels" + (f", {float(path):.0%} of them corrupted" if path else "")
+    return _PREDICTED + (Path(path).name if path else kind)
 
 
 def _make_external(rate: str, labels: LabelSet | None, source: LabelSet | None, label_width: int) -> Segmenter:

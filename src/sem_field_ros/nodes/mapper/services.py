@@ -28,7 +28,7 @@ MAX_QUERY_POINTS = 500_000
 
 
 class MapperServices:
-    """Exists while the node is configured. Each answer says what was done, or why not and what to do."""
+    """Exists while the node is configured. Each answer reports what was done, or why not and what to do."""
 
     def __init__(self, node: LifecycleNode, session: MappingSession, group: CallbackGroup) -> None:
         self._node, self._session = node, session
