@@ -75,7 +75,7 @@ def read_polygons(path: str | Path) -> LabelPolygons:
     try:
         labels = load_label_set(str(content["label_set"]))
         width, height = (int(side) for side in content["image_size"])
-        frames = {str(name): content["frames"][name] for name in sorted(content["frames"])}
+        frames = {str(name): list(polygons) for name, polygons in sorted(content["frames"].items())}
         camera = _color_camera(content["color_camera"], width, height) if "color_camera" in content else None
     except (KeyError, TypeError, ValueError, AttributeError, FrameError) as error:
         what = f"{type(error).__name__}: {error}"
