@@ -45,7 +45,7 @@ def test_all_frames_or_the_labelled_ones(
     everything = _generate(room, polygons, tmp_path / "all", "--overlays", str(tmp_path / "overlays"))
     assert "8 frames, 2 of them labelled (50% of pixels)" in capsys.readouterr().out
     assert [frame.labels is not None for frame in everything] == [i in (2, 5) for i in range(FRAMES)]
-    assert sorted(f.name for f in (tmp_path / "overlays").iterdir()) == ["000002.jpg", "000005.jpg"]
+    assert sorted(f.name for f in (tmp_path / "overlays").iterdir()) == ["000002.png", "000005.png"]
     few = _generate(room, polygons, tmp_path / "few", "--labelled-only")
     assert [frame.name for frame in few] == ["000002", "000005"]
 

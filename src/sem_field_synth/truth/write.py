@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from sem_field_ros.atomic import atomic_write, write_failure, write_json
-from sem_field_ros.camera_stream.images import depth_from_millimetres
+from sem_field_ros.datasets.file_sequence import depth_in_metres
 from sem_field_ros.datasets.folder import FolderFrame, FolderSequence
 from sem_field_ros.errors import DataError, OutputError
 from sem_field_ros.geometry.registration import register_depth
@@ -92,7 +92,7 @@ class TruthWriter:
 def _registered(raw: FolderFrame, color_camera: ColorCamera) -> np.ndarray:
     """A frame's depth in the colour camera, millimetres uint16; the recording's one camera is that of its depth."""
     assert raw.depth_mm is not None
-    depth = depth_from_millimetres(raw.depth_mm)
+    depth = depth_in_metres(raw.depth_mm, units_per_m=1000)
     metres = register_depth(depth, raw.camera, color_camera.intrinsics, color_camera.T_color_depth)
     return np.clip(np.rint(metres * 1000), 0, _MAX_DEPTH_MM).astype(np.uint16)
 

@@ -61,5 +61,5 @@ def _write_overlays(out: Path, sequence: FolderSequence, truth: LabelPolygons, l
 
     for place in labelled:
         frame = sequence.read_files(place)
-        write_color(out / f"{frame.name}.jpg", draw_overlay(frame.color, truth, frame.name))
+        write_color(out / f"{frame.name}.png", draw_overlay(frame.color, truth, frame.name))
     print(f"{out}: {len(labelled)} overlays")
