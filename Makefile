@@ -1,5 +1,6 @@
 # The two commands a newcomer needs: `make demo` and `make test`. `make help` tells the rest.
 # Everything is installed on first use into .venv (another place: VENV=DIR); the second time takes a second.
+# GPU=1 installs torch with CUDA instead of its CPU build; TORCH_INDEX=URL takes torch from another package index.
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
@@ -9,7 +10,6 @@ SEQ ?=
 OUT ?= out/demo
 MODE ?= rgbd
 ARGS ?=
-export VENV
 
 IN_ENV := . scripts/env.sh &&
 quoted = '$(subst ','\'',$(1))'
@@ -17,7 +17,7 @@ quoted = '$(subst ','\'',$(1))'
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup:  ## install what is missing, build the interfaces; then `source scripts/env.sh`
+setup:  ## install what is missing, build the interfaces; then `source scripts/env.sh`. GPU=1: torch with CUDA
 	@scripts/setup.sh
 
 setup-dev:

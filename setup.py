@@ -1,4 +1,4 @@
-"""ament_python package: `colcon build` installs the nodes, `sem-field` and the share folder. No ROS wheels here."""
+"""The package for pip and for colcon's ament_python build: the nodes, `sem-field` and the share folder."""
 
 from pathlib import Path
 
@@ -7,6 +7,12 @@ from setuptools import find_packages, setup
 NAME = "sem_field_ros"
 ROOT = Path(__file__).resolve().parent
 SHARED_FOLDERS = ("launch", "config", "models")
+
+
+def requirements(name):
+    """Return the entries of requirements/NAME.txt, the only lists of dependencies."""
+    lines = (ROOT / "requirements" / f"{name}.txt").read_text(encoding="utf-8").splitlines()
+    return [entry for entry in (line.partition("#")[0].strip() for line in lines) if entry]
 
 
 def shared_files():
@@ -26,14 +32,25 @@ setup(
     name=NAME,
     version="0.1.0",
     description="Live semantic maps from a robot's RGB-D stream, as ROS 2 nodes",
+    long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    author="sem_field_ros contributors",
+    maintainer="sem_field_ros maintainers",
+    maintainer_email="noreply@sem-field-ros.invalid",
     license="Apache-2.0",
     python_requires=">=3.10",
     package_dir={"": "src"},
     packages=find_packages("src"),
     data_files=shared_files(),
     zip_safe=False,
-    install_requires=["setuptools"],  # the rest: requirements/ (ROS wheels here would shadow a robot's own ROS)
-    extras_require={"test": ["pytest"]},
+    # Never ROS wheels, except in the extra `ros`: on a robot they would shadow its own ROS 2.
+    install_requires=requirements("base"),
+    extras_require={
+        "train": requirements("train"),
+        "hf": requirements("hf"),
+        "ros": requirements("ros"),
+        "test": requirements("dev"),  # colcon test looks for pytest under this name
+    },
     entry_points={
         "console_scripts": [
             "sem-field = sem_field_ros.cli:main",

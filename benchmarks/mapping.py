@@ -3,21 +3,21 @@
     python benchmarks/mapping.py SEQ [--frames N] [--voxel-sizes-m 0.05 0.02] [--fusions bayesian gnesf]
                                      [--segmenter NAME] [--out out/bench.json]
 
-All see every frame, one after the other, in one process with the same number of threads and the same truncation.
-Rows: stage, fusion, voxel_size_m, ours_ms, peer, peer_ms, ratio (to one frame of the peer). A stage is the median over
-its calls, those of stage_times.py and
+All get every frame in turn, in one process, with the same number of threads and the same truncation. Rows: stage,
+fusion, voxel_size_m, ours_ms, peer, peer_ms, ratio (to one frame of the peer). The time of a stage is the median over
+its calls. The stages are those of stage_times.py and
 
-    segment   the image network              voting   find + offer + vote of a keyframe
-    keyframe  integrate + voting             mesh     surfaces to publish, without the context
+    segment   the segmenter                  voting   find + offer + fuse of a keyframe
+    keyframe  integrate + voting             mesh     surfaces to publish, without smoothing
     message   the whole cloud as PointCloud2
-    total     a frame without image networks: integration of every frame, and the keyframes' share of all the rest
+    total     a frame without the segmenter: integration of every frame, and the share of all the rest for keyframes
 
-The first rows are the vote alone on 65,536 voxels of 9 views, see voting.py.
+The first rows are fusing alone, of 65,536 voxels with 9 views each, see voting.py.
 """
 
 from __future__ import annotations
 
-import sem_field_ros  # noqa: F401  before torch and Open3D: it says how their threads wait  # isort: skip
+import sem_field_ros  # noqa: F401  before torch and Open3D: it sets how their threads wait  # isort: skip
 
 import argparse
 import json
@@ -42,25 +42,25 @@ from sem_field_ros.mapping.semantic_map import SemanticMap
 from sem_field_ros.segmentation.registry import make_segmenter
 from sem_field_ros.segmentation.segmenter import ClassProbabilities, Segmenter
 
-_STAGES = ("integrate", "surface", "reduce", *VOTING, "voting", "keyframe", "context", "mesh", "message")
-_KEYFRAME_SHARE = ("surface", "voting", "context", "mesh")  # what a frame costs besides integration, on keyframes
+_STAGES = ("integrate", "surface", "project", *VOTING, "voting", "keyframe", "smooth", "mesh", "message")
+_OF_KEYFRAMES = ("surface", "voting", "smooth", "mesh")  # stages that only keyframes have
 
 
 class Replayed:
-    """A segmenter that gives back what a real one said before: its cost is measured apart from the map's."""
+    """A segmenter that repeats its predictions, so that its time is measured apart from that of the map."""
 
     def __init__(self, segmenter: Segmenter) -> None:
         self.labels = segmenter.labels
         self._segmenter = segmenter
-        self._said: dict[int, ClassProbabilities] = {}
+        self._predictions: dict[int, ClassProbabilities] = {}
         self.times_ms: list[float] = []
 
     def segment(self, frame: PosedFrame) -> ClassProbabilities:
-        if frame.stamp_ns not in self._said:
+        if frame.stamp_ns not in self._predictions:
             start = time.perf_counter()
-            self._said[frame.stamp_ns] = self._segmenter.segment(frame)
+            self._predictions[frame.stamp_ns] = self._segmenter.segment(frame)
             self.times_ms.append((time.perf_counter() - start) * 1e3)
-        return self._said[frame.stamp_ns]
+        return self._predictions[frame.stamp_ns]
 
 
 class Measured:
@@ -80,11 +80,11 @@ class Measured:
             spent["voting"] = sum(spent.get(stage, 0.0) for stage in VOTING)
             spent["keyframe"] = spent["integrate"] + spent["voting"]
             published = _ms(self.mapper.map.update_surface)
-            spent["context"] = self._stages.take()["context"]
-            spent["mesh"] = published - spent["context"]
+            spent["smooth"] = self._stages.take()["smooth"]
+            spent["mesh"] = published - spent["smooth"]
             if self._to_message is not None:
                 spent["message"] = _ms(self._to_message)
-                self._stages.take()  # not the next frame's
+                self._stages.take()  # does not count for the next frame
         for stage, ms in spent.items():
             self.times[stage].append(ms)
 
@@ -104,13 +104,13 @@ def run(frames: list[PosedFrame], config: MapConfig, segmenter: Replayed, fusion
     for name, measured in ours.items():
         median = {stage: float(np.median(measured.times[stage])) for stage in _STAGES if measured.times[stage]}
         share = len(measured.times["keyframe"]) / len(frames)
-        total = median["integrate"] + share * sum(median[stage] for stage in _KEYFRAME_SHARE)
+        total = median["integrate"] + share * sum(median[stage] for stage in _OF_KEYFRAMES)
         rows += [_row(stage, name, config, ms, peer_ms) for stage, ms in {**median, "total": total}.items()]
     return rows
 
 
 def _cloud_message(mapper: Mapper) -> Callable[[], object] | None:
-    """The conversion of the whole cloud into a PointCloud2, where ROS is at hand."""
+    """The conversion of the whole cloud into a PointCloud2; None without ROS."""
     try:
         from std_msgs.msg import Header
 
@@ -148,14 +148,15 @@ def _printed(rows: list[dict]) -> list[dict]:
 
 
 def main() -> None:
+    """Parse the command line, measure, print and write the rows."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("sequence", type=Path)
-    parser.add_argument("--frames", type=int, default=300)
-    parser.add_argument("--voxel-sizes-m", type=float, nargs="+", default=[0.05, 0.02])
-    parser.add_argument("--fusions", nargs="+", default=["bayesian", "gnesf"])
-    parser.add_argument("--segmenter", default="homes")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--out", type=Path, default=Path("out/bench.json"))
+    parser.add_argument("sequence", type=Path, help="posed RGB-D sequence: folder or bag")
+    parser.add_argument("--frames", type=int, default=300, help="first frames of it (default 300)")
+    parser.add_argument("--voxel-sizes-m", type=float, nargs="+", default=[0.05, 0.02], help="(default 0.05 0.02)")
+    parser.add_argument("--fusions", nargs="+", default=["bayesian", "gnesf"], help="(default bayesian gnesf)")
+    parser.add_argument("--segmenter", default="homes", help="(default homes)")
+    parser.add_argument("--threads", type=int, default=2, help="threads of torch (default 2)")
+    parser.add_argument("--out", type=Path, default=Path("out/bench.json"), help="(default out/bench.json)")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     frames = [frame for _, frame in zip(range(args.frames), open_sequence(args.sequence), strict=False)]
@@ -163,7 +164,7 @@ def main() -> None:
     rows: list[dict] = []
     print(f"{len(frames)} frames of {args.sequence.name}, {frames[0].camera.width}x{frames[0].camera.height}")
     print(f"{'stage':<12} {'fusion':<10} {'voxel':>6} {'ours ms':>9} {'Open3D ms':>10} {'ratio':>6}")
-    # first: in a process that has mapped, freed memory would hide what voting needs
+    # first, because memory that mapping has freed would hide what fusing needs
     rows += _printed(measure_votes(frames[:10], {name: make_fusion(name) for name in args.fusions}))
     for voxel_size_m in args.voxel_sizes_m:
         fusions = {name: make_fusion(name) for name in args.fusions}

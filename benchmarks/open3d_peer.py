@@ -1,4 +1,4 @@
-"""The peer of the mapping benchmarks: Open3D's own colour integration (VoxelBlockGrid), without any labels."""
+"""The peer in the benchmarks of mapping: Open3D's colour integration (VoxelBlockGrid), without labels."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _DEPTH_SCALE = 1000.0
 
 
 class Open3dPeer:
-    """Open3D's own colour integration as in its tutorial: 16^3 blocks, weight and colour in float."""
+    """Open3D's colour integration as in its tutorial: 16^3 blocks, weight and colour in float."""
 
     def __init__(self, config: MapConfig) -> None:
         self._config = config
@@ -30,7 +30,7 @@ class Open3dPeer:
         )
 
     def integrate(self, depth_mm: np.ndarray, frame: PosedFrame) -> None:
-        """Fuse one frame; `depth_mm` is its depth as depth_in_mm gives it, made beforehand."""
+        """Integrate one frame; `depth_mm`: see depth_in_mm, which is not timed."""
         depth, color = (o3d.t.geometry.Image(o3c.Tensor(image)) for image in (depth_mm, frame.color))
         K, extrinsic = o3c.Tensor(frame.camera.matrix), o3c.Tensor(inverse(frame.T_world_camera))
         limit, truncation = float(self._config.depth_max_m), float(self._config.truncation_voxels)
@@ -40,6 +40,6 @@ class Open3dPeer:
 
 
 def depth_in_mm(frame: PosedFrame) -> np.ndarray:
-    """Depth of a frame as the peer takes it: uint16 millimetres."""
+    """Depth of a frame as the peer reads it: [h, w] uint16 millimetres."""
     assert frame.depth is not None
     return (frame.depth * _DEPTH_SCALE + 0.5).astype(np.uint16)

@@ -1,4 +1,4 @@
-"""Times a segmenter on a sequence and draws what it found, to be looked at: overlay pictures in a grid.
+"""Times a segmenter on a sequence and draws its labels over the images, in a grid.
 
 python benchmarks/segmenter.py SEQ [--segmenter pascal] [--frames 12] [--out out/segmenter.png]
 """
@@ -20,12 +20,12 @@ _TILE_WIDTH = 320
 
 
 def main() -> None:
-    """Parse the command line, run, print one line of milliseconds and what was found per frame."""
+    """Parse the command line, run, print the time and the classes of each frame."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sequence", help="folder or bag")
     parser.add_argument("--segmenter", default="pascal", help="as for `sem-field map`")
-    parser.add_argument("--label-set", default=None, help="label set, where the segmenter needs one")
-    parser.add_argument("--frames", type=int, default=12, help="frames, evenly spread")
+    parser.add_argument("--label-set", default=None, help="label set, if the segmenter needs one")
+    parser.add_argument("--frames", type=int, default=12, help="number of frames, evenly spread (default 12)")
     parser.add_argument("--out", type=Path, default=Path("out/segmenter.png"), help="picture to write")
     args = parser.parse_args()
     torch.set_num_threads(2)

@@ -1,10 +1,10 @@
-"""Looped playback through the real nodes for a long time: is memory flat, does every topic live, does latency grow?
+"""Looped playback through the real nodes for a long time: memory, messages per topic and latency over time.
 
     python benchmarks/soak.py SEQ [--minutes 30] [--voxel-size-m 0.05] [--segmenter pascal] [--fusion NAME]
                               [--out out/soak.json]
 
-The player plays the sequence over and over, so the clock jumps back at every loop as with a looped bag. One row is
-written per window: resident memory of mapper and player, messages per topic, drops, latency of the window.
+The player repeats the sequence, so the clock jumps back at every loop, as with a looped bag. One row is written per
+window: resident memory of mapper and player, messages per topic, drops, latency.
 """
 
 from __future__ import annotations
@@ -24,51 +24,59 @@ from rclpy.node import Node
 from sensor_msgs.msg import Image, PointCloud2
 from visualization_msgs.msg import MarkerArray
 
+from sem_field_ros.camera_stream.topics import (
+    DIAGNOSTICS_TOPIC,
+    LABEL_IMAGE,
+    LABEL_OVERLAY,
+    MAPPER,
+    SEMANTIC_CLOUD,
+    SEMANTIC_MESH,
+    of_node,
+)
 from sem_field_ros.commands.up import start_node, stop_processes
 from sem_field_ros.measurements import megabytes
 from sem_field_ros.nodes.graph import nodes_of
+from sem_field_ros.ros.mapper_status import MapperStatus, mapper_status
 from sem_field_ros.ros.qos import image_qos, latched_qos
-
-PREFIX = "semantic_mapper/"
 
 
 class Monitor(Node):
-    """Counts what the mapper publishes and keeps its last diagnostics."""
+    """Counts the messages of the mapper and keeps its last diagnostics."""
 
     def __init__(self) -> None:
         super().__init__("soak_monitor")
         self.counts: Counter[str] = Counter()
-        self.values: dict[str, str] = {}
+        self.status = MapperStatus()
         self._subs = [
-            self.create_subscription(kind, PREFIX + name, lambda _, n=name: self._count(n), qos)
+            self.create_subscription(kind, of_node(MAPPER, name), lambda _, n=name: self._count(n), qos)
             for name, kind, qos in (
-                ("semantic_cloud", PointCloud2, latched_qos()),
-                ("semantic_mesh", MarkerArray, latched_qos()),
-                ("label_image", Image, image_qos("reliable")),
-                ("label_overlay", Image, image_qos("reliable")),
+                (SEMANTIC_CLOUD, PointCloud2, latched_qos()),
+                (SEMANTIC_MESH, MarkerArray, latched_qos()),
+                (LABEL_IMAGE, Image, image_qos("reliable")),
+                (LABEL_OVERLAY, Image, image_qos("reliable")),
             )
         ]
-        self._subs.append(self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10))
+        self._subs.append(self.create_subscription(DiagnosticArray, DIAGNOSTICS_TOPIC, self._on_diagnostics, 10))
 
     def _count(self, name: str) -> None:
         self.counts[name] += 1
 
     def _on_diagnostics(self, msg: DiagnosticArray) -> None:
         self._count("diagnostics")
-        for status in msg.status:
-            self.values |= {entry.key: entry.value for entry in status.values}
+        self.status = mapper_status(msg, MAPPER) or self.status
 
 
 def row(monitor: Monitor, minute: float, processes: dict[str, psutil.Process], before: Counter[str]) -> dict[str, Any]:
-    """One window's figures."""
-    keys = ("frames_in", "frames_mapped", "keyframes", "latency_ms_p50", "latency_ms_p95", "blocks", "surface_voxels")
-    drops = {k.split("/", 1)[1]: int(v) for k, v in monitor.values.items() if k.startswith("drops/")}
+    """The measurements of one window."""
+    status = monitor.status
     return {
         "minute": round(minute, 2),
         "rss_mb": {name: round(megabytes(p.memory_info().rss), 1) for name, p in processes.items()},
         "messages": dict(monitor.counts - before),
-        **{k: float(monitor.values[k]) for k in keys if k in monitor.values},
-        "drops": drops,
+        **{name: getattr(status, name) for name in ("frames_in", "frames_mapped", "keyframes")},
+        "latency_ms": status.timings_ms.get("latency", {}),
+        **{name: status.map_stats[name] for name in ("blocks", "surface_voxels") if name in status.map_stats},
+        "drops": status.drops,
     }
 
 

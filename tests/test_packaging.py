@@ -12,6 +12,7 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
+import yaml
 
 import sem_field_ros
 
@@ -65,20 +66,32 @@ def depends(folder: Path) -> set[str]:
 def imported_roots() -> set[str]:
     """The first part of every absolute import in the package."""
     roots = set()
-    for path in SOURCE.rglob("*.py"):
+    for path in SOURCE.parent.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):
                 roots |= {alias.name.partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module:
                 roots.add(node.module.partition(".")[0])
-    return roots - set(sys.stdlib_module_names) - {"sem_field_ros"}
+    return roots - set(sys.stdlib_module_names) - {"sem_field_ros", "sem_field_synth"}
+
+
+def names(entries: list[str]) -> set[str]:
+    """The distributions of requirement lines, in pip's normal form."""
+    found = (re.match(r"[A-Za-z0-9._-]+", line) for line in entries if not line.startswith("#"))
+    return {re.sub(r"[-_.]+", "-", m.group()).lower() for m in found if m}
 
 
 def required(name: str) -> set[str]:
-    """The distributions of a requirements file, in pip's normal form."""
-    lines = (ROOT / "requirements" / name).read_text(encoding="utf-8").splitlines()
-    names = (re.match(r"[A-Za-z0-9._-]+", line) for line in lines if not line.startswith("#"))
-    return {re.sub(r"[-_.]+", "-", m.group()).lower() for m in names if m}
+    """The distributions of a requirements file."""
+    return names((ROOT / "requirements" / name).read_text(encoding="utf-8").splitlines())
+
+
+def tracked_files() -> list[Path]:
+    """The files of the repository, as git knows them."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)
+    if listed.returncode != 0:
+        pytest.skip("not a git checkout")
+    return [ROOT / name for name in listed.stdout.split("\0") if (ROOT / name).is_file()]
 
 
 def is_messages(root: str) -> bool:
@@ -120,8 +133,36 @@ def test_shared_files_are_installed(setup_arguments: dict) -> None:
 
 def test_no_ros_wheel_is_required_by_the_package(setup_arguments: dict) -> None:
     """On a robot they would shadow its own ROS."""
-    assert not [r for r in setup_arguments["install_requires"] if r.startswith("ros")]
-    assert not [r for r in required("base.txt") | required("dev.txt") if r.startswith("ros-")]
+    files = {path.name: required(path.name) for path in (ROOT / "requirements").glob("*.txt")}
+    with_ros = {name for name, names in files.items() if any(n.startswith("ros-") for n in names)}
+    assert with_ros == {"ros.txt", "constraints.txt"}
+    with_ros = {n for n, names in setup_arguments["extras_require"].items() if any(r.startswith("ros-") for r in names)}
+    assert with_ros == {"ros"} and not [r for r in setup_arguments["install_requires"] if r.startswith("ros-")]
+
+
+def test_pip_gets_the_requirements_of_the_files(setup_arguments: dict) -> None:
+    extras = setup_arguments["extras_require"]
+    assert names(setup_arguments["install_requires"]) == required("base.txt") >= {"torch", "numpy", "rosbags"}
+    assert extras.keys() == {"train", "hf", "ros", "test"}
+    for extra, file in {"train": "train.txt", "hf": "hf.txt", "ros": "ros.txt", "test": "dev.txt"}.items():
+        assert names(extras[extra]) == required(file) != set()
+    assert not [r for r in setup_arguments["install_requires"] if "#" in r]
+
+
+def test_every_dependency_is_listed_once() -> None:
+    files = [p.name for p in (ROOT / "requirements").glob("*.txt") if p.name != "constraints.txt"]
+    listed = [name for file in files for name in required(file)]
+    assert sorted(listed) == sorted(set(listed))
+    assert "dependencies" not in (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+
+
+def test_messages_about_missing_packages_name_an_extra_that_exists(setup_arguments: dict) -> None:
+    source = "\n".join(path.read_text(encoding="utf-8") for path in SOURCE.parent.rglob("*.py"))
+    named = set(re.findall(r"sem_field_ros\[(\w+)\]", source))
+    assert {"train", "hf"} <= named <= setup_arguments["extras_require"].keys()
+    assert "requirements/" not in re.sub(r"#.*", "", source), "an installed package has no requirements files"
+    blender = (ROOT / "requirements" / "generate.txt").read_text(encoding="utf-8").splitlines()[-1].partition(";")[0]
+    assert f"pip install --no-deps {blender}" in source
 
 
 def test_package_xml_declares_every_ros_package_in_use() -> None:
@@ -139,8 +180,8 @@ def test_requirements_list_every_library_in_use() -> None:
 def test_every_requirement_is_pinned() -> None:
     text = (ROOT / "requirements" / "constraints.txt").read_text(encoding="utf-8")
     pinned = set(re.findall(r"^([a-z0-9-]+)==", text, flags=re.M))
-    for name in ("base.txt", "dev.txt", "ros.txt", "optional.txt", "train.txt", "generate.txt"):
-        assert required(name) - pinned == set(), name
+    for path in (ROOT / "requirements").glob("*.txt"):
+        assert required(path.name) - pinned == set(), path.name
     assert "://" not in text, "an index or a file of one machine"
 
 
@@ -173,11 +214,49 @@ def test_compat_messages_have_the_public_type_hash(name: str) -> None:
     assert hashes[name] == f"RIHS01_{PUBLIC_TYPE_HASHES[name]}"
 
 
+def test_no_package_index_is_named_but_pytorchs() -> None:
+    """Where packages come from is for the user's pip, apt and npm to know."""
+    registry = (
+        r"[\w.-]*\b(?:pypi|pythonhosted|npmjs|debian|ubuntu|pytorch|nvidia|anaconda|conda|docker)\.(?:org|io|com|net)\b"
+    )
+    option = r"--(?:extra-)?index-url|--trusted-host|trusted-host *="
+    found = set()
+    for path in tracked_files():
+        if b"\0" not in (content := path.read_bytes()) and path != Path(__file__).resolve():
+            found |= set(re.findall(f"{registry}|{option}", content.decode("utf-8", "replace")))
+    assert found == {"download.pytorch.org"}
+
+
+def test_every_model_and_sample_has_a_licence() -> None:
+    folders = [p for p in (*(ROOT / "models").iterdir(), *(ROOT / "samples").iterdir()) if p.is_dir()]
+    assert len(folders) > 6
+    for folder in folders:
+        assert len((folder / "LICENSE").read_text(encoding="utf-8")) > 500, folder
+    apache = (ROOT / "LICENSE").read_text(encoding="utf-8")
+    for folder in folders:
+        if folder.parent.name == "models":
+            assert "Apache License" in (folder / "LICENSE").read_text(encoding="utf-8")
+            assert "Apache" in (folder / "README.md").read_text(encoding="utf-8"), "the model card says it too"
+    assert (ROOT / "samples" / "room" / "LICENSE").read_text(encoding="utf-8") == apache
+
+
+def test_citation_and_changelog_know_the_version() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["version"] == sem_field_ros.__version__ and citation["license"] == "Apache-2.0"
+    assert len(citation["references"]) == 5
+    versions = re.findall(r"^## \[(.+?)\]", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), flags=re.M)
+    assert versions[:2] == ["Unreleased", sem_field_ros.__version__]
+
+
+def test_one_maintainer_everywhere(setup_arguments: dict) -> None:
+    tags = [manifest(f).find("maintainer") for f in (ROOT, MESSAGES, COMPAT / "tf2_msgs", COMPAT / "vision_msgs")]
+    assert {(t.text, t.get("email")) for t in tags if t is not None} == {
+        (setup_arguments["maintainer"], setup_arguments["maintainer_email"])
+    }
+
+
 def test_no_large_file_is_tracked() -> None:
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)
-    if listed.returncode != 0:
-        pytest.skip("not a git checkout")
-    sizes = {name: os.path.getsize(ROOT / name) for name in listed.stdout.split("\0") if (ROOT / name).is_file()}
+    sizes = {str(path.relative_to(ROOT)): os.path.getsize(path) for path in tracked_files()}
     assert not {name: size for name, size in sizes.items() if size > 20_000_000}
     assert sum(sizes.values()) < 100_000_000
 
@@ -191,6 +270,8 @@ def test_colcon_build_installs_a_working_package(tmp_path: Path, symlink: bool) 
     build = [sys.executable, "-m", "colcon", "build", "--base-paths", str(ROOT), *folders, *options]
     built = subprocess.run(build, cwd=tmp_path, env=clean, capture_output=True, text=True)
     assert built.returncode == 0, built.stderr[-2000:]
+    requires = next(p for p in tmp_path.rglob("requires.txt") if symlink or "build" not in p.parts)
+    requires.write_text(f"a-package-that-is-not-there>=1\n{requires.read_text()}")  # a robot has some by other names
     probe = (
         "from ament_index_python import get_package_share_directory as share\n"
         "from sem_field_ros.resources import resource_path\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,8 @@ from torch import nn
 from sem_field_ros.errors import OutputError, WeightsError
 from sem_field_ros.weights import (
     WeightsCard,
-    image_width,
     load_card,
+    load_image_model,
     load_into,
     load_model,
     load_weights,
@@ -51,11 +52,18 @@ def test_a_model_is_built_as_its_card_says_and_runs_as_saved(saved: Path) -> Non
         load_model(saved, "toy", lambda content: net(content["width"] + 1))
 
 
-def test_the_width_of_images_is_a_number_or_one_line() -> None:
-    assert image_width(WeightsCard("toy", {}, output={"image_width": "64"}), "net") == 64
+def test_the_width_of_images_is_a_number_or_one_line(tmp_path: Path) -> None:
+    def width(output: dict[str, object]) -> int:
+        path = tmp_path / "net.safetensors"
+        save_weights(path, net().state_dict(), replace(CARD, output=output))
+        model, found = load_image_model(path, "toy", lambda content: net(content["width"]), torch.device("cpu"))
+        assert isinstance(model, nn.Module) and not model.training
+        return found
+
+    assert width({"image_width": "64"}) == 64
     for output in ({}, {"image_width": None}, {"image_width": "wide"}):
-        with pytest.raises(WeightsError, match="^net: its card has no image_width$"):
-            image_width(WeightsCard("toy", {}, output=output), "net")
+        with pytest.raises(WeightsError, match="net.safetensors: its card has no image_width$"):
+            width(output)
 
 
 def test_half_is_stored_small_and_loaded_as_the_network_is(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ COMMANDS: dict[str, str] = {
     "bag": "sem_field_ros.commands.bag",
     "demo": "sem_field_ros.commands.demo",
     "evaluate": "sem_field_ros.commands.evaluate.command",
+    "export": "sem_field_ros.commands.export",
     "generate": "sem_field_ros.commands.generate.command",
     "map": "sem_field_ros.commands.map",
     "train": "sem_field_ros.commands.train.command",

@@ -27,6 +27,8 @@ def resource_path(relative: str) -> Path:
     Raises SemFieldError where it does not exist.
     """
     path = resource_root() / relative
+    if not path.exists() and relative.startswith("samples/"):
+        raise SemFieldError(f"{relative} is only in the repository: give a sequence of your own")
     if not path.exists():
         raise SemFieldError(f"shipped file {relative} is missing below {resource_root()}; reinstall the package")
     return path

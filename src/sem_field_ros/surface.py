@@ -1,9 +1,9 @@
-"""What the map gives out: block surfaces (vertices with colour, label, confidence), query answers, rendered views."""
+"""The answers of scenes, one type each: labelled surfaces, samples at points, rendered views."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 
@@ -86,44 +86,84 @@ class SurfaceUpdate:
     removed: list[int]
 
 
+def known(answer: np.ndarray | None) -> np.ndarray:
+    """An answer that the caller knows this scene to have. Raises TypeError where it has not."""
+    if answer is None:
+        raise TypeError("this scene does not answer that")
+    return answer
+
+
 @dataclass(frozen=True)
 class PointSamples:
-    """Answers to a point query, N points.
+    """Answers of a scene at N points; None for what the scene does not have.
 
-    sdf            [N] float32 metres, positive in free space, NaN where nothing was observed
     labels         [N] int16 class index, -1 = unlabelled (unobserved, or no labelled surface within reach)
     confidence     [N] float32 in [0, 1]
-    probabilities  [N, C] float32, zeros where unlabelled
+    probabilities  [N, C] float32 class probabilities, zeros where unlabelled
+    sdf            [N] float32 signed distance, metres, positive in free space, NaN where nothing was observed
+    density        [N] float32 volume density, 1/m
+    udf            [N] float32 unsigned distance, metres, NaN where nothing was observed
     """
 
-    sdf: np.ndarray
     labels: np.ndarray
     confidence: np.ndarray
-    probabilities: np.ndarray
+    probabilities: np.ndarray | None = None
+    sdf: np.ndarray | None = None
+    density: np.ndarray | None = None
+    udf: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.labels)
 
 
 @dataclass(frozen=True)
 class RenderedView:
-    """The map seen from a camera: depth [h, w] float32 metres (0 = nothing), labels [h, w] int16 (-1), confidence."""
+    """A scene seen by a camera of h x w pixels; None for what the scene does not have.
 
-    depth: np.ndarray
-    labels: np.ndarray
-    confidence: np.ndarray
-    colors: np.ndarray  # [h, w, 3] uint8
+    depth          [h, w] float32 metres along z, 0 = nothing there
+    rgb            [h, w, 3] uint8
+    labels         [h, w] int16 class index, -1 = unlabelled
+    probabilities  [h, w, C] float32 class probabilities, zeros where unlabelled
+    confidence     [h, w] float32 in [0, 1]
+    covered        [h, w] bool, where the scene shows anything; by default where there is depth, else labels
+    """
+
+    depth: np.ndarray | None = None
+    rgb: np.ndarray | None = None
+    labels: np.ndarray | None = None
+    probabilities: np.ndarray | None = None
+    confidence: np.ndarray | None = None
+    covered: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), bool))
+
+    def __post_init__(self) -> None:
+        if self.covered.size == 0:
+            shown = self.depth if self.depth is not None else None if self.labels is None else self.labels + 1
+            if shown is not None:
+                object.__setattr__(self, "covered", shown > 0)
 
 
-def render_surface(
-    surface: Surface, raycaster: MeshRaycaster, camera: Intrinsics, T_world_camera: np.ndarray
-) -> RenderedView:
-    """Ray cast a labelled surface into a camera; `raycaster` holds its mesh."""
-    depth, vertex = raycaster.cast(camera, T_world_camera)
-    if len(surface) == 0:
-        empty = np.zeros(depth.shape, np.float32)
-        return RenderedView(depth, np.full(depth.shape, -1, np.int16), empty, np.zeros((*depth.shape, 3), np.uint8))
-    hit = vertex >= 0
-    return RenderedView(
-        depth,
-        np.where(hit, surface.labels[vertex], -1).astype(np.int16),
-        np.where(hit, surface.confidence[vertex], 0).astype(np.float32),
-        np.where(hit[..., None], surface.colors[vertex], 0).astype(np.uint8),
-    )
+class SurfaceScene:
+    """A labelled surface as a Renderable scene: it is ray cast, exact to the triangle."""
+
+    def __init__(self, surface: Surface) -> None:
+        self.surface = surface
+        self._raycaster = MeshRaycaster(surface.vertices, surface.faces)
+
+    def render(self, camera: Intrinsics, T_world_camera: np.ndarray) -> RenderedView:
+        """Depth, colour, labels and confidence of the surface in a camera; see scene.Renderable."""
+        depth, vertex = self._raycaster.cast(camera, T_world_camera)
+        hit = vertex >= 0
+        surface = self.surface if len(self.surface) else _one_vertex()
+        return RenderedView(
+            depth,
+            np.where(hit[..., None], surface.colors[vertex], 0).astype(np.uint8),
+            np.where(hit, surface.labels[vertex], -1).astype(np.int16),
+            confidence=np.where(hit, surface.confidence[vertex], 0).astype(np.float32),
+        )
+
+
+def _one_vertex() -> Surface:
+    """What index -1 (nothing hit) may be looked up in where a surface has no vertex at all."""
+    empty = Surface.empty()
+    columns = (np.zeros((1, *getattr(empty, f.name).shape[1:]), getattr(empty, f.name).dtype) for f in fields(Surface))
+    return Surface(*columns)

@@ -108,10 +108,10 @@ def load_image_model(
 ) -> tuple[Model, int]:
     """As load_model, on `device`, and the width of the images the model was trained on, pixels."""
     model, card = load_model(path, kind, build)
-    return model.to(device), _image_width(card, path)
+    return model.to(device), image_width(card, path)
 
 
-def _image_width(card: WeightsCard, path: str | Path) -> int:
+def image_width(card: WeightsCard, path: str | Path) -> int:
     """Width in pixels of the images that the model of a card was trained on. Raises WeightsError in one line."""
     try:
         return int(card.output["image_width"])

@@ -201,7 +201,7 @@ def test_unwanted_streams_are_ignored():
 
 @pytest.mark.parametrize("arguments", [{"slop_s": -1}, {"queue_size": 0}, {"jump_s": 0.0}])
 def test_senseless_settings_are_refused(arguments):
-    with pytest.raises(ValueError, match="make no sense"):
+    with pytest.raises(ValueError, match="do not fit"):
         FramePairer(**arguments)
 
 

@@ -11,16 +11,14 @@ import pytest
 from sem_field_ros import cli
 from sem_field_ros.evaluation.results import IMAGES
 from sem_field_ros.fusion.registry import FUSIONS
+from tests.tiny_room import tiny_room
 
 SMALL = ["--voxel-size-m", "0.1", "--min-weight", "1"]
 
 
 @pytest.fixture(scope="module")
 def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("rooms") / "tiny"
-    arguments = ["generate", "room", "--out", str(path), "--frames", "8", "--width", "128", "--fast", "--seed", "5"]
-    assert cli.main(arguments) == 0
-    return path
+    return tiny_room(tmp_path_factory.mktemp("rooms"), frames=8, width=128)
 
 
 def _rows(path: Path) -> dict[tuple[str, str, str], float]:

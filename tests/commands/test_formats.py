@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from sem_field_ros import cli
+from tests.tiny_room import tiny_room
 
 COMMON = [
     "--segmenter",
@@ -27,10 +28,7 @@ COMMON = [
 
 @pytest.fixture(scope="module")
 def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("formats") / "tiny"
-    arguments = ["generate", "room", "--out", str(path), "--frames", "6", "--width", "96", "--fast", "--seed", "5"]
-    assert cli.main(arguments) == 0
-    return path
+    return tiny_room(tmp_path_factory.mktemp("formats"), frames=6, width=96)
 
 
 def as_scannet(room: Path, out: Path) -> Path:

@@ -9,16 +9,14 @@ import pytest
 
 from sem_field_ros import cli
 from sem_field_ros.fusion.learned import load_fusion
+from tests.tiny_room import tiny_room
 
 SMALL = ["--max-voxels", "150", "--max-views", "4", "--voxel-size-m", "0.1"]
 
 
 @pytest.fixture(scope="module")
 def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("votes") / "tiny"
-    arguments = ["generate", "room", "--out", str(path), "--frames", "6", "--width", "160", "--fast"]
-    assert cli.main(arguments) == 0
-    return path
+    return tiny_room(tmp_path_factory.mktemp("votes"), frames=6, width=160, seed=0)
 
 
 @pytest.fixture(scope="module")

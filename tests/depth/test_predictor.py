@@ -1,4 +1,4 @@
-"""Maps without a depth camera: the window of keyframes, the mapper behind it, the estimators' weights."""
+"""Maps without a depth camera: the window of keyframes, the mapper behind it, weights of the estimators."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from sem_field_ros.depth.network import StereoNet
-from sem_field_ros.depth.network import tiny as tiny_stereo
+from sem_field_ros.depth.network import tiny as tiny_network
 from sem_field_ros.depth.predictor import WindowConfig, WindowedDepth, make_depth_predictor
 from sem_field_ros.errors import DataError, SettingError, WeightsError
 from sem_field_ros.fields.gnesf.config import tiny as tiny_field
@@ -27,17 +27,17 @@ WINDOW = WindowConfig(views=5, later=1, distance_m=0.05, angle_deg=5.0, baseline
 
 
 class Ruler:
-    """A ViewEstimator that says which frames it was asked about."""
+    """A ViewEstimator of a wall 2 m away that records its calls: stamp of the reference, number of frames."""
 
     def __init__(self) -> None:
-        self.asked: list[tuple[int, int]] = []
+        self.calls: list[tuple[int, int]] = []
 
     def prepare(self, frame):
         return frame.stamp_ns
 
     def depth(self, reference, frames, prepared):
         assert [frame.stamp_ns for frame in frames] == list(prepared)
-        self.asked.append((prepared[reference], len(frames)))
+        self.calls.append((prepared[reference], len(frames)))
         return np.full((6, 8), 2.0, np.float32)
 
 
@@ -49,14 +49,14 @@ def feed(predictor: WindowedDepth, places: list[float]) -> list[int | None]:
 def test_the_frame_before_the_newest_gets_the_depth() -> None:
     ruler = Ruler()
     assert feed(WindowedDepth(ruler, WINDOW), [0.0, 0.06, 0.15, 0.16, 0.21]) == [None, None, 1, None, 2]
-    assert ruler.asked == [(1, 3), (2, 4)]
+    assert ruler.calls == [(1, 3), (2, 4)]
 
 
-def test_the_window_is_bounded_and_a_jump_starts_anew() -> None:
+def test_the_window_is_bounded_and_a_jump_starts_a_new_one() -> None:
     ruler = Ruler()
     places = [0.1 * i for i in range(8)] + [5.0, 5.1, 5.2]
     assert feed(WindowedDepth(ruler, WINDOW), places) == [None, None, 1, 2, 3, 4, 5, 6, None, None, 9]
-    assert max(count for _, count in ruler.asked) == WINDOW.views
+    assert max(count for _, count in ruler.calls) == WINDOW.views
 
 
 def test_at_the_end_the_last_frames_get_their_depth_too() -> None:
@@ -95,10 +95,10 @@ def test_frames_with_predicted_depth_need_no_predictor() -> None:
     assert mapper.register_frame(wall_frame()).mapped is not None and len(mapper.map.surface()) > 100
 
 
-def test_views_vote_on_what_is_less_exact_where_depth_is_predicted() -> None:
+def test_predicted_depth_may_be_less_exact_for_a_vote() -> None:
     """A view whose depth is 15 cm off votes on the wall with predicted depth, not with measured."""
-    for geometry, labelled in (("depth", False), ("predicted", True)):
-        semantic_map = SemanticMap(MapConfig(depth_source=geometry, min_weight=1.0), LABELS)
+    for depth_source, labelled in (("depth", False), ("predicted", True)):
+        semantic_map = SemanticMap(MapConfig(depth_source=depth_source, min_weight=1.0), LABELS)
         semantic_map.integrate(wall_frame())
         off = wall_frame()
         off = replace(off, depth=off.depth + 0.15)
@@ -108,23 +108,23 @@ def test_views_vote_on_what_is_less_exact_where_depth_is_predicted() -> None:
 
 def save_field(path: Path, geometry: str = "sdf") -> Path:
     torch.manual_seed(0)
-    config = replace(tiny_field(20), geometry=geometry)
+    config = replace(tiny_field(20), representation=geometry)
     card = WeightsCard("gnesf_field", config.as_dict(), output={"image_width": 64})
     save_weights(path, Gnesf(config).state_dict(), card)
     return path
 
 
-def save_stereo(path: Path) -> Path:
+def save_network(path: Path) -> Path:
     torch.manual_seed(0)
-    model = StereoNet(tiny_stereo())
-    torch.nn.init.constant_(model.spread.bias, -3.0)  # sure of everything
+    model = StereoNet(tiny_network())
+    torch.nn.init.constant_(model.spread.bias, -3.0)  # certain of every pixel
     save_weights(
         path, model.state_dict(), WeightsCard("stereo_depth", model.config.as_dict(), output={"image_width": 64})
     )
     return path
 
 
-@pytest.mark.parametrize("save", [save_field, save_stereo])
+@pytest.mark.parametrize("save", [save_field, save_network])
 def test_weights_of_either_kind_map_a_sequence_without_depth(tmp_path: Path, save) -> None:
     room = SyntheticRoom(RoomConfig(frames=8, width=80, height=60, noise=False))
     config = MapConfig(depth_source="predicted", depth_weights=str(save(tmp_path / "w.safetensors")), voxel_size_m=0.1)
@@ -149,7 +149,7 @@ def test_weights_that_predict_no_depth_are_refused(tmp_path: Path) -> None:
     def predictor(path: Path):
         return make_depth_predictor(str(path))
 
-    with pytest.raises(WeightsError, match="view synthesis"):
+    with pytest.raises(WeightsError, match="representation sdf"):
         predictor(save_field(tmp_path / "density.safetensors", "density"))
     save_weights(tmp_path / "other.safetensors", {"x": torch.zeros(1)}, WeightsCard("segmenter", {}))
     with pytest.raises(WeightsError, match="'segmenter', which predicts no depth"):

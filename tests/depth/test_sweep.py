@@ -1,4 +1,4 @@
-"""Plane sweep: a textured wall matches at its own depth, whatever the exposure; nothing matches outside an image."""
+"""Plane sweep: a textured wall matches at its depth at any exposure; nothing matches outside an image."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def wall_view(x_m: float) -> torch.Tensor:
 
 
 def scores_of(views: list[torch.Tensor], shifts: list[float]) -> tuple[torch.Tensor, torch.Tensor]:
-    made = patches(torch.stack([wall_view(0.0), *views]), SWEEP)
+    of_views = patches(torch.stack([wall_view(0.0), *views]), SWEEP)
     half = K / 2
     half[:2, 2] = (K[:2, 2] + 0.5) / 2 - 0.5
     half[2, 2] = 1
     T = torch.eye(4).repeat(len(views), 1, 1)
     T[:, 0, 3] = -torch.tensor(shifts)
-    return match_scores(made[0], made[1:], half.repeat(1 + len(views), 1, 1), T, SWEEP.depths())
+    return match_scores(of_views[0], of_views[1:], half.repeat(1 + len(views), 1, 1), T, SWEEP.depths())
 
 
 def test_a_wall_matches_at_its_depth() -> None:
@@ -49,12 +49,12 @@ def test_exposure_does_not_matter_and_flat_patches_match_nothing() -> None:
     assert inside.any() and flat.abs().max() < 1e-3
 
 
-def test_outside_of_the_image_nothing_is_said() -> None:
+def test_scores_outside_of_the_image_are_zero() -> None:
     scores, inside = scores_of([wall_view(9.0)], [9.0])
     assert not inside[0, SWEEP.depths() < 3.0].any() and (scores[~inside] == 0).all()
 
 
-def test_summary_knows_no_order_of_views() -> None:
+def test_the_summary_does_not_depend_on_the_order_of_views() -> None:
     rng = torch.Generator().manual_seed(0)
     scores = torch.rand(3, 4, 5, 6, generator=rng)
     inside = torch.rand(3, 4, 5, 6, generator=rng) < 0.7

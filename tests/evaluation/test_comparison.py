@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 
 from sem_field_ros.evaluation.comparison import ComparedView, compare_view, draw_comparison, most_different
@@ -51,8 +53,9 @@ def test_a_view_is_rendered_at_the_width_asked_for() -> None:
     def render(small: Intrinsics, pose: np.ndarray) -> RenderedView:
         shape = small.height, small.width
         index, zero = np.full(shape, 2, np.int16), np.zeros(shape, np.float32)
-        return RenderedView(zero, index, zero, np.zeros((*shape, 3), np.uint8))
+        return RenderedView(zero, np.zeros((*shape, 3), np.uint8), index, confidence=zero)
 
-    compared = compare_view(frame, LABELS, LABELS, {"a": render, "b": render}, 40)
+    scene = SimpleNamespace(render=render)
+    compared = compare_view(frame, LABELS, LABELS, {"a": scene, "b": scene}, 40)
     assert compared.color.shape == (30, 40, 3) and compared.maps["a"].shape == (30, 40)
     assert compared.truth is not None and (compared.truth == 4).all() and compared.difference == 0

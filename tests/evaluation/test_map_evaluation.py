@@ -49,16 +49,23 @@ class OneView:
         yield PosedFrame(2, color, Intrinsics(8, 8, 4, 2, 8, 4), np.eye(4), depth)
 
 
+class Shown:
+    """A function as a Renderable."""
+
+    def __init__(self, render) -> None:
+        self.render = render
+
+
 def _render(camera: Intrinsics, T: np.ndarray) -> RenderedView:
     assert (camera.width, camera.height) == (4, 2)  # the label image's camera, not the colour image's
     chair, table = SCANNET.index_of("chair"), SCANNET.index_of("table")
     labels = np.array([[chair, table, table, table], [chair, chair, -1, chair]], np.int16)
     depth = np.array([[1.1, 1.1, 2.1, 2], [1.3, 0, 2.1, 2.1]], np.float32)
-    return RenderedView(depth, labels, np.ones((2, 4), np.float32), np.zeros((2, 4, 3), np.uint8))
+    return RenderedView(depth, np.zeros((2, 4, 3), np.uint8), labels, confidence=np.ones((2, 4), np.float32))
 
 
 def test_a_view_known_by_hand() -> None:
-    scores = evaluate_map(Surface.empty(), _render, SCANNET, OneView(load_label_set("scannet20")))
+    scores = evaluate_map(Surface.empty(), Shown(_render), SCANNET, OneView(load_label_set("scannet20")))
     assert scores.views is not None and scores.mesh is None
     assert scores.views.samples == 5  # 255, 0 and 22 (not a ScanNet-20 id) are not scored
     chair, table = SCANNET.index_of("chair"), SCANNET.index_of("table")
@@ -72,16 +79,16 @@ def test_a_view_known_by_hand() -> None:
 
 
 def test_the_sequences_classes_are_regrouped_and_nothing_is_scored_without_labels() -> None:
-    scores = evaluate_map(Surface.empty(), _render, SCANNET, OneView(load_label_set("nyu40")))
+    scores = evaluate_map(Surface.empty(), Shown(_render), SCANNET, OneView(load_label_set("nyu40")))
     assert scores.views is not None and scores.views.samples == 5  # ceiling has no counterpart
-    scores = evaluate_map(Surface.empty(), _render, SCANNET, OneView(None))
+    scores = evaluate_map(Surface.empty(), Shown(_render), SCANNET, OneView(None))
     assert scores.views is None and scores.depth_error_m is None
 
 
 def test_a_mesh_without_labels_is_refused(tmp_path: Path) -> None:
     write_ply(tmp_path / "mesh_labels.ply", {axis: np.zeros(1, np.float32) for axis in "xyz"}, np.zeros((0, 3), int))
     with pytest.raises(DataError, match="no vertex property 'label'"):
-        evaluate_map(Surface.empty(), _render, SCANNET, OneView(SCANNET, tmp_path))
+        evaluate_map(Surface.empty(), Shown(_render), SCANNET, OneView(SCANNET, tmp_path))
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +109,7 @@ def mapper(sequence: FolderSequence) -> Mapper:
 
 
 def test_the_synthetic_room_maps_well(sequence: FolderSequence, mapper: Mapper) -> None:
-    scores = evaluate_map(mapper.map.surface(), mapper.map.render, SCANNET, sequence)
+    scores = evaluate_map(mapper.map.surface(), mapper.map, SCANNET, sequence)
     assert scores.views is not None and scores.mesh is not None and scores.depth_error_m is not None
     assert scores.views.miou > 0.7 and scores.views.accuracy > 0.8 and scores.views.coverage > 0.8
     assert scores.mesh.miou > 0.6 and scores.mesh.coverage > 0.8
@@ -120,11 +127,11 @@ def test_wrong_labels_and_a_displaced_map_score_badly(sequence: FolderSequence, 
         shifted = np.where(view.labels >= 0, (view.labels + 1) % len(SCANNET), -1).astype(np.int16)
         return dataclasses.replace(view, labels=shifted)
 
-    scores = evaluate_map(wrong, render_wrong, SCANNET, sequence, every=6)
+    scores = evaluate_map(wrong, Shown(render_wrong), SCANNET, sequence, every=6)
     assert scores.views is not None and scores.views.miou < 0.05
     assert scores.mesh is not None and scores.mesh.miou < 0.05
     away = dataclasses.replace(surface, vertices=surface.vertices + np.float32(20))
-    scores = evaluate_map(away, mapper.map.render, SCANNET, sequence, every=6)
+    scores = evaluate_map(away, mapper.map, SCANNET, sequence, every=6)
     assert scores.mesh is not None and scores.mesh.coverage == 0 and scores.mesh.miou == 0
 
 
@@ -134,7 +141,7 @@ def test_fusing_noisy_views_beats_the_last_one(sequence: FolderSequence) -> None
         mapper = Mapper(dataclasses.replace(CONFIG, fusion=fusion), make_segmenter("noisy:0.3", source=sequence.labels))
         for frame in sequence:
             mapper.register_frame(frame)
-        views = evaluate_map(mapper.map.surface(), mapper.map.render, SCANNET, sequence, every=3).views
+        views = evaluate_map(mapper.map.surface(), mapper.map, SCANNET, sequence, every=3).views
         assert views is not None
         scores[fusion] = views.miou
     assert scores["bayesian"] > scores["last_wins"] + 0.05, scores

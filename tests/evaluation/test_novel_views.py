@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from sem_field_ros.errors import DataError, SegmenterError
+from sem_field_ros.evaluation.baselines import WarpedImages
 from sem_field_ros.evaluation.metrics import Confusion
 from sem_field_ros.evaluation.novel_view_picture import draw_novel_views
 from sem_field_ros.evaluation.novel_views import (
@@ -20,15 +21,16 @@ from sem_field_ros.evaluation.novel_views import (
     novel_view_rows,
     segmented,
 )
-from sem_field_ros.evaluation.renderers import Rendering, WarpedImages, nearest_views
 from sem_field_ros.evaluation.results import IMAGES
 from sem_field_ros.evaluation.sequence_evaluation import Scope
+from sem_field_ros.fields.common.window import nearest_views
 from sem_field_ros.frame import PosedFrame
 from sem_field_ros.labels import load_label_set
 from sem_field_ros.mapping.config import MapConfig
 from sem_field_ros.mapping.semantic_map import SemanticMap
 from sem_field_ros.segmentation.external import ExternalSegmenter
 from sem_field_ros.segmentation.segmenter import ClassProbabilities
+from sem_field_ros.surface import RenderedView
 from sem_field_synth.rooms.room import RoomConfig, SyntheticRoom
 
 SCANNET = load_label_set("scannet20")
@@ -86,13 +88,13 @@ class Field:
     def reset(self) -> None:
         self.resets += 1
 
-    def take(self, frame: PosedFrame, probabilities: ClassProbabilities | None) -> None:
+    def add(self, frame: PosedFrame, probabilities: ClassProbabilities | None = None) -> None:
         assert probabilities is not None
         self.taken.append(frame.name)
 
-    def render(self, camera, T_world_camera) -> Rendering:
+    def render(self, camera, T_world_camera) -> RenderedView:
         size = camera.height, camera.width
-        return Rendering(np.ones(size, bool), np.zeros((*size, 3), np.uint8), np.full(size, 1, np.int16))
+        return RenderedView(np.ones(size, np.float32), np.zeros((*size, 3), np.uint8), np.full(size, 1, np.int16))
 
 
 def test_which_frames_are_held_out() -> None:
@@ -108,7 +110,7 @@ def test_a_tally_by_hand() -> None:
     shown = image.copy()
     shown[covered] += 51  # 0.2 of 255
     shown[~covered] = 0
-    tally.add(Rendering(covered, shown, labels), truth, image)
+    tally.add(RenderedView(rgb=shown, labels=labels, covered=covered), truth, image)
     scores = tally.views.scores()
     assert scores.accuracy == pytest.approx(1 / 3) and scores.coverage == pytest.approx(2 / 3)
     assert scores.iou == {0: pytest.approx(1 / 3), 1: 0.0}  # the uncovered pixel is a wrong one of class 0
@@ -189,16 +191,16 @@ def test_a_source_seen_from_its_own_camera_is_itself(frames) -> None:
         scene.integrate(frame)
     images = WarpedImages(scene, views=1)
     for frame in frames:
-        images.take(frame, None)
+        images.add(frame, None)
     frame = frames[3]
     shown = images.render(frame.camera, frame.T_world_camera)
-    assert shown.color is not None and shown.labels is None and shown.covered.mean() > 0.8
-    difference = np.abs(shown.color.astype(int) - frame.color)[1:-1, 1:-1][shown.covered[1:-1, 1:-1]]
+    assert shown.rgb is not None and shown.labels is None and shown.covered.mean() > 0.8
+    difference = np.abs(shown.rgb.astype(int) - frame.color)[1:-1, 1:-1][shown.covered[1:-1, 1:-1]]
     assert (difference <= 1).mean() > 0.99
     behind = frame.T_world_camera.copy()
     behind[:3, :3] = behind[:3, :3] @ np.diag([-1.0, 1, -1])
     elsewhere = images.render(frame.camera, behind)  # turned round: nothing was seen there
-    assert elsewhere.color is not None and (elsewhere.color[~elsewhere.covered] == 0).all()
+    assert elsewhere.rgb is not None and (elsewhere.rgb[~elsewhere.covered] == 0).all()
 
 
 def test_what_cannot_be_segmented_has_no_row(frames) -> None:
@@ -208,12 +210,10 @@ def test_what_cannot_be_segmented_has_no_row(frames) -> None:
     assert list(tallies) == [*MAPS, IMAGES] and "needs a label image" in evaluation.problems[0]
 
 
-def test_a_sequence_must_have_sources_and_held_out_labels(frames) -> None:
+def test_a_sequence_must_have_sources_and_held_out_frames(frames) -> None:
     evaluation = NovelViewEvaluation(Spy(), MAPS, {}, hold_out=5)
-    with pytest.raises(DataError, match="with one of 5 held out, none of its 2 frames is held out and has a label"):
+    with pytest.raises(DataError, match="with one of 5 held out, none of its 2 frames is held out"):
         evaluation.add(Room(frames[:2]), ALL)
-    with pytest.raises(DataError, match="none of its 7 frames"):
-        evaluation.add(Room([replace(frame, labels=None) for frame in frames]), ALL)
     with pytest.raises(DataError, match="none of the frames that are not held out could be mapped"):
         evaluation.add(Room([replace(frame, depth=None) for frame in frames]), ALL)
 
@@ -233,6 +233,30 @@ def test_confusions_of_covered_pixels_are_those_of_the_map() -> None:
     tally, counts = ViewTally(3), Confusion(3)
     random = np.random.default_rng(0)
     truth, labels = random.integers(-1, 3, (8, 9)), random.integers(-1, 3, (8, 9))
-    tally.add(Rendering(labels >= 0, None, labels), truth, np.zeros((8, 9, 3), np.uint8))
+    tally.add(RenderedView(labels=labels), truth, np.zeros((8, 9, 3), np.uint8))
     counts.add(truth, labels)
     np.testing.assert_array_equal(tally.covered.counts, counts.covered().counts)
+
+
+def test_recordings_without_label_images_are_scored_on_colour_alone(frames: list[PosedFrame]) -> None:
+    class Unlabelled(Room):
+        labels = None  # type: ignore[assignment]
+
+    plain = Unlabelled([replace(frame, labels=None) for frame in frames])
+    evaluation = NovelViewEvaluation(Wall(), MAPS, {}, hold_out=5)
+    evaluation.add(plain, ALL)
+    metrics = {(row.method, row.metric) for row in novel_view_rows(evaluation, "room", "wall")}
+    assert {(segmented(WARPED), "psnr"), (segmented(MAP_COLORS), "ssim")} <= metrics
+    assert not [metric for _, metric in metrics if "iou" in metric or "accuracy" in metric]
+    assert draw_novel_views(evaluation.pictures, SCANNET).ndim == 3
+
+
+class Wall:
+    """A segmenter to which everything is wall."""
+
+    labels = SCANNET
+
+    def segment(self, frame: PosedFrame) -> ClassProbabilities:
+        values = torch.zeros(len(SCANNET), 6, 8)
+        values[0] = 1
+        return ClassProbabilities(values)

@@ -55,7 +55,7 @@ def first(rooms) -> SequenceEvaluation:
 def test_a_map_scores_as_it_does_on_its_own(rooms, first) -> None:
     mapper = Mapper(CONFIG, SEGMENTER)
     map_sequence(mapper, rooms[0])
-    alone = evaluate_map(mapper.map.surface(), mapper.map.render, SCANNET, rooms[0])
+    alone = evaluate_map(mapper.map.surface(), mapper.map, SCANNET, rooms[0])
     pooled = first.maps["bayesian"].scores()
     assert alone.views == pooled.views and alone.depth_error_m == pooled.depth_error_m
     assert pooled.mesh.miou == pytest.approx(alone.mesh.miou, abs=0.02)  # here the map's reach counts

@@ -39,9 +39,9 @@ def mapped(fusion: LearnedFusion, with_features: bool = True) -> SemanticMap:
     for i, x in enumerate((0.0, 0.1, -0.1)):
         frame = wall_frame(x, stamp_ns=i)
         semantic_map.integrate(frame)
-        said = wall_probabilities(frame, swapped=i == 2)
+        predicted = wall_probabilities(frame, swapped=i == 2)
         features = torch.randn(5, 15, 20, generator=torch.Generator().manual_seed(i)) if with_features else None
-        semantic_map.vote(frame, replace(said, features=features))
+        semantic_map.vote(frame, replace(predicted, features=features))
     return semantic_map
 
 
@@ -83,8 +83,8 @@ def test_a_segmenter_without_features_can_vote_too() -> None:
 def test_the_voter_goes_where_the_features_are() -> None:
     """`meta` stands for another device: it has no values, but every computer has it."""
     fusion = LearnedFusion(voter())
-    said = ClassProbabilities(torch.zeros(2, 3, 4), torch.zeros(5, 3, 4, device="meta"))
-    reduced = fusion.project_features(said)
+    predicted = ClassProbabilities(torch.zeros(2, 3, 4), torch.zeros(5, 3, 4, device="meta"))
+    reduced = fusion.project_features(predicted)
     assert reduced is not None and reduced.device.type == "meta" and reduced.shape == (4, 3, 4)
 
 
@@ -183,8 +183,8 @@ def test_chunks_and_threads_change_no_vote(count: int) -> None:
     table = VoteTable(4, 3, 2, torch.device("cpu"), 4)
     rows, _ = table.place(torch.arange(count), torch.zeros(count, 3), torch.zeros(count, 3))
     table.scores[rows] = torch.rand(count, 3, generator=g) * (torch.rand(count, 3, generator=g) > 0.4)
-    said = torch.softmax(torch.randn(count, 3, 2, generator=g), dim=2) * (table.scores[rows] > 0)[..., None]
-    table.view_probabilities[rows] = (said * 255).to(torch.uint8)
+    predicted = torch.softmax(torch.randn(count, 3, 2, generator=g), dim=2) * (table.scores[rows] > 0)[..., None]
+    table.view_probabilities[rows] = (predicted * 255).to(torch.uint8)
     table.features[rows] = torch.randint(-127, 128, (count, 3, 4), generator=g, dtype=torch.int8)
     fusion = LearnedFusion(voter())
     wanted = fusion.fuse(table.views_of(rows))

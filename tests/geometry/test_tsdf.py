@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from sem_field_ros.geometry.camera import Intrinsics
-from sem_field_ros.geometry.tsdf import BLOCK, TsdfConfig
+from sem_field_ros.geometry.tsdf import TsdfConfig
 from sem_field_ros.geometry.tsdf_backends import make_tsdf
+from sem_field_ros.geometry.voxel_names import BLOCK
 
 CAMERA = Intrinsics(60, 60, 31.5, 23.5, 64, 48)
 BACKENDS = ["open3d", "torch"]

@@ -94,12 +94,12 @@ def test_blocks_around_blocks_at_both_ends_of_the_world() -> None:
 def test_it_is_what_the_slow_twin_says(seed: int, count: int) -> None:
     known = points(seed, count)
     position, normal, _, _ = points(seed + 1, 30)
-    said = twin(known, position, normal)
+    expected = twin(known, position, normal)
     none = torch.zeros(30, 3), torch.zeros(30)
     probabilities, support = Neighbourhood(*known, CELL).update(position, normal, *none)
-    total = said[:, :3].sum(axis=1, keepdims=True)
-    np.testing.assert_allclose(probabilities.numpy(), said[:, :3] / np.maximum(total, 1e-9), atol=2e-4)
-    np.testing.assert_allclose(support.numpy(), 0.5 * said[:, 3], atol=2e-4)
+    total = expected[:, :3].sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(probabilities.numpy(), expected[:, :3] / np.maximum(total, 1e-9), atol=2e-4)
+    np.testing.assert_allclose(support.numpy(), 0.5 * expected[:, 3], atol=2e-4)
 
 
 @settings(max_examples=20, deadline=None)

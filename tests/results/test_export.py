@@ -15,7 +15,8 @@ import pytest
 import trimesh
 
 from sem_field_ros.errors import OutputError
-from sem_field_ros.geometry.glb import encode_glb, linear_rgba
+from sem_field_ros.geometry.axes import AXES, axis_vector
+from sem_field_ros.geometry.glb import encode_glb, linear_rgb
 from sem_field_ros.geometry.ply import read_ply
 from sem_field_ros.labels import LabelClass, LabelSet
 from sem_field_ros.results.export import write_glb, write_ply
@@ -70,7 +71,10 @@ def test_ply_read_back_by_trimesh(tmp_path: Path) -> None:
 def test_ply_read_back_by_our_reader_and_its_comments_name_the_classes(tmp_path: Path) -> None:
     write_ply(tmp_path / "mesh.ply", square(), LABELS)
     vertex, faces = read_ply(tmp_path / "mesh.ply")
-    assert list(vertex) == ["x", "y", "z", "nx", "ny", "nz", "red", "green", "blue", "label", "confidence"]
+    assert list(vertex) == [
+        "x", "y", "z", "nx", "ny", "nz", "red", "green", "blue", "camera_red", "camera_green", "camera_blue", "label",
+        "confidence",
+    ]  # fmt: skip
     assert vertex["label"].dtype == np.int32 and vertex["label"].tolist() == [3, 7, 255, 7]
     np.testing.assert_array_equal(faces, square().faces)
     head = (tmp_path / "mesh.ply").read_bytes().split(b"end_header")[0].decode("ascii")
@@ -113,6 +117,70 @@ def test_glb_read_back_by_trimesh_is_upright_and_keeps_map_coordinates(tmp_path:
     assert mesh.vertex_attributes["_CONFIDENCE"].ravel().tolist() == [1, 0.75, 0, 0.5]
 
 
+def srgb(linear: np.ndarray) -> np.ndarray:
+    """Linear light 0..1 -> sRGB 0..255 (IEC 61966-2-1)."""
+    s = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * np.maximum(linear, 1e-9) ** (1 / 2.4) - 0.055)
+    return np.round(255 * s).astype(int)
+
+
+def glb_mesh(path: Path) -> trimesh.Trimesh:
+    """The one mesh of a GLB file, as trimesh reads it."""
+    (mesh,) = trimesh.load(path, force="scene", process=False).geometry.values()
+    return mesh
+
+
+@pytest.mark.parametrize("color_by", ["label", "rgb"])
+def test_both_colors_are_read_back_from_glb_by_trimesh(tmp_path: Path, color_by: str) -> None:
+    write_glb(tmp_path / "mesh.glb", square(), LABELS, color_by)
+    mesh = glb_mesh(tmp_path / "mesh.glb")
+    classes, camera = LABELS.to_color(square().labels), square().colors
+    shown, other = (classes, camera) if color_by == "label" else (camera, classes)
+    assert mesh.visual.kind == "vertex"
+    # trimesh rounds the linear light to 8 bits
+    linear = linear_rgb(shown)
+    np.testing.assert_array_equal(mesh.visual.vertex_colors[:, :3], np.round(255 * linear).astype(int))
+    name = "_COLOR_CAMERA" if color_by == "label" else "_COLOR_LABEL"
+    np.testing.assert_array_equal(srgb(mesh.vertex_attributes[name]), other)
+
+
+def test_both_colors_are_read_back_from_ply(tmp_path: Path) -> None:
+    write_ply(tmp_path / "label.ply", square(), LABELS)
+    write_ply(tmp_path / "rgb.ply", square(), LABELS, "rgb")
+    names = ("red", "green", "blue")
+    classes, camera = LABELS.to_color(square().labels), square().colors
+    for file, plain, prefix, more in (
+        ("label.ply", classes, "camera_", camera),
+        ("rgb.ply", camera, "label_", classes),
+    ):
+        vertex, _ = read_ply(tmp_path / file)
+        np.testing.assert_array_equal(np.stack([vertex[n] for n in names], axis=1), plain)
+        np.testing.assert_array_equal(np.stack([vertex[prefix + n] for n in names], axis=1), more)
+
+
+def gltf_of(path: Path) -> dict:
+    """The JSON chunk of a GLB file."""
+    content = path.read_bytes()
+    return json.loads(content[20 : 20 + struct.unpack_from("<I", content, 12)[0]])
+
+
+def test_the_second_colors_are_stored_once_under_two_names(tmp_path: Path) -> None:
+    write_glb(tmp_path / "mesh.glb", square(), LABELS)
+    (primitive,) = gltf_of(tmp_path / "mesh.glb")["meshes"][0]["primitives"]
+    attributes = primitive["attributes"]
+    assert attributes["COLOR_1"] == attributes["_COLOR_CAMERA"] != attributes["COLOR_0"]
+    assert "material" not in primitive, "trimesh shows no vertex colours of a mesh with a material"
+
+
+@pytest.mark.parametrize("axis", AXES)
+def test_glb_is_upright_whichever_way_is_up_in_the_map(tmp_path: Path, axis: str) -> None:
+    up = axis_vector(axis)
+    write_glb(tmp_path / "mesh.glb", square(), LABELS, up=up)
+    scene = trimesh.load(tmp_path / "mesh.glb", force="scene", process=False)
+    heights = square().vertices @ up  # metres along the map's up
+    np.testing.assert_allclose(scene.to_mesh().vertices[:, 1], heights, atol=1e-6)
+    np.testing.assert_array_equal(glb_mesh(tmp_path / "mesh.glb").vertices, square().vertices)
+
+
 def test_glb_read_back_by_open3d(tmp_path: Path) -> None:
     write_glb(tmp_path / "mesh.glb", square(), LABELS, color_by="rgb")
     mesh = o3d.io.read_triangle_mesh(str(tmp_path / "mesh.glb"))
@@ -133,8 +201,7 @@ def test_glb_lists_the_classes_and_fills_its_length(tmp_path: Path) -> None:
 
 def test_glb_colors_are_linear_light() -> None:
     # sRGB 188 is half the light of 255; 255 and 0 stay (IEC 61966-2-1)
-    linear = linear_rgba(np.array([[0, 188, 255]], np.uint8))[0] / 65535
-    np.testing.assert_allclose(linear, [0, 0.5, 1, 1], atol=0.003)
+    np.testing.assert_allclose(linear_rgb(np.array([[0, 188, 255]], np.uint8))[0], [0, 0.5, 1], atol=0.003)
 
 
 def test_glb_without_faces_are_points() -> None:

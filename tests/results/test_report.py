@@ -11,6 +11,7 @@ import pytest
 
 from sem_field_ros.errors import OutputError
 from sem_field_ros.labels import LabelClass, LabelSet
+from sem_field_ros.results.outputs import map_title
 from sem_field_ros.results.report import MapReport, Scores, surface_counts
 from sem_field_ros.surface import Surface
 
@@ -74,3 +75,8 @@ def test_a_path_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     blocker.write_text("x")
     with pytest.raises(OutputError, match="cannot write .*report.json"):
         REPORT.write(blocker / "report.json")
+
+
+def test_titles_name_the_sequence_and_the_source_of_the_labels() -> None:
+    assert map_title("room", "labels predicted by homes") == "Semantic map of room, labels predicted by homes"
+    assert map_title("", "") == "Semantic map"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from sem_field_ros.datasets.folder_writer import write_sequence
 from sem_field_ros.frame import PosedFrame
 from sem_field_ros.geometry.camera import Intrinsics
 from sem_field_ros.geometry.ply import read_ply
+from sem_field_ros.segmentation.registry import DEMO_SEGMENTER
 
 CAMERA = Intrinsics(80.0, 80.0, 39.5, 29.5, 80, 60)
 CHAIR, TABLE = 5, 7  # ids of scannet20: the wall's left and right half
@@ -65,9 +67,10 @@ def children_of(pid: int) -> list[int]:
 
 
 def test_the_demo_maps_a_sequence_and_leaves_the_four_files(wall: Path, tmp_path: Path) -> None:
-    demo = start_demo("--seq", str(wall), "--out", str(tmp_path / "demo"))
+    demo = start_demo("--seq", str(wall), "--out", str(tmp_path / "demo"), "--segmenter", "external")
     output, _ = demo.communicate(timeout=100)
     assert demo.returncode == 0, output
+    assert output.startswith("wall: 12 frames, played at 1x; ground-truth labels (ROS_DOMAIN_ID=")
     report = json.loads((tmp_path / "demo" / "report.json").read_text())
     assert report.keys() >= KEYS
     assert (report["sequence"], report["segmenter"], report["label_set"]) == ("wall", "external", "scannet20")
@@ -81,8 +84,25 @@ def test_the_demo_maps_a_sequence_and_leaves_the_four_files(wall: Path, tmp_path
     assert report["peak_rss_mb"] > 50
     assert report["config"]["voxel_size_m"] == 0.05
     assert "notes" not in report
-    assert "mIoU" in output
+    assert f"mIoU against the labels of the sequence {report['miou']:.3f}" in output
+    assert report["label_source"] == "ground-truth labels" and "labels   ground-truth" in output
     check_files(tmp_path / "demo", report)
+
+
+def test_by_default_labels_are_predicted_and_frames_without_time_stamps_wait_to_be_mapped(
+    wall: Path, tmp_path: Path
+) -> None:
+    untimed = tmp_path / "untimed"
+    shutil.copytree(wall, untimed)
+    (untimed / "timestamps.txt").unlink()
+    demo = start_demo("--seq", str(untimed), "--out", str(tmp_path / "demo"))
+    output, _ = demo.communicate(timeout=100)
+    assert demo.returncode == 0, output
+    report = json.loads((tmp_path / "demo" / "report.json").read_text())
+    assert (report["frames_in"], report["frames_mapped"], report["drops"]) == (FRAMES, FRAMES, {})
+    assert (report["segmenter"], report["label_source"]) == (DEMO_SEGMENTER, f"labels predicted by {DEMO_SEGMENTER}")
+    assert "because they have no time stamps" in output and f"labels   predicted by {DEMO_SEGMENTER}" in output
+    assert 0 <= report["miou"] < 0.8, "a plain wall is not what the net knows: scored, and badly"
 
 
 def check_files(folder: Path, report: dict) -> None:

@@ -36,11 +36,14 @@ def test_values_may_be_missing_or_nonsense() -> None:
     found = mapper_status(
         array(
             input={"frames_in": "many", "drops/overload": "2", "drops/bad_pose": "nan", "waiting_frames": "1e400"},
-            processing={"frames_mapped": "4.0", "fuse_ms_p50": "nan", "fuse_ms_p95": "3.0", "integrate_ms_p50": "2"},
+            processing={"frames_mapped": "4.0", "fuse_ms_p50": "nan", "fuse_ms_p95": "3.0"},
         ),
         "m",
     )
-    assert found == MapperStatus(drops={"overload": 2}, frames_mapped=4, resident_mb=found.resident_mb)
+    timings = {"fuse": {"p95": 3.0}}
+    assert found == MapperStatus(
+        drops={"overload": 2}, frames_mapped=4, timings_ms=timings, resident_mb=found.resident_mb
+    )
     assert math.isnan(found.resident_mb) and math.isnan(found.latency_p95_ms)
 
 

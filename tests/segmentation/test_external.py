@@ -1,4 +1,4 @@
-"""External labels: one-hot with a certainty, by area, regrouped; unlabelled pixels do not vote."""
+"""Labels from outside: one-hot with a certainty, reduced by area, regrouped; unlabelled pixels do not vote."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_sixteen_bit_ids() -> None:
     assert out.label_index().tolist() == [[SCANNET.index_of("chair"), -1, -1]]
 
 
-def test_noise_is_reproducible_per_frame_and_keeps_unlabelled_silent() -> None:
+def test_noise_is_reproducible_per_frame_and_leaves_out_unlabelled_pixels() -> None:
     labels = np.full((60, 80), 5, np.uint8)
     labels[:30] = 1
     labels[:, :20] = 255
@@ -70,7 +70,7 @@ def test_noise_is_reproducible_per_frame_and_keeps_unlabelled_silent() -> None:
     assert 0.1 < float((one != truth)[:, 20:].float().mean()) < 0.6
 
 
-def test_errors_say_what_is_missing() -> None:
+def test_mistakes_are_errors() -> None:
     with pytest.raises(SegmenterError, match="needs a label image"):
         ExternalSegmenter(SCANNET).segment(frame_of(np.zeros((4, 4, 3), np.uint8)))
     with pytest.raises(SegmenterError, match="certainty"):

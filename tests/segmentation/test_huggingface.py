@@ -1,4 +1,4 @@
-"""Hugging Face backends with tiny random models: semantic, universal and OneFormer; and fakes with known answers."""
+"""Hugging Face models: tiny random ones (semantic, universal, OneFormer), and fakes with known output."""
 
 from __future__ import annotations
 
@@ -104,8 +104,8 @@ def test_one_former_gets_its_task(tmp_path: Path) -> None:
     check_probabilities(out, 4, 32, 24)
 
 
-def test_answers_lie_where_the_pixels_are(segformer: Path, mask2former: Path) -> None:
-    """With the net replaced by one that answers red or blue, the whole image comes back in its place."""
+def test_labels_lie_where_the_pixels_are(segformer: Path, mask2former: Path) -> None:
+    """A net that predicts red or blue: the labels cover the whole image, in place."""
     for path, universal in ((segformer, False), (mask2former, True)):
         segmenter = HuggingFaceSegmenter(str(path), label_width=40)
 
@@ -145,7 +145,7 @@ def test_a_model_of_many_classes_never_uses_the_unlabelled_id() -> None:
     assert 255 not in own.ids and len(own) == 300 and own.ids[255] == 256
 
 
-def test_missing_and_pickled_weights_are_one_clear_line(tmp_path: Path, segformer: Path) -> None:
+def test_mistakes_are_one_line(tmp_path: Path, segformer: Path) -> None:
     with pytest.raises(SegmenterError, match="cannot be loaded") as error:
         HuggingFaceSegmenter(str(tmp_path / "nothing"))
     assert "\n" not in str(error.value)

@@ -1,4 +1,4 @@
-"""Label noise: as much as asked for, reproducible, in blobs, and never on what is unlabelled."""
+"""Label noise: at the given rate, reproducible, in blobs, and never on unlabelled pixels."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _scene() -> np.ndarray:
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.3])
-def test_about_the_asked_share_is_wrong_and_only_known_ids_come_in(rate: float) -> None:
+def test_the_given_share_is_wrong_and_all_ids_are_known(rate: float) -> None:
     labels = _scene()
     known = np.isin(labels, IDS)
     wrong = [(noisy_labels(labels, IDS, seed, rate) != labels)[known].mean() for seed in range(40)]

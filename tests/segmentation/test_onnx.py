@@ -1,4 +1,4 @@
-"""ONNX nets built here: the class is the colour channel that is largest, so the right answer is known by hand."""
+"""ONNX nets built here: the class is the largest colour channel, so the result is known by hand."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_default_normalisation_is_imagenet(tmp_path: Path) -> None:
     assert torch.allclose(out.values.mean(dim=(1, 2)), scores.softmax(0), atol=1e-4)
 
 
-def test_mistakes_are_one_clear_line(tmp_path: Path) -> None:
+def test_mistakes_are_one_line(tmp_path: Path) -> None:
     path = _write(tmp_path / "net.onnx")
     with pytest.raises(SegmenterError, match="needs label_set"):
         OnnxSegmenter(path)

@@ -1,4 +1,4 @@
-"""Segmenters by name, and what a user reads when a name is wrong."""
+"""Segmenters by name, and the errors for wrong names."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ import pytest
 from sem_field_ros.errors import LabelSetError, SegmenterError
 from sem_field_ros.labels import load_label_set
 from sem_field_ros.segmentation.registry import (
+    DEMO_SEGMENTER,
     SEGMENTERS,
     check_segmenter,
     default_segmenter,
+    label_source,
     labels_pixels,
     make_segmenter,
 )
@@ -79,6 +81,25 @@ def test_a_missing_package_names_its_install_line(monkeypatch, name: str, packag
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(SegmenterError, match="pip install"):
         make_segmenter(name, label_set)
+
+
+@pytest.mark.parametrize(
+    ("name", "source"),
+    [
+        ("homes", "labels predicted by homes"),
+        ("trained:/data/runs/mine.safetensors", "labels predicted by mine.safetensors"),
+        ("hf:maker/model-b0", "labels predicted by model-b0"),
+        ("external", "ground-truth labels"),
+        ("noisy:0.3", "ground-truth labels, 30% of them corrupted"),
+        ("none", "no labels"),
+    ],
+)
+def test_captions_say_where_labels_come_from(name: str, source: str) -> None:
+    assert label_source(name) == source
+
+
+def test_the_demo_predicts() -> None:
+    assert label_source(DEMO_SEGMENTER) == f"labels predicted by {DEMO_SEGMENTER}"
 
 
 def test_names_are_checked_without_torch() -> None:

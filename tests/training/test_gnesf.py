@@ -12,9 +12,9 @@ import torch
 
 from sem_field_ros.cli import main
 from sem_field_ros.fields.common.rays import Rays
+from sem_field_ros.fields.common.tensors import RenderedRays
 from sem_field_ros.fields.common.views import SourceViews
 from sem_field_ros.fields.common.window import camera_from_window, level_frame
-from sem_field_ros.fields.gnesf.scene import RenderedRays
 from sem_field_ros.labels import load_label_set
 from sem_field_ros.training.loop.config import LoopConfig
 from sem_field_ros.training.loop.loop import train
@@ -171,7 +171,7 @@ def test_a_share_of_the_windows_has_depth(scenes: list[PosedScene]) -> None:
 
 def test_the_command_trains_resumes_and_exports(data: Path, tmp_path: Path) -> None:
     flags = [f"--{name.replace('_', '-')}={value}" for name, value in SIZES.items()]
-    command = ["train", "field", "--data", str(data), "--out", str(tmp_path / "run"), "--segmenter", "noisy:0"]
+    command = ["train", "gnesf", "--data", str(data), "--out", str(tmp_path / "run"), "--segmenter", "noisy:0"]
     command += [*flags, "--batch", "1", "--steps", "3", "--device", "cpu", "--threads", "1"]
     assert main([*command, "--max-minutes", "0.0001"]) == 0
     assert main([*command, "--resume"]) == 0

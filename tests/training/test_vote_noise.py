@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sem_field_ros.training.samples.vote_noise import corrupt_views
@@ -18,6 +18,7 @@ def predictions(voxels: int, views: int, classes: int, seed: int) -> tuple[torch
     return probabilities, keyframe_id
 
 
+@settings(deadline=None)
 @given(st.integers(0, 1000), st.integers(2, 6))
 def test_corrupt_votes_are_distributions(seed: int, classes: int) -> None:
     probabilities, keyframe_id = predictions(12, 4, classes, seed)

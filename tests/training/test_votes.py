@@ -11,11 +11,12 @@ import torch
 
 from sem_field_ros.errors import DataError
 from sem_field_ros.frame import PosedFrame
+from sem_field_ros.fusion.hand_made import best_slots
 from sem_field_ros.labels import LabelSet
 from sem_field_ros.mapping.config import MapConfig
 from sem_field_ros.segmentation.external import ExternalSegmenter
 from sem_field_ros.segmentation.segmenter import ClassProbabilities
-from sem_field_ros.training.samples.votes import best_slots, collect_votes, random_slots
+from sem_field_ros.training.samples.votes import collect_votes, random_slots
 from tests.mapping.scene import LABELS, wall_frame, wall_x
 
 CONFIG = MapConfig(voxel_size_m=0.05, min_weight=1.0, keyframe_distance_m=0.0)

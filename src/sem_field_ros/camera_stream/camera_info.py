@@ -1,4 +1,4 @@
-"""sensor_msgs/CameraInfo -> Intrinsics, whatever library made the message."""
+"""sensor_msgs/CameraInfo -> Intrinsics, for messages of rclpy and of rosbags."""
 
 from __future__ import annotations
 
@@ -30,5 +30,5 @@ def intrinsics_from_msg(msg: Any, rectified: bool = False) -> Intrinsics:
 
 
 def is_distorted(msg: Any) -> bool:
-    """Whether a CameraInfo describes lens distortion, which a pinhole map cannot undo: use rectified topics then."""
+    """Whether a CameraInfo describes lens distortion. It is not undone: use rectified topics."""
     return bool(np.any(np.abs(np.asarray(msg.d, dtype=np.float64)) > 1e-6))

@@ -1,4 +1,4 @@
-"""sensor_msgs Image and CompressedImage -> numpy arrays, whatever library made the message.
+"""sensor_msgs Image and CompressedImage -> numpy arrays, for messages of rclpy and of rosbags.
 
 Step, byte order and encoding are honoured; the pixels are copied only where they must be converted.
 """
@@ -56,7 +56,7 @@ _TO_RGB = {
     "bgra": cv2.COLOR_BGRA2RGB,
     "mono": cv2.COLOR_GRAY2RGB,
     "8UC1": cv2.COLOR_GRAY2RGB,
-    "8UC3": cv2.COLOR_BGR2RGB,  # OpenCV's own order: these encodings do not say
+    "8UC3": cv2.COLOR_BGR2RGB,  # these encodings leave the order open: OpenCV's own
     "8UC4": cv2.COLOR_BGRA2RGB,
     "uyvy": cv2.COLOR_YUV2RGB_UYVY,
     "yuv422": cv2.COLOR_YUV2RGB_UYVY,
@@ -67,7 +67,7 @@ _TO_RGB = {
     "bayer_gbrg": cv2.COLOR_BayerGR2RGB,
     "bayer_grbg": cv2.COLOR_BayerGB2RGB,
 }
-INVALID_DEPTH_MM = 65535  # many drivers write it beside 0
+INVALID_DEPTH_MM = 65535  # many drivers use it as well as 0
 MAX_DIMENSION = 16384  # a larger side is a corrupt header
 
 

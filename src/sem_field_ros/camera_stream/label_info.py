@@ -1,4 +1,4 @@
-"""vision_msgs/LabelInfo <-> LabelSet as plain data, whatever library made the message.
+"""vision_msgs/LabelInfo <-> LabelSet as plain data, for messages of rclpy and of rosbags.
 
 LabelInfo carries ids and names. Colours come from the shipped label sets that use the same names, else from a palette.
 """
@@ -65,4 +65,4 @@ def _shipped_sets() -> Iterator[LabelSet]:
         try:
             yield load_label_set(path)
         except LabelSetError:
-            continue  # a broken file must not keep names from being shown; whoever asks for that set is told
+            continue  # a broken file is reported when its set is loaded by name

@@ -1,8 +1,8 @@
-"""Pairs colour, depth and label images and camera_info by stamp, whatever order they arrive in. Knows no ROS.
+"""Pairs colour, depth and label images and camera_info by stamp, in any order of arrival. Works without ROS.
 
-Bounded everywhere, the newest wins, every message that is dropped is counted by cause. A bundle goes out as soon as
-its parts are there; the stamps that go out only grow, until the clock jumps back: then all is forgotten and pairing
-starts anew, so a looped bag never leaves it deaf.
+Queues are bounded, the newest message wins, and dropped messages are counted by cause. A bundle is ready as soon as its
+parts have arrived. Stamps of bundles only grow, until the clock jumps back: then pairing starts anew, so that a looped
+bag is paired in every pass.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ class FramePairer:
     jump_s      a stamp this far behind the newest bundle means that the clock jumped back
 
     `drops` counts by cause: unpaired_color, unpaired_depth, unpaired_labels (no partner came), duplicate_stamp,
-    zero_stamp, out_of_order (a later frame has gone out already), queue_full (nobody called pop in time) and
-    clock_jump (waiting messages that a jump back made void). `clock_jumps` counts the jumps.
+    zero_stamp, out_of_order (a later frame was paired already), queue_full (pop was not called in time) and
+    clock_jump (messages that waited when the clock jumped back). `clock_jumps` counts the jumps.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class FramePairer:
         jump_s: float = 1.0,
     ) -> None:
         if slop_s < 0 or queue_size < 1 or jump_s <= slop_s:
-            raise ValueError(f"FramePairer: slop_s={slop_s} queue_size={queue_size} jump_s={jump_s} make no sense")
+            raise ValueError(f"FramePairer: slop_s={slop_s} queue_size={queue_size} jump_s={jump_s} do not fit")
         self.drops: Counter[str] = Counter()
         self.clock_jumps = 0
         self._slop_ns = round(slop_s * 1e9)
@@ -91,7 +91,7 @@ class FramePairer:
         self._match()
 
     def pop(self) -> FrameBundle | None:
-        """Return the oldest complete bundle, each once; None where there is none."""
+        """Return the oldest complete bundle, each once; None if there is none."""
         return self._ready.popleft() if self._ready else None
 
     def __len__(self) -> int:

@@ -1,4 +1,4 @@
-"""Counts what a camera input receives: messages by topic, frames, losses by cause. Thread-safe; knows no ROS."""
+"""Counts what a camera input receives: messages by topic, frames, losses by cause. Thread-safe; works without ROS."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Notices when time or a frame jumps: gaps between stamps, jumps of map -> odom. No rclpy."""
+"""Detects jumps: gaps between stamps, jumps of the transform map -> odom. Works without ROS."""
 
 from __future__ import annotations
 
@@ -12,39 +12,39 @@ from sem_field_ros.geometry.poses import motion_between
 
 @dataclass
 class FrameJumpWatch:
-    """Notices when a transform that should move smoothly (map -> odom) jumps.
+    """Detects when a transform that should move smoothly (map -> odom) jumps.
 
-    It is compared with itself `window_s` ago, not with the last look alone: interpolation between two stamps spreads a
+    It is compared with itself `window_s` ago, not only with its last value: interpolation between two stamps spreads a
     jump over the frames in between.
     """
 
     window_s: float = 0.5
-    _seen: deque[tuple[int, np.ndarray]] = field(default_factory=deque)
+    _past: deque[tuple[int, np.ndarray]] = field(default_factory=deque)
 
     def jumped(
         self, stamp_ns: int, T_map_odom: np.ndarray, distance_m: float, angle_deg: float
     ) -> tuple[float, float] | None:
         """Return (metres, degrees) where the transform moved more than a limit within the window, else None."""
-        while self._seen and not 0 <= stamp_ns - self._seen[0][0] <= self.window_s * 1e9 and len(self._seen) > 1:
-            self._seen.popleft()
-        before = self._seen[0][1] if self._seen else T_map_odom
-        self._seen.append((stamp_ns, T_map_odom))
+        while self._past and not 0 <= stamp_ns - self._past[0][0] <= self.window_s * 1e9 and len(self._past) > 1:
+            self._past.popleft()
+        before = self._past[0][1] if self._past else T_map_odom
+        self._past.append((stamp_ns, T_map_odom))
         metres, radians = motion_between(before, T_map_odom)
         degrees = float(np.degrees(radians))
         if metres <= distance_m and degrees <= angle_deg:
             return None
         self.clear()
-        self._seen.append((stamp_ns, T_map_odom))
+        self._past.append((stamp_ns, T_map_odom))
         return metres, degrees
 
     def clear(self) -> None:
-        """Forget all looks."""
-        self._seen.clear()
+        """Forget all earlier values."""
+        self._past.clear()
 
 
 @dataclass
 class GapWatch:
-    """Notices when the stamps of frames go forward by a lot: a paused camera, a clock set forward."""
+    """Detects when the stamps of frames go forward by a lot: a paused camera, a clock set forward."""
 
     gap_s: float
     _last_ns: int | None = None

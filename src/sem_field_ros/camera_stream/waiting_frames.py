@@ -23,9 +23,9 @@ class WaitingFrame:
 
 
 class WaitingFrames:
-    """The queue between the ROS callbacks (`push`) and the thread that uses the frames (`pop`). Thread-safe.
+    """The queue between ROS callbacks (`push`) and the thread that uses the frames (`pop`). Thread-safe.
 
-    lookup       bundle -> T_world_camera; raises TransformError, whose `retry` says whether waiting may help
+    lookup       bundle -> T_world_camera; raises TransformError, whose `retry` is true if waiting may help
     drop         called with each lost bundle, the cause, and why (empty: to be expected). Causes: queue_full (too many
                  wait for a transform), overload (`pop` is called more slowly than frames come), clock_jump, or the
                  transform's own cause after `tolerance_s`

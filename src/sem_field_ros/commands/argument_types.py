@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 from sem_field_ros.errors import SegmenterError
@@ -24,6 +25,14 @@ def at_least(smallest: Number, kind: Callable[[str], Number]) -> Callable[[str],
 
     number.__name__ = kind.__name__  # what argparse calls a text that is no number
     return number
+
+
+def folder(text: str) -> Path:
+    """A folder that is there, for argparse's `type`."""
+    path = Path(text)
+    if not path.is_dir():
+        raise argparse.ArgumentTypeError(f"there is no folder {path}")
+    return path
 
 
 def segmenter_name(text: str) -> str:

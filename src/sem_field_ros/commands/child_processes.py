@@ -1,4 +1,4 @@
-"""Child processes whose output is kept in files, shown where it matters, and that never outlive us."""
+"""Child processes that end with us; their output goes to files, problems are shown."""
 
 from __future__ import annotations
 
@@ -64,16 +64,16 @@ class Child:
         return self.process.poll()
 
     def end_line(self) -> str:
-        """One line on how it ended, with the last thing that it said."""
+        """One line on how it ended, with its last output."""
         self._reader.join(2.0)
         code = self.process.returncode
         how = f"signal {signal.Signals(-code).name}" if code is not None and code < 0 else f"code {code}"
-        said = f": {self.last_lines[-1]}" if self.last_lines else ""
-        return f"{self.name} ended with {how}{said} (its whole output: {self.log})"
+        last = f": {self.last_lines[-1]}" if self.last_lines else ""
+        return f"{self.name} ended with {how}{last} (its whole output: {self.log})"
 
 
 def _end_with_parent() -> None:
-    """In the child: be killed when the parent dies, whatever killed it."""
+    """In the child: be killed when the parent ends, for any reason."""
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
@@ -117,8 +117,46 @@ def fresh_folder(directory: Path, old_files: tuple[str, ...]) -> None:
         raise OutputError(f"cannot write into {directory}: {error.strerror}; choose another folder") from error
 
 
+class Interruption:
+    """Turns the first signal into a KeyboardInterrupt, at once or where a held section ends; ignores all further."""
+
+    def __init__(self) -> None:
+        self._held = self._pending = self._raised = False
+
+    def signalled(self, *_: object) -> None:
+        if self._held:
+            self._pending = True
+        elif not self._raised:
+            self._raised = True
+            raise KeyboardInterrupt
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Nothing inside is interrupted."""
+        self._held = True
+        try:
+            yield
+        finally:
+            self._held = False
+        if self._pending:
+            self.signalled()
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[Interruption]:
+    """SIGTERM and SIGHUP end a command as Ctrl-C does; further signals do not keep it from cleaning up."""
+    interruption = Interruption()
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    previous = {number: signal.signal(number, interruption.signalled) for number in numbers}
+    try:
+        yield interruption
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
 class StatusLine:
-    """Lines on the terminal of which the last may be overwritten; elsewhere only some of them are written."""
+    """Lines on a terminal, of which the last may be overwritten; elsewhere every fifth update is written."""
 
     def __init__(self, stream: Any = None) -> None:
         self._stream = sys.stdout if stream is None else stream
@@ -134,7 +172,7 @@ class StatusLine:
             self._open = False
 
     def update(self, line: str) -> None:
-        """Write a line that the next one replaces; without a terminal, every fifth."""
+        """Write a line that the next one replaces."""
         with self._lock:
             self._updates += 1
             if self._tty:

@@ -5,23 +5,28 @@ from __future__ import annotations
 import argparse
 import contextlib
 import importlib.util
-import json
-import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from sem_field_ros.camera_stream.topics import MAPPER, PLAYER, RECORDER
 from sem_field_ros.commands.argument_types import add_segmenter
 from sem_field_ros.errors import SemFieldError, SettingError
 from sem_field_ros.exit_codes import DONE, FAILED, INTERRUPTED
 from sem_field_ros.mapping.config import MapConfig
-from sem_field_ros.segmentation.registry import EXTERNAL, SEGMENTER_HELP, default_segmenter
+from sem_field_ros.nodes.player.options import PlayerOptions
+from sem_field_ros.segmentation.registry import (
+    DEMO_SEGMENTER,
+    LABEL_IMAGES,
+    SEGMENTER_HELP,
+    default_segmenter,
+    label_source,
+)
 from sem_field_ros.settings import add_settings_arguments, settings_from_arguments, settings_of
 
 if TYPE_CHECKING:
@@ -30,21 +35,28 @@ if TYPE_CHECKING:
     from sem_field_ros.nodes.graph import NodeSpec
 
 HELP = "map a recorded sequence through the real ROS 2 nodes; leaves cloud, mesh, picture and report"
-RESULTS = ("semantic_cloud.ply", "mesh.ply", "preview.png", "report.json")
 _START_S, _SETTLE_S, _WRITE_S = 180.0, 60.0, 180.0  # bounds of the stages before, after and beyond the playing
+_FRAME_S = 5.0  # bound of the time a frame takes where the replay waits for the mapper
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags; those of the map itself come from MapConfig."""
     parser.add_argument("--seq", metavar="SEQ", help="sequence folder or bag (default: the bundled sample room)")
     parser.add_argument("--out", type=Path, default=Path("out/demo"), metavar="DIR", help="results (default out/demo)")
-    text = f"what labels the images; {SEGMENTER_HELP} (default: external where there are label images, else pascal)"
-    add_segmenter(parser, None, help=text)
+    default = f"{DEMO_SEGMENTER} where there are label images to score by, else {default_segmenter(None)}"
+    add_segmenter(parser, None, help=f"what labels the images; {SEGMENTER_HELP} (default: {default})")
     parser.add_argument("--label-set", default="", metavar="NAME", help="classes of the map: a shipped set or a YAML")
     parser.add_argument(
-        "--sequence-label-set", default="", metavar="NAME", help="classes of the label images, if the data does not say"
+        "--sequence-label-set",
+        default="",
+        metavar="NAME",
+        help="classes of the label images, if not in the data",
     )
-    parser.add_argument("--rate", type=_positive, default=1.0, metavar="X", help="speed of the replay (default 1)")
+    pace = next(item for item in settings_of(PlayerOptions) if item.name == "pace")
+    parser.add_argument("--pace", choices=pace.choices, default=pace.default, help=f"{pace.help} (default %(default)s)")
+    parser.add_argument(
+        "--rate", type=_positive, default=1.0, metavar="X", help="speed of the replay by time stamps (default 1)"
+    )
     parser.add_argument("--start-s", type=float, default=0.0, metavar="S", help="skip the first S seconds")
     parser.add_argument("--duration-s", type=float, default=0.0, metavar="S", help="play only S seconds (0: all)")
     parser.add_argument("--view", action="store_true", help="show it on a web page, which stays until Ctrl-C")
@@ -59,6 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Play, map, record; 0 when the four files are written, 1 when a node failed, 130 after Ctrl-C."""
     from sem_field_ros.commands.child_processes import StatusLine, fresh_folder, node_environment, private_domain
+    from sem_field_ros.commands.demo_summary import RESULTS
     from sem_field_ros.datasets.open_sequence import open_sequence
     from sem_field_ros.resources import resource_path
 
@@ -78,8 +91,9 @@ def run(args: argparse.Namespace) -> int:
         domain_id = args.domain_id if args.domain_id is not None else stack.enter_context(private_domain())
         environment = node_environment(domain_id)
         specs = demo_nodes(args, sequence)
-        segmenter = specs[0].parameters["segmenter"]
-        status.say(f"{sequence.name}: {len(sequence)} frames, segmenter {segmenter}, ROS_DOMAIN_ID={domain_id}")
+        labels = label_source(specs[0].parameters["segmenter"])
+        frames = f"{len(sequence)} frames, played {_pace_text(args, sequence)}"
+        status.say(f"{sequence.name}: {frames}; {labels} (ROS_DOMAIN_ID={domain_id})")
         if args.view:
             status.say(f"watch it on http://localhost:{args.port}/")
         return _run_nodes(args, specs, environment, status, limit_s=args.timeout_s or _limit_s(args, sequence))
@@ -89,21 +103,23 @@ def demo_nodes(args: argparse.Namespace, sequence: SequenceReader) -> list[NodeS
     """The nodes of the replay graph, mapper first, set up for this run; the recorder is started by itself."""
     from sem_field_ros.nodes.graph import nodes_of
 
-    segmenter = args.segmenter or default_segmenter(sequence.labels)
+    segmenter = args.segmenter or (default_segmenter(None) if sequence.labels is None else DEMO_SEGMENTER)
     given = {"path": args.seq, "rate": str(args.rate), "start_s": str(args.start_s), "segmenter": segmenter}
-    given |= {"duration_s": str(args.duration_s), "autostart": "false", "label_set": args.label_set}
+    given |= {"pace": args.pace, "duration_s": str(args.duration_s), "autostart": "false", "label_set": args.label_set}
     given |= {"view": str(args.view).lower(), "port": str(args.port)}
     config = settings_from_arguments(MapConfig, args)
     mapper: dict[str, Any] = {item.name: getattr(config, item.name) for item in settings_of(MapConfig)}
     source_set = _write_label_set(args.out / "logs" / "sequence_labels.yaml", sequence)
-    if segmenter == EXTERNAL and source_set:
+    takes_label_images = segmenter.partition(":")[0] in LABEL_IMAGES
+    if takes_label_images and source_set:
         mapper |= {"label_image_set": source_set, "label_set": args.label_set or source_set}
     player = {
         "label_set": source_set,
         "wait_for_subscribers_s": _START_S,
         "publish_depth": config.depth_source == "depth",
+        "publish_labels": takes_label_images,
     }
-    added = {"semantic_mapper": mapper, "sequence_player": player}
+    added = {MAPPER: mapper, PLAYER: player}
     return [
         replace(spec, parameters={**spec.parameters, **added.get(spec.executable, {})})
         for spec in nodes_of("replay", given)
@@ -125,7 +141,7 @@ def recorder_node(args: argparse.Namespace, mapper: NodeSpec, mapper_pid: int) -
         "start_timeout_s": _START_S,
         "settle_timeout_s": _SETTLE_S,
     }
-    return NodeSpec("demo_recorder", "demo_recorder", parameters=parameters)
+    return NodeSpec(RECORDER, RECORDER, parameters=parameters)
 
 
 def _write_label_set(path: Path, sequence: SequenceReader) -> str:
@@ -143,8 +159,22 @@ def _write_label_set(path: Path, sequence: SequenceReader) -> str:
 def _limit_s(args: argparse.Namespace, sequence: SequenceReader) -> float:
     """When to give up: twice the time that the stages may take."""
     stamps = getattr(sequence, "stamps_ns", None)
-    span_s = (stamps[-1] - stamps[0]) * 1e-9 if stamps else len(sequence) / 5.0
-    return 2 * (_START_S + span_s / args.rate + _SETTLE_S + _WRITE_S)
+    span_s = (stamps[-1] - stamps[0]) * 1e-9 / args.rate if stamps else 0.0
+    if _by_feedback(args, sequence):
+        span_s = _FRAME_S * len(sequence)
+    return 2 * (_START_S + span_s + _SETTLE_S + _WRITE_S)
+
+
+def _by_feedback(args: argparse.Namespace, sequence: SequenceReader) -> bool:
+    """Whether the replay waits for the mapper."""
+    return args.pace == "feedback" or (args.pace == "auto" and not getattr(sequence, "times_known", True))
+
+
+def _pace_text(args: argparse.Namespace, sequence: SequenceReader) -> str:
+    if not _by_feedback(args, sequence):
+        return f"at {args.rate:g}x"
+    why = " because they have no time stamps" if args.pace == "auto" else ""
+    return f"as fast as they are mapped{why}"
 
 
 def _positive(text: str) -> float:
@@ -157,15 +187,16 @@ def _positive(text: str) -> float:
 def _run_nodes(
     args: argparse.Namespace, specs: list[NodeSpec], environment: dict[str, str], status: StatusLine, limit_s: float
 ) -> int:
-    from sem_field_ros.commands.child_processes import Child, problem_of
+    from sem_field_ros.commands.child_processes import Child, interruptible, problem_of
+    from sem_field_ros.commands.demo_summary import summarize
     from sem_field_ros.commands.up import stop_processes
 
-    stopping = threading.Event()  # what nodes say while they are stopped is in their logs
+    stopping = threading.Event()  # what nodes print while they are stopped is in their logs only
 
     def on_line(name: str, line: str) -> None:
         if stopping.is_set():
             return
-        if name == "demo_recorder" and not line.startswith("demo_recorder: ") and problem_of(line) is None:
+        if name == RECORDER and not line.startswith(f"{RECORDER}: ") and problem_of(line) is None:
             status.update(line)
         elif (problem := problem_of(line)) is not None:
             status.say(f"  {problem}")
@@ -176,14 +207,14 @@ def _run_nodes(
         with interruption.held():  # in the middle of a start the child would be running and not yet be in the list
             children.append(Child(spec, args.out / "logs" / f"{spec.name}.log", environment, on_line))
 
-    with _interruptible() as interruption:
+    with interruptible() as interruption:
         try:
             for spec in specs:
                 start(spec)
             start(recorder_node(args, specs[0], children[0].process.pid))
             _watch(children, limit_s)
             status.close()
-            _summarize(args.out, status)
+            summarize(args.out, status)
             if args.view:
                 _stay(args, children, status)
             return DONE
@@ -207,81 +238,21 @@ def _watch(children: list[Child], limit_s: float) -> None:
         time.sleep(0.1)
         for child in children[:-1]:
             code = child.returncode
-            if code is not None and not (code == 0 and child.name == "sequence_player"):
+            if code is not None and not (code == 0 and child.name == PLAYER):
                 raise SemFieldError(child.end_line())
         if time.monotonic() > deadline:
             raise SemFieldError(f"not done after {limit_s:.0f} s; the nodes' output is in {recorder.log.parent}")
     if recorder.returncode != 0:
         line = recorder.end_line()
-        said = recorder.last_lines[-1] if recorder.last_lines else ""
-        own_words = said.startswith(f"{recorder.name}: ")
-        raise SemFieldError(said.partition(": ")[2] if own_words else line)
+        last = recorder.last_lines[-1] if recorder.last_lines else ""
+        is_reason = last.startswith(f"{recorder.name}: ")
+        raise SemFieldError(last.partition(": ")[2] if is_reason else line)
 
 
 def _stay(args: argparse.Namespace, children: list[Child], status: StatusLine) -> None:
-    """Leave the web page up until Ctrl-C; the results are written, so that is no failure."""
+    """Leave the web page up until Ctrl-C; the results are written, so that is not a failure."""
     status.say(f"the map stays on http://localhost:{args.port}/ until Ctrl-C")
     viewer = next(child for child in children if child.name == "sem_field_viewer")
     with contextlib.suppress(KeyboardInterrupt):
         while viewer.returncode is None:
             time.sleep(0.2)
-
-
-class _Interruption:
-    """Turns the first signal into a KeyboardInterrupt, at once or where a held section ends; ignores all further."""
-
-    def __init__(self) -> None:
-        self._held = self._pending = self._raised = False
-
-    def signalled(self, *_: object) -> None:
-        if self._held:
-            self._pending = True
-        elif not self._raised:
-            self._raised = True
-            raise KeyboardInterrupt
-
-    @contextlib.contextmanager
-    def held(self) -> Iterator[None]:
-        """Nothing inside is interrupted."""
-        self._held = True
-        try:
-            yield
-        finally:
-            self._held = False
-        if self._pending:
-            self.signalled()
-
-
-@contextlib.contextmanager
-def _interruptible() -> Iterator[_Interruption]:
-    """SIGTERM ends the demo as Ctrl-C does; further ones do not keep it from cleaning up."""
-    interruption = _Interruption()
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    previous = {number: signal.signal(number, interruption.signalled) for number in numbers}
-    try:
-        yield interruption
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
-
-
-def _summarize(out: Path, status: StatusLine) -> None:
-    """The results in a few lines."""
-    report = json.loads((out / "report.json").read_text(encoding="utf-8"))
-    drops = ", ".join(f"{count} {cause}" for cause, count in report["drops"].items()) or "none"
-    latency = report["latency_ms"]
-    status.say(f"frames   {report['frames_mapped']} of {report['frames_in']} mapped, dropped: {drops}")
-    status.say(
-        f"speed    {report['fps']:.1f} frames/s, camera to cloud {latency.get('p50', float('nan')):.0f} ms "
-        f"(p95 {latency.get('p95', float('nan')):.0f} ms), mapper memory {report['peak_rss_mb']:.0f} MB"
-    )
-    status.say(f"map      {report['cloud_points']:,} points, {report['mesh_triangles']:,} triangles")
-    total = max(1, report["cloud_points"])
-    classes = [f"{name} {100 * n / total:.1f} %" for name, n in list(report["points_per_class"].items())[:6]]
-    status.say(f"classes  {', '.join(classes)}")
-    if "miou" in report:
-        status.say(f"labels   mIoU {report['miou']:.3f}, accuracy {report['accuracy']:.3f}")
-    for note in report.get("notes", []):
-        status.say(f"note     {note}")
-    for name in RESULTS:
-        status.say(f"  {out / name}")

@@ -101,15 +101,16 @@ def _write_results(
     """Write the map file first (it is what cannot be had again quickly), the files for people, the report last."""
     from sem_field_ros.mapping.files.map_file import save_map
     from sem_field_ros.mapping.sequence_mapping import MappedFrames
-    from sem_field_ros.results.outputs import REPORT_NAME, write_surface_files
+    from sem_field_ros.results.outputs import REPORT_NAME, map_title, write_surface_files
+    from sem_field_ros.segmentation.registry import label_source
 
     manifest = save_map(args.out, args.name, mapper.map.state())
     surface = mapper.map.surface()
-    title = f"Semantic map of {sequence.name}"
+    title = map_title(sequence.name, label_source(segmenter))
     write_surface_files(args.out, surface, mapper.map.labels, T_world_cameras=done.poses, title=title, glb=args.glb)
     report = done.report(mapper, sequence.name, segmenter, surface)
     extra = {**report.extra, **_left_out(sequence), "map_file": manifest.name}
-    report = dataclasses.replace(report, extra=extra)
+    report = dataclasses.replace(report, label_source=label_source(segmenter), extra=extra)
     if mapper.segmenter is not None:
         report = _with_scores(report, mapper, MappedFrames(sequence, args.every, done), surface)
     report.write(args.out / REPORT_NAME)
@@ -126,7 +127,7 @@ def _with_scores(report: MapReport, mapper: Mapper, sequence: SequenceReader, su
     from sem_field_ros.evaluation.map_evaluation import evaluate_map
 
     labels = mapper.map.labels
-    scores = evaluate_map(surface, mapper.map.render, labels, sequence).as_report(labels)
+    scores = evaluate_map(surface, mapper.map, labels, sequence).as_report(labels)
     return dataclasses.replace(report, **{**scores, "extra": {**report.extra, **scores["extra"]}})
 
 

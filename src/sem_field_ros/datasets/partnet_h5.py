@@ -34,7 +34,7 @@ def read_partnet_h5(path: str | Path, semantics: str | Path | None = None) -> It
     try:
         import h5py
     except ImportError as error:
-        raise DataError(f"{path}: HDF5 files need h5py: pip install h5py") from error
+        raise DataError(f'{path}: HDF5 files need h5py: pip install "sem_field_ros[train]"') from error
     names = read_semantics(Path(semantics)) if semantics else {}
     try:
         with h5py.File(path, "r") as file:

@@ -13,8 +13,8 @@ from torch import Tensor
 from sem_field_ros.errors import WeightsError
 from sem_field_ros.fields.common.views import SourceViews
 from sem_field_ros.fields.common.window import camera_from_window, image_of_width, level_frame, volume_center
-from sem_field_ros.fields.gnesf.config import config_from_dict
-from sem_field_ros.fields.gnesf.model import KIND, Gnesf
+from sem_field_ros.fields.gnesf.config import KIND, config_from_dict
+from sem_field_ros.fields.gnesf.model import Gnesf
 from sem_field_ros.fields.gnesf.ray_depth import surface_depth
 from sem_field_ros.frame import PosedFrame
 from sem_field_ros.weights import load_image_model
@@ -36,7 +36,7 @@ class FieldDepth:
     def __init__(self, path: str | Path, device: str = "cpu") -> None:
         self._device = torch.device(device)
         self.model, self._width = load_image_model(path, KIND, lambda c: Gnesf(config_from_dict(c)), self._device)
-        if self.model.config.geometry != "sdf":
+        if self.model.config.representation != "sdf":
             raise WeightsError(
                 f"{path} has a density, for view synthesis: depth needs a field trained with --representation sdf"
             )

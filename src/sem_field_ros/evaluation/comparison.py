@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -10,11 +10,10 @@ import numpy as np
 
 from sem_field_ros.evaluation.map_evaluation import true_index
 from sem_field_ros.frame import PosedFrame
-from sem_field_ros.geometry.camera import Intrinsics
 from sem_field_ros.labels import LabelSet
-from sem_field_ros.surface import RenderedView
+from sem_field_ros.scene import Renderable
+from sem_field_ros.surface import known
 
-Render = Callable[[Intrinsics, np.ndarray], RenderedView]
 _BAR = 18  # pixels of a line of text
 _GAP = 4
 _SAME = (246, 246, 246)
@@ -36,7 +35,7 @@ class ComparedView:
 
 
 def compare_view(
-    frame: PosedFrame, source: LabelSet | None, labels: LabelSet, renders: Mapping[str, Render], width: int
+    frame: PosedFrame, source: LabelSet | None, labels: LabelSet, scenes: Mapping[str, Renderable], width: int
 ) -> ComparedView:
     """Render every map into a frame's camera, `width` pixels wide."""
     height = max(1, round(width * frame.camera.height / frame.camera.width))
@@ -45,7 +44,7 @@ def compare_view(
     if frame.labels is not None and source is not None:
         index = true_index(frame.labels, source, labels)
         truth = cv2.resize(index, (width, height), interpolation=cv2.INTER_NEAREST)
-    maps = {name: render(camera, frame.T_world_camera).labels for name, render in renders.items()}
+    maps = {name: known(scene.render(camera, frame.T_world_camera).labels) for name, scene in scenes.items()}
     color = cv2.resize(frame.color, (width, height), interpolation=cv2.INTER_AREA)
     return ComparedView(color, truth, maps)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,15 +10,14 @@ import numpy as np
 from sem_field_ros.evaluation.metrics import Confusion, SegmentationScores, transfer_labels
 from sem_field_ros.evaluation.true_mesh import SeenPoints, TrueMesh, find_true_mesh
 from sem_field_ros.frame import PosedFrame, SequenceReader
-from sem_field_ros.geometry.camera import Intrinsics
 from sem_field_ros.geometry.raycast import MeshRaycaster
 from sem_field_ros.labels import LabelSet
 from sem_field_ros.results.report import Scores
-from sem_field_ros.surface import RenderedView, Surface
+from sem_field_ros.scene import Renderable
+from sem_field_ros.surface import Surface, known
 
 DISTANCE_LIMIT_M = 0.1  # a mesh vertex farther from the map than this counts as not mapped
 _ERRORS_PER_VIEW = 20_000  # enough for a median, and bounded
-Render = Callable[[Intrinsics, np.ndarray], RenderedView]
 
 
 @dataclass(frozen=True)
@@ -61,16 +59,17 @@ class MapTally:
         self.views, self.mesh = Confusion(len(labels)), Confusion(len(labels))
         self._errors: list[np.ndarray] = []
 
-    def add_view(self, frame: PosedFrame, source: LabelSet, render: Render) -> None:
-        """Score the map's rendering against a frame's label image (ids of `source`) and depth; nothing without."""
+    def add_view(self, frame: PosedFrame, source: LabelSet, scene: Renderable) -> None:
+        """Score a scene's rendering against a frame's label image (ids of `source`) and depth; nothing without."""
         if frame.labels is None:
             return
         camera = frame.camera.scaled(frame.labels.shape[1], frame.labels.shape[0])
-        view = render(camera, frame.T_world_camera)
-        self.views.add(true_index(frame.labels, source, self.labels), view.labels)
-        if frame.depth is not None and frame.depth.shape == view.depth.shape:
-            both = (frame.depth > 0) & (view.depth > 0)
-            errors = np.abs(frame.depth - view.depth)[both]
+        view = scene.render(camera, frame.T_world_camera)
+        labels, depth = known(view.labels), known(view.depth)
+        self.views.add(true_index(frame.labels, source, self.labels), labels)
+        if frame.depth is not None and frame.depth.shape == depth.shape:
+            both = (frame.depth > 0) & (depth > 0)
+            errors = np.abs(frame.depth - depth)[both]
             self._errors.append(errors[:: max(1, len(errors) // _ERRORS_PER_VIEW)])
 
     def add_mesh(self, truth: TrueMesh, seen: np.ndarray, source: LabelSet, surface: Surface) -> None:
@@ -95,11 +94,11 @@ def true_index(label_ids: np.ndarray, source: LabelSet, labels: LabelSet) -> np.
 
 
 def evaluate_map(
-    surface: Surface, render: Render, labels: LabelSet, sequence: SequenceReader, every: int = 1
+    surface: Surface, scene: Renderable, labels: LabelSet, sequence: SequenceReader, every: int = 1
 ) -> MapScores:
     """Score a map (classes `labels`) against a sequence's label images and what its cameras saw of its labelled mesh.
 
-    `every`: only every so manieth frame is rendered and scored.
+    `every`: every N-th frame is rendered and scored.
     """
     source, tally = sequence.labels, MapTally(labels)
     if source is None:
@@ -110,7 +109,7 @@ def evaluate_map(
         if seen:
             seen.look(frame.camera, frame.T_world_camera)
         if i % every == 0:
-            tally.add_view(frame, source, render)
+            tally.add_view(frame, source, scene)
     if truth and seen:
         tally.add_mesh(truth, seen.seen, source, surface)
     return tally.scores()

@@ -21,7 +21,7 @@ def draw_novel_views(views: Sequence[HeldOutView], labels: LabelSet, width: int 
     """
     rows, shown = [], []
     for view in views[:_MAX_VIEWS]:
-        shown += [view.truth, *(r.labels for r in view.renderings.values() if r.labels is not None)]
+        shown += [i for i in (view.truth, *(r.labels for r in view.renderings.values())) if i is not None]
         tiles = list(_tiles(view, labels, width))
         blank = "", np.full_like(tiles[0][1], 255)
         tiles += [blank] * (-len(tiles) % columns)
@@ -41,11 +41,12 @@ def _tiles(view: HeldOutView, labels: LabelSet, width: int) -> Iterator[tuple[st
         return labels.to_color(cv2.resize(index.astype(np.int16), size, interpolation=cv2.INTER_NEAREST))
 
     yield "held-out image", color(view.color)
-    yield "truth", classes(view.truth)
+    if view.truth is not None:
+        yield "truth", classes(view.truth)
     drawn: set[int] = set()
     for name, rendering in view.renderings.items():
-        if rendering.color is not None and id(rendering.color) not in drawn:
-            drawn.add(id(rendering.color))
-            yield "rendered for the next", color(rendering.color)
+        if rendering.rgb is not None and id(rendering.rgb) not in drawn:
+            drawn.add(id(rendering.rgb))
+            yield (name if rendering.labels is None else "rendered for the next"), color(rendering.rgb)
         if rendering.labels is not None:
             yield name, classes(rendering.labels)

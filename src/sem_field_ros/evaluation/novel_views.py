@@ -1,31 +1,34 @@
 """Semantic view synthesis (GNeSF, Table 1): what maps, fields and rendered images say about views that were held out.
 
 Of each sequence some frames are held out: no map, field or vote gets to see them. Everything else renders classes into
-their cameras, or colours that the 2-D segmenter then labels, and is scored against their label images; all pooled.
+their cameras, or colours that the 2-D segmenter then labels, and is scored against their images and, where they have
+any, label images; all pooled.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 from torch.nn.functional import interpolate
 
 from sem_field_ros.errors import DataError, SegmenterError
-from sem_field_ros.evaluation.field_renderer import FieldRenderer
+from sem_field_ros.evaluation.baselines import MapColors, WarpedImages
 from sem_field_ros.evaluation.image_metrics import psnr, ssim
 from sem_field_ros.evaluation.map_evaluation import true_index
 from sem_field_ros.evaluation.metrics import Confusion
-from sem_field_ros.evaluation.renderers import MapColors, Renderer, Rendering, WarpedImages
 from sem_field_ros.evaluation.results import IMAGES, Row, label_rows
 from sem_field_ros.evaluation.sequence_evaluation import Scope
 from sem_field_ros.evaluation.shared_maps import SharedMaps, with_depth
 from sem_field_ros.frame import PosedFrame, SequenceReader
+from sem_field_ros.labels import LabelSet
 from sem_field_ros.mapping.config import MapConfig
 from sem_field_ros.mapping.sequence_mapping import read_frames
+from sem_field_ros.scene import OnlineView
 from sem_field_ros.segmentation.segmenter import ClassProbabilities, Segmenter
+from sem_field_ros.surface import RenderedView, known
 
 _SSIM_SIDE = 11  # pixels: smaller images have none
 MAP_COLORS, WARPED = "map colours", "warped images"  # renderers of colour alone
@@ -33,11 +36,11 @@ MAP_COLORS, WARPED = "map colours", "warped images"  # renderers of colour alone
 
 @dataclass(frozen=True)
 class HeldOutView:
-    """One held-out view for a picture: its image, true class indices [h, w], and every method's rendering of it."""
+    """One held-out view for a picture: its image, true class indices [h, w] if it is labelled, every method's view."""
 
     color: np.ndarray
-    truth: np.ndarray
-    renderings: Mapping[str, Rendering]
+    truth: np.ndarray | None
+    renderings: Mapping[str, RenderedView]
 
 
 class ViewTally:
@@ -49,17 +52,17 @@ class ViewTally:
         self.ssim: list[float] = []
         self.covered_psnr: list[float] = []
 
-    def add(self, rendering: Rendering, truth: np.ndarray, color: np.ndarray) -> None:
-        """Score a rendering against class indices [h, w] and the image [h, w, 3] uint8 RGB."""
-        if rendering.labels is not None:
+    def add(self, rendering: RenderedView, truth: np.ndarray | None, color: np.ndarray) -> None:
+        """Score a rendering against class indices [h, w], where there are any, and the image [h, w, 3] uint8 RGB."""
+        if rendering.labels is not None and truth is not None:
             self.views.add(truth, rendering.labels)
             self.covered.add(np.where(rendering.covered, truth, -1), rendering.labels)
-        if rendering.color is not None:
-            self.psnr.append(psnr(rendering.color, color))
+        if rendering.rgb is not None:
+            self.psnr.append(psnr(rendering.rgb, color))
             if min(color.shape[:2]) >= _SSIM_SIDE:
-                self.ssim.append(ssim(rendering.color, color))
+                self.ssim.append(ssim(rendering.rgb, color))
             if rendering.covered.any():
-                self.covered_psnr.append(psnr(rendering.color, color, rendering.covered))
+                self.covered_psnr.append(psnr(rendering.rgb, color, rendering.covered))
 
 
 class NovelViewEvaluation:
@@ -69,10 +72,20 @@ class NovelViewEvaluation:
     """
 
     def __init__(
-        self, segmenter: Segmenter, maps: Mapping[str, MapConfig], fields: Mapping[str, FieldRenderer], hold_out: int
+        self,
+        segmenter: Segmenter | None,
+        maps: Mapping[str, MapConfig],
+        fields: Mapping[str, OnlineView],
+        hold_out: int,
+        labels: LabelSet | None = None,
     ) -> None:
-        """Every `hold_out`-th frame is held out; at least 2."""
-        self.segmenter, self.labels = segmenter, segmenter.labels
+        """Every `hold_out`-th frame is held out; at least 2.
+
+        Without a segmenter only colours are scored, of renderers under their own names; `labels` is needed then.
+        """
+        found = segmenter.labels if segmenter else labels
+        assert found is not None, "either a segmenter or a label set"
+        self.segmenter, self.labels = segmenter, found
         self.hold_out = hold_out
         self.problems: list[str] = []
         self.pictures: list[HeldOutView] = []
@@ -82,8 +95,8 @@ class NovelViewEvaluation:
 
     def add(self, sequence: SequenceReader, scope: Scope, on_progress: Callable[[], None] = lambda: None) -> None:
         """Map the sources of a sequence, score its held-out views. Raises DataError where one of the two is missing."""
-        maps = SharedMaps(self._configs, self.labels)
-        renderers: dict[str, Renderer] = {MAP_COLORS: MapColors(maps.first), WARPED: WarpedImages(maps.first)}
+        maps = SharedMaps(self._configs, self.labels, votes=self.segmenter is not None)
+        renderers: dict[str, OnlineView] = {MAP_COLORS: MapColors(maps.first), WARPED: WarpedImages(maps.first)}
         for field in self._fields.values():
             field.reset()
         renderers |= self._fields
@@ -96,7 +109,7 @@ class NovelViewEvaluation:
             probabilities = self._segment(frame)
             maps.register(frame, probabilities)
             for renderer in renderers.values():
-                renderer.take(frame, probabilities)
+                renderer.add(frame, probabilities)
             mapped += 1
         if not mapped:
             raise DataError(f"sequence {sequence.name}: none of the frames that are not held out could be mapped")
@@ -122,6 +135,8 @@ class NovelViewEvaluation:
                 self._note(str(frame))
 
     def _segment(self, frame: PosedFrame) -> ClassProbabilities | None:
+        if self.segmenter is None:
+            return None
         try:
             return self.segmenter.segment(frame)
         except SegmenterError as error:
@@ -137,16 +152,15 @@ class NovelViewEvaluation:
         scope: Scope,
         on_progress: Callable[[], None],
         maps: SharedMaps,
-        renderers: Mapping[str, Renderer],
+        renderers: Mapping[str, OnlineView],
     ) -> None:
         views = []
         for frame in self._frames(sequence, scope, on_progress, held_out=True):
-            if frame.labels is None or sequence.labels is None:
-                self._note(f"held-out frame {frame.name or frame.stamp_ns} has no label image")
-                continue
-            height, width = frame.labels.shape
-            color = cv2.resize(frame.color, (width, height), interpolation=cv2.INTER_AREA)
-            truth = true_index(frame.labels, sequence.labels, self.labels)
+            color, truth = frame.color, None
+            if frame.labels is not None and sequence.labels is not None:
+                height, width = frame.labels.shape
+                color = cv2.resize(frame.color, (width, height), interpolation=cv2.INTER_AREA)
+                truth = true_index(frame.labels, sequence.labels, self.labels)
             view = HeldOutView(color, truth, self._renderings(frame, color, maps, renderers))
             for method, rendering in view.renderings.items():
                 self._tallies.setdefault(method, ViewTally(len(self.labels))).add(rendering, truth, color)
@@ -154,33 +168,32 @@ class NovelViewEvaluation:
         if not views:
             raise DataError(
                 f"sequence {sequence.name}: with one of {self.hold_out} held out, none of its "
-                f"{scope.frames_of(sequence)} frames is held out and has a label image"
+                f"{scope.frames_of(sequence)} frames is held out"
             )
         self.views += len(views)
         self.pictures.append(views[len(views) // 2])
 
     def _renderings(
-        self, frame: PosedFrame, color: np.ndarray, maps: SharedMaps, renderers: Mapping[str, Renderer]
-    ) -> dict[str, Rendering]:
-        """What every method shows in a held-out camera, at the size of its label image."""
+        self, frame: PosedFrame, color: np.ndarray, maps: SharedMaps, renderers: Mapping[str, OnlineView]
+    ) -> dict[str, RenderedView]:
+        """What every method shows in a held-out camera, at the size of `color`."""
         size = color.shape[:2]
         camera = frame.camera.scaled(size[1], size[0])
         found = {}
-        for name, scene in maps.maps.items():
+        for name, scene in maps.maps.items() if self.segmenter else ():
             view = scene.render(camera, frame.T_world_camera)
-            found[name] = Rendering(view.labels >= 0, None, view.labels)
+            found[name] = RenderedView(view.depth, labels=view.labels, covered=known(view.labels) >= 0)
         for name, renderer in renderers.items():
             rendering = renderer.render(camera, frame.T_world_camera)
-            if rendering.labels is not None:
+            if rendering.labels is not None or self.segmenter is None:
                 found[name] = rendering
-            assert rendering.color is not None
-            picture = PosedFrame(frame.stamp_ns, rendering.color, camera, frame.T_world_camera, name=frame.name)
+            picture = PosedFrame(frame.stamp_ns, known(rendering.rgb), camera, frame.T_world_camera, name=frame.name)
             labels = self._labels_of(picture, size)
             if labels is not None:
-                found[segmented(name)] = Rendering(rendering.covered, rendering.color, labels)
+                found[segmented(name)] = replace(rendering, labels=labels)
         labels = self._labels_of(frame, size)
         if labels is not None:
-            found[IMAGES] = Rendering(labels >= 0, None, labels)
+            found[IMAGES] = RenderedView(labels=labels)
         return found
 
     def _labels_of(self, frame: PosedFrame, size: tuple[int, int]) -> np.ndarray | None:
@@ -203,11 +216,12 @@ def segmented(renderer: str) -> str:
 
 
 def novel_view_rows(evaluation: NovelViewEvaluation, benchmark: str, segmenter: str) -> list[Row]:
-    """All numbers of an evaluation, under `BENCHMARK, novel views/SEGMENTER/CLASSES`."""
-    named = f"{benchmark}, novel views/{segmenter}/{evaluation.labels.name}"
+    """All numbers of an evaluation, under `BENCHMARK, novel views/SEGMENTER/CLASSES`, or `BENCHMARK, novel views`."""
+    named = f"{benchmark}, novel views" + (f"/{segmenter}/{evaluation.labels.name}" if evaluation.segmenter else "")
     rows = []
     for method, tally in evaluation.tallies().items():
-        rows += label_rows(named, method, "2d", tally.views, evaluation.labels)
+        if tally.views.counts.any():
+            rows += label_rows(named, method, "2d", tally.views, evaluation.labels)
         if tally.covered.counts.any():
             rows.append(Row(named, method, "miou_covered_2d", tally.covered.scores().miou))
         for metric, values in (("psnr", tally.psnr), ("psnr_covered", tally.covered_psnr), ("ssim", tally.ssim)):

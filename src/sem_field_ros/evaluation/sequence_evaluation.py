@@ -27,7 +27,7 @@ from sem_field_ros.labels import LabelSet
 from sem_field_ros.mapping.config import MapConfig
 from sem_field_ros.mapping.sequence_mapping import read_frames
 from sem_field_ros.segmentation.segmenter import ClassProbabilities, Segmenter
-from sem_field_ros.surface import Surface
+from sem_field_ros.surface import Surface, known
 
 _SAMPLES_PER_M2 = 1000  # of a surface, for distances to the other one: 3 cm apart
 _MAX_SAMPLES = 1_000_000
@@ -136,10 +136,11 @@ class SequenceEvaluation:
                 scene.seen.look(frame.camera, frame.T_world_camera)
             for fusion, found in maps.maps.items():
                 if sequence.labels is not None and self.segmenter is not None:
-                    self.maps[fusion].add_view(frame, sequence.labels, found.render)
+                    self.maps[fusion].add_view(frame, sequence.labels, found)
             if frame.depth is not None:  # the geometry is the same in all maps
                 measured = np.where(frame.depth <= self.config.depth_max_m, frame.depth, 0)
-                self.depth.add(maps.first.render(frame.depth_camera, frame.T_world_camera).depth, measured)
+                shown = maps.first.render(frame.depth_camera, frame.T_world_camera)
+                self.depth.add(known(shown.depth), measured)
         if truth is None or scene is None:
             return
         for fusion, found in maps.maps.items():

@@ -116,5 +116,16 @@ def view_scores(distance: Tensor, cosine: Tensor) -> Tensor:
     return cosine.clamp(min=0.05) / distance.clamp(min=0.25)
 
 
+def view_rank(scores: Tensor, keyframe_id: Tensor, prefers_new: bool) -> Tensor:
+    """What orders the views of a voxel, [..., K] >= 0, 0 = empty slot: their quality, or how new they are."""
+    return torch.where(scores > 0, keyframe_id.float() + 1, 0) if prefers_new else scores
+
+
+def best_slots(rank: Tensor, views: int) -> Tensor:
+    """The slots [n, views] of the `views` highest ranks [n, K] of each voxel, the highest first; -1 = empty."""
+    best, slot = rank.topk(min(views, rank.shape[1]), dim=1)
+    return torch.where(best > 0, slot, -1)
+
+
 def _normalise(values: Tensor) -> Tensor:
     return values / values.sum(dim=1, keepdim=True).clamp(min=1e-9)

@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
-_FLOAT, _USHORT, _UINT = 5126, 5123, 5125  # glTF component types
+from sem_field_ros.geometry.axes import axis_vector, rotation_between
+from sem_field_ros.geometry.poses import quaternion_from_pose
+
+_FLOAT, _UINT = 5126, 5125  # glTF component types
 _ARRAY_BUFFER, _ELEMENT_BUFFER = 34962, 34963
-_TYPES = {1: "SCALAR", 3: "VEC3", 4: "VEC4"}
-# glTF's y is up: this rotation of the node turns a z-up world over, while the vertices keep the world's coordinates
-_Z_UP = [-(0.5**0.5), 0.0, 0.0, 0.5**0.5]
+_TYPES = {1: "SCALAR", 3: "VEC3"}
 
 
 def encode_glb(
@@ -22,17 +23,24 @@ def encode_glb(
     faces: np.ndarray,
     *,
     normals: np.ndarray | None = None,
+    more_colors: Mapping[str, np.ndarray] | None = None,
     attributes: Mapping[str, np.ndarray] | None = None,
-    z_up: bool = False,
+    up: np.ndarray | None = None,
     double_sided: bool = True,
     extras: Mapping[str, Any] | None = None,
 ) -> bytes:
     """Return the bytes of a .glb file.
 
-    vertices [V, 3] metres; colors [V, 3] uint8 sRGB, or float linear light; faces [F, 3], none = points; normals
-    [V, 3] unit, without them the mesh is unlit; attributes: further [V] values by name (stored as float32 `_NAME`);
-    z_up: the vertices' z is up (glTF's y is; the scene's node is rotated); double_sided: triangles are seen from
-    behind too; extras: JSON-able, kept with the scene.
+    vertices      [V, 3] metres                            faces   [F, 3], none = points
+    colors        [V, 3] uint8 sRGB, or float linear light: COLOR_0, what is shown
+    normals       [V, 3] unit. Without them the mesh is unlit. With them it has no material: trimesh and others ignore
+                  the colours of vertices that have one, and Blender and web viewers show them with their default
+    more_colors   further colours by name, like `colors`: COLOR_1 ... (Blender) and `_COLOR_NAME` (trimesh), stored once
+    attributes    further [V] values by name, stored as float32 `_NAME`
+    up            unit vector [3] that is up among the vertices; None = y, as in glTF. The scene's node carries the
+                  rotation, the vertices keep their coordinates
+    double_sided  without normals: triangles are seen from behind too
+    extras        JSON-able, kept with the scene
     """
     gltf: dict[str, Any] = {"asset": {"version": "2.0", "generator": "sem_field_ros"}, "scene": 0, "scenes": [{}]}
     if extras:
@@ -42,34 +50,44 @@ def encode_glb(
         table = {"POSITION": buffer.add(vertices, bounds=True)}
         if normals is not None:
             table["NORMAL"] = buffer.add(normals)
-        table["COLOR_0"] = buffer.add(linear_rgba(colors) if colors.dtype == np.uint8 else colors)
+        table["COLOR_0"] = buffer.add(linear_rgb(colors))
+        for number, (name, values) in enumerate((more_colors or {}).items(), start=1):
+            table[f"COLOR_{number}"] = table[f"_COLOR_{name.upper()}"] = buffer.add(linear_rgb(values))
         for name, values in (attributes or {}).items():
             table[f"_{name.upper()}"] = buffer.add(values.astype(np.float32))
-        primitive: dict[str, Any] = {"attributes": table, "material": 0}
+        primitive: dict[str, Any] = {"attributes": table}
         primitive |= {"indices": buffer.add_indices(faces)} if len(faces) else {"mode": 0}
-        node = {"mesh": 0, **({"rotation": _Z_UP} if z_up else {})}
+        node = {"mesh": 0, **({} if up is None else {"rotation": _to_y_up(up)})}
         gltf["scenes"][0]["nodes"] = [0]
         gltf |= {"nodes": [node], "meshes": [{"primitives": [primitive]}]}
-        gltf["materials"] = [_material(normals is None, double_sided)]
         gltf |= {"buffers": [{"byteLength": buffer.size}], "bufferViews": buffer.views, "accessors": buffer.accessors}
         if normals is None:
-            gltf["extensionsUsed"] = ["KHR_materials_unlit"]
+            primitive["material"] = 0
+            gltf |= {"materials": [_unlit(double_sided)], "extensionsUsed": ["KHR_materials_unlit"]}
     return _container(gltf, buffer)
 
 
-def linear_rgba(colors: np.ndarray) -> np.ndarray:
-    """sRGB [V, 3] uint8 -> linear light [V, 4] uint16, as glTF wants it (8 bits would band in the darks)."""
-    rgba = np.full((len(colors), 4), 65535, dtype="<u2")
-    rgba[:, :3] = _LINEAR[colors]
-    return rgba
+def linear_rgb(colors: np.ndarray) -> np.ndarray:
+    """sRGB [V, 3] uint8 -> linear light [V, 3] float32, as glTF wants it; floats are taken for linear already.
+
+    Floats, because 8 bits would band in the darks and trimesh misreads 16.
+    """
+    return _LINEAR[colors] if colors.dtype == np.uint8 else colors
 
 
-def _material(unlit: bool, double_sided: bool) -> dict[str, Any]:
-    material: dict[str, Any] = {
+def _unlit(double_sided: bool) -> dict[str, Any]:
+    return {
         "pbrMetallicRoughness": {"metallicFactor": 0.0, "roughnessFactor": 1.0},
         "doubleSided": double_sided,
+        "extensions": {"KHR_materials_unlit": {}},
     }
-    return material | ({"extensions": {"KHR_materials_unlit": {}}} if unlit else {})
+
+
+def _to_y_up(up: np.ndarray) -> list[float]:
+    """Quaternion (x, y, z, w) of the rotation that turns `up` [3] to glTF's +y."""
+    T = np.eye(4)
+    T[:3, :3] = rotation_between(np.asarray(up, np.float64), axis_vector("y"))
+    return [float(value) for value in quaternion_from_pose(T)]
 
 
 class _Buffer:
@@ -82,12 +100,9 @@ class _Buffer:
         self.size = 0
 
     def add(self, values: np.ndarray, bounds: bool = False) -> int:
-        """Add a vertex attribute ([V] or [V, n], float32 unless it is uint16) and return its accessor's index."""
-        values = values if values.dtype == np.uint16 else values.astype("<f4")
-        kind = _USHORT if values.dtype == np.uint16 else _FLOAT
-        accessor = {"componentType": kind, "type": _TYPES[values.shape[1] if values.ndim > 1 else 1]}
-        if kind == _USHORT:
-            accessor["normalized"] = True
+        """Add a vertex attribute ([V] or [V, 3], as float32) and return its accessor's index."""
+        values = values.astype("<f4")
+        accessor: dict[str, Any] = {"componentType": _FLOAT, "type": _TYPES[values.shape[1] if values.ndim > 1 else 1]}
         if bounds:
             accessor |= {"min": values.min(axis=0).tolist(), "max": values.max(axis=0).tolist()}
         return self._append(values, len(values), accessor, _ARRAY_BUFFER)
@@ -116,10 +131,9 @@ def _container(gltf: dict[str, Any], buffer: _Buffer) -> bytes:
 
 
 def _linear_table() -> np.ndarray:
-    """sRGB 0..255 -> linear 0..65535 (IEC 61966-2-1)."""
+    """sRGB 0..255 -> linear 0..1 (IEC 61966-2-1)."""
     s = np.arange(256) / 255.0
-    linear = np.where(s <= 0.04045, s / 12.92, ((s + 0.055) / 1.055) ** 2.4)
-    return np.round(linear * 65535).astype("<u2")
+    return np.where(s <= 0.04045, s / 12.92, ((s + 0.055) / 1.055) ** 2.4).astype("<f4")
 
 
 _LINEAR = _linear_table()

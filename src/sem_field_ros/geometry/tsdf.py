@@ -7,8 +7,8 @@ runs on any device). Both keep the same block layout, so everything above works 
     weight  [S, 512]     float32  number of frames that saw the voxel; 0 = never observed
     color   [S, 512, 3]  float32  RGB 0-255
 
-S is the capacity in slots, a voxel's index inside its block is x + 8 y + 64 z, and voxel (i, j, k) of the world lattice
-lies at voxel_size * (i, j, k) metres.
+S is the capacity in slots; voxels are numbered as in voxel_names.py, and voxel (i, j, k) of the world lattice lies at
+voxel_size * (i, j, k) metres.
 """
 
 from __future__ import annotations
@@ -21,9 +21,7 @@ import torch
 from torch import Tensor
 
 from sem_field_ros.geometry.camera import Intrinsics
-
-BLOCK = 8  # voxels along a block's side
-VOXELS = BLOCK**3
+from sem_field_ros.geometry.voxel_names import BLOCK
 
 
 @dataclass(frozen=True)
@@ -35,6 +33,11 @@ class TsdfConfig:
     depth_min_m: float = 0.1
     depth_max_m: float = 4.0
     max_weight: float = 100.0
+
+    @property
+    def block_side_m(self) -> float:
+        """Edge length of a block."""
+        return self.voxel_size_m * BLOCK
 
     @property
     def truncation_m(self) -> float:

@@ -13,7 +13,8 @@ from torch.utils.dlpack import from_dlpack
 
 from sem_field_ros.geometry.camera import Intrinsics
 from sem_field_ros.geometry.poses import inverse
-from sem_field_ros.geometry.tsdf import BLOCK, VOXELS, ActivatedBlocks, TsdfConfig
+from sem_field_ros.geometry.tsdf import ActivatedBlocks, TsdfConfig
+from sem_field_ros.geometry.voxel_names import BLOCK, VOXELS
 
 # Open3D reports buffers that torch still shares when the interpreter ends as leaks; they are not.
 o3d.utility.set_verbosity_level(o3d.utility.VerbosityLevel.Error)

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from sem_field_ros.geometry.camera import Intrinsics, unproject
 from sem_field_ros.geometry.poses import inverse, transform_points
-from sem_field_ros.geometry.tsdf import BLOCK, VOXELS, ActivatedBlocks, TsdfConfig
+from sem_field_ros.geometry.tsdf import ActivatedBlocks, TsdfConfig
+from sem_field_ros.geometry.voxel_names import BLOCK, VOXELS
 
 _STRIDE = 4  # every 4th pixel suffices to find the blocks near a surface
 
@@ -51,7 +52,7 @@ class TorchTsdf:
         points = unproject(np.where(usable, depth, 0), camera)[::_STRIDE, ::_STRIDE]
         points = points[usable[::_STRIDE, ::_STRIDE]]
         rays = points / np.linalg.norm(points, axis=-1, keepdims=True) if len(points) else points
-        side = self.config.voxel_size_m * BLOCK
+        side = self.config.block_side_m
         steps = np.arange(-self.config.truncation_m, self.config.truncation_m + 1e-9, side / 4)
         near = points[:, None] + rays[:, None] * np.append(steps, self.config.truncation_m)[:, None]
         keys = np.floor(transform_points(T_world_camera, near.reshape(-1, 3)) / side)

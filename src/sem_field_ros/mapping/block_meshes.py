@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from sem_field_ros.geometry.marching_cubes import BlockMesh, marching_cubes, vertex_normals
-from sem_field_ros.geometry.tsdf import BLOCK, VOXELS, TsdfVolume, unique_keys
+from sem_field_ros.geometry.tsdf import TsdfVolume, unique_keys
+from sem_field_ros.geometry.voxel_names import BLOCK, voxel_names
 
 # The blocks that share samples with a block: itself and its neighbours towards +x, +y, +z (index x + 2 y + 4 z).
 _CORNERS = torch.tensor([[c & 1, c >> 1 & 1, c >> 2 & 1] for c in range(8)], dtype=torch.int32)
@@ -104,7 +105,7 @@ def _voxel(grid: Tensor, lattice: Tensor, near: Tensor) -> Tensor:
     over = (lattice >= BLOCK).long()
     inner = lattice - over * BLOCK
     slot = near[grid, over[:, 0] + 2 * over[:, 1] + 4 * over[:, 2]]
-    return slot * VOXELS + inner[:, 0] + BLOCK * inner[:, 1] + BLOCK**2 * inner[:, 2]
+    return voxel_names(slot, inner)
 
 
 def _split(

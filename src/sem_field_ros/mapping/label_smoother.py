@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import embedding_bag, max_pool3d, normalize
 
-from sem_field_ros.geometry.tsdf import BLOCK, VOXELS, TsdfVolume, unique_keys
+from sem_field_ros.geometry.tsdf import TsdfVolume, unique_keys
+from sem_field_ros.geometry.voxel_names import slot_of
 from sem_field_ros.mapping.votes import VoteTable
 
 WEIGHT = 4.0  # of the neighbourhood beside a voxel's own views; chosen on validation homes
@@ -30,7 +31,7 @@ class LabelSmoother:
         """cell_m: edge of a cell in metres, 0 = every voxel alone"""
         self._volume, self._votes, self._cell_m = volume, votes, cell_m
         # a vote counts in a pool of half a cell, which counts in the cells around it, which are read from around them
-        self._reach = math.ceil(2.5 * cell_m / (volume.config.voxel_size_m * BLOCK))
+        self._reach = math.ceil(2.5 * cell_m / volume.config.block_side_m)
         self._touched: list[Tensor] = []
 
     def touch(self, keys: Tensor) -> None:
@@ -56,7 +57,7 @@ class LabelSmoother:
         confidence = fused.amax(dim=1) * support
         changed = (confidence != votes.confidence[rows]) | (fused != votes.probabilities[rows]).any(dim=1)
         votes.probabilities[rows], votes.confidence[rows] = fused, confidence
-        return keys[torch.isin(slots, (votes.voxel[rows[changed]] // VOXELS).cpu())]
+        return keys[torch.isin(slots, slot_of(votes.voxel[rows[changed]]).cpu())]
 
     def _existing(self, keys: Tensor) -> Tensor:
         return keys[self._volume.find(keys) >= 0]

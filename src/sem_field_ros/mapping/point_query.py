@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from sem_field_ros.geometry.tsdf import BLOCK, VOXELS, TsdfVolume, unique_keys
+from sem_field_ros.geometry.tsdf import TsdfVolume, unique_keys
+from sem_field_ros.geometry.voxel_names import blocks_of, voxel_names
 from sem_field_ros.mapping.votes import VoteTable
 from sem_field_ros.surface import PointSamples
 
@@ -18,7 +19,7 @@ def query_points(volume: TsdfVolume, votes: VoteTable, points: Tensor) -> PointS
     """Answer for points [N, 3] float32 (world, metres); not finite points are unobserved."""
     parts = [_query_chunk(volume, votes, part) for part in points.reshape(-1, 3).split(_CHUNK)]
     sdf, labels, confidence, probabilities = (torch.cat(column) for column in zip(*parts, strict=True))
-    return PointSamples(sdf.numpy(), labels.numpy(), confidence.numpy(), probabilities.numpy())
+    return PointSamples(labels.numpy(), confidence.numpy(), probabilities.numpy(), sdf.numpy())
 
 
 def signed_distance(volume: TsdfVolume, points: Tensor) -> Tensor:
@@ -51,12 +52,10 @@ def _query_chunk(volume: TsdfVolume, votes: VoteTable, points: Tensor) -> tuple[
 
 def _voxels(volume: TsdfVolume, lattice: Tensor) -> Tensor:
     """Integer lattice positions [..., 3] -> voxel names [...] (slot * 512 + index), -1 where there is no block."""
-    block = torch.div(lattice, BLOCK, rounding_mode="floor")
-    inner = lattice - block * BLOCK
+    block, inner = blocks_of(lattice)
     unique, back = unique_keys(block.reshape(-1, 3))
     slot = volume.find(unique)[back].reshape(lattice.shape[:-1])
-    index = inner[..., 0] + BLOCK * inner[..., 1] + BLOCK**2 * inner[..., 2]
-    return torch.where(slot >= 0, slot * VOXELS + index, -1)
+    return torch.where(slot >= 0, voxel_names(slot, inner), -1)
 
 
 def _signed_distance(volume: TsdfVolume, lattice: Tensor) -> Tensor:

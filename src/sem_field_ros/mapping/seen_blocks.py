@@ -9,7 +9,7 @@ from torch import Tensor
 from sem_field_ros.frame import PosedFrame
 from sem_field_ros.geometry.camera import project
 from sem_field_ros.geometry.poses import inverse, transform_points
-from sem_field_ros.geometry.tsdf import BLOCK, TsdfVolume
+from sem_field_ros.geometry.tsdf import TsdfVolume
 
 
 class SeenBlocks:
@@ -34,7 +34,7 @@ class SeenBlocks:
         """Keys [n, 3] of blocks that this frame looks through: what stood there has gone (people, doors, drift)."""
         assert frame.depth is not None
         keys, _ = self._volume.keys()
-        side = self._volume.config.voxel_size_m * BLOCK
+        side = self._volume.config.block_side_m
         centers = transform_points(inverse(frame.T_world_camera), (keys.numpy() + 0.5) * side)
         pixels, z = project(centers, frame.depth_camera)
         u, v = np.rint(np.clip(pixels, -1, 1e6)).astype(np.int64).T

@@ -17,17 +17,16 @@ from sem_field_ros.frame import PosedFrame
 from sem_field_ros.fusion.hand_made import Fusion, view_scores
 from sem_field_ros.fusion.registry import make_fusion
 from sem_field_ros.geometry.camera import Intrinsics
-from sem_field_ros.geometry.raycast import MeshRaycaster
-from sem_field_ros.geometry.tsdf import BLOCK, TsdfConfig, unique_keys
+from sem_field_ros.geometry.tsdf import TsdfConfig, unique_keys
 from sem_field_ros.geometry.tsdf_backends import make_tsdf
 from sem_field_ros.labels import LabelSet
 from sem_field_ros.mapping.block_ages import BlockAges, BlockKey
 from sem_field_ros.mapping.block_meshes import (
-    BlockGeometry,
     extract_blocks,
     with_lower_neighbours,
     with_upper_neighbours,
 )
+from sem_field_ros.mapping.block_surfaces import BlockSurfaces
 from sem_field_ros.mapping.camera_path import CameraPath
 from sem_field_ros.mapping.config import MapConfig
 from sem_field_ros.mapping.files.map_file import MapState
@@ -43,9 +42,8 @@ from sem_field_ros.surface import (
     PointSamples,
     RenderedView,
     Surface,
+    SurfaceScene,
     SurfaceUpdate,
-    merge_surfaces,
-    render_surface,
 )
 
 _FIRST_CAPACITY = 1024  # blocks
@@ -86,16 +84,18 @@ class SemanticMap:
         self.path = CameraPath()
         self.frames = 0
         self.evicted_blocks = 0
-        self._ages = BlockAges(c.voxel_size_m * BLOCK)
-        self._id_of: dict[BlockKey, int] = {}  # block key -> stable id, given at the first surface
-        self._next_id = 0
-        self._blocks: dict[BlockKey, BlockGeometry] = {}
+        self._ages = BlockAges(tsdf.block_side_m)
+        self._surfaces = BlockSurfaces(self.votes)
         self._stale: set[BlockKey] = set()  # geometry changed since it was meshed
-        self._unpublished: set[BlockKey] = set()  # mesh or labels changed since update_surface
-        self._removed_ids: list[int] = []
         self._late: deque[_View] = deque(maxlen=_LATE_VIEWS)
         self._whole: Surface | None = None
-        self._raycaster: MeshRaycaster | None = None
+        self._shown: SurfaceScene | None = None
+
+    def add(self, frame: PosedFrame, probabilities: ClassProbabilities | None = None) -> None:
+        """Integrate a frame; with class probabilities it is a keyframe and votes (scene.Online)."""
+        self.integrate(frame)
+        if probabilities is not None:
+            self.vote(frame, probabilities)
 
     # -- geometry ---------------------------------------------------------------------------------------------------
 
@@ -119,7 +119,7 @@ class SemanticMap:
         self._stale.update(names)
         if self.frames % 16 == 0:
             self.volume.weight.clamp_(max=self.config.max_weight)
-        self._whole = self._raycaster = None
+        self._whole = self._shown = None
 
     def _adopt_blocks(self, keys: Tensor) -> Tensor:
         """Make the blocks [n, 3] of a loaded map exist, to be filled; returns their slots [n]."""
@@ -147,7 +147,7 @@ class SemanticMap:
         if needed > self.volume.capacity:
             old, moved = self.volume.grow(max(needed, min(2 * self.volume.capacity, self.config.max_blocks)))
             self.votes.remap(old, moved, self.volume.capacity)
-            self._stale.update(self._blocks)  # their meshes name voxels by slots that moved
+            self._stale.update(self._surfaces.keys())  # their meshes name voxels by slots that moved
 
     def _evict(self, keys: list[BlockKey]) -> None:
         if not keys:
@@ -160,16 +160,10 @@ class SemanticMap:
         self.volume.erase(tensor)
         self._ages.forget(keys)
         for key in keys:
-            self._drop_mesh(key)
+            self._surfaces.drop(key)
             self._stale.discard(key)
         self._stale.update(k for k in map(tuple, neighbours.tolist()) if k in self._ages)
         self.evicted_blocks += len(keys)
-
-    def _drop_mesh(self, key: BlockKey) -> None:
-        self._blocks.pop(key, None)
-        self._unpublished.discard(key)
-        if key in self._id_of:
-            self._removed_ids.append(self._id_of.pop(key))
 
     # -- labels -----------------------------------------------------------------------------------------------------
 
@@ -209,28 +203,23 @@ class SemanticMap:
         geometries, hosts = extract_blocks(self.volume, keys, self.config.min_weight)
         for key, geometry in zip(map(tuple, keys.tolist()), geometries, strict=True):
             if geometry is None:
-                self._drop_mesh(key)
-                continue
-            if key not in self._id_of:
-                self._id_of[key] = self._next_id
-                self._next_id += 1
-            self._blocks[key] = geometry
-            self._unpublished.add(key)
+                self._surfaces.drop(key)
+            else:
+                self._surfaces.put(key, geometry)
         self._smoother.touch(with_upper_neighbours(keys))
         self.votes.drop(rows_in_free_space(self.volume, self.votes, stale))
         rows, is_new = self.votes.place(hosts.voxel, hosts.position, hosts.normal)
         if is_new.any() and self._late:
             changed = torch.cat([self._offer(view, rows[is_new]) for view in self._late])
             self.votes.fuse(changed.unique(), self.fusion)
-        self._whole = self._raycaster = None
+        self._whole = self._shown = None
 
     def _bring_up_to_date(self) -> None:
         """Bring meshes and labels up to date."""
         self._mesh_stale()
         changed = self._smoother.update()
         if len(changed):
-            names = set(map(tuple, with_lower_neighbours(self.volume, changed).tolist()))
-            self._unpublished.update(names & self._blocks.keys())
+            self._surfaces.relabelled(map(tuple, with_lower_neighbours(self.volume, changed).tolist()))
             self._whole = None
 
     # -- answers ----------------------------------------------------------------------------------------------------
@@ -239,24 +228,15 @@ class SemanticMap:
     def update_surface(self) -> SurfaceUpdate:
         """Return the block surfaces that changed since the last call, and the ids of blocks that vanished."""
         self._bring_up_to_date()
-        changed = {self._id_of[key]: self._surface_of(self._blocks[key]) for key in sorted(self._unpublished)}
-        update = SurfaceUpdate(changed, self._removed_ids)
-        self._unpublished, self._removed_ids = set(), []
-        return update
+        return self._surfaces.take_update()
 
     @one_thread()
     def surface(self) -> Surface:
         """Return the whole labelled surface; vertices on block borders appear once per block."""
         self._bring_up_to_date()
         if self._whole is None:
-            self._whole = merge_surfaces([self._surface_of(block) for block in self._blocks.values()])
+            self._whole = self._surfaces.merged()
         return self._whole
-
-    def _surface_of(self, block: BlockGeometry) -> Surface:
-        rows = self.votes.row_of_voxel[torch.from_numpy(block.voxel).to(self.votes.device)].long()
-        labels = self.votes.labels(rows).cpu().numpy()
-        confidence = torch.where(rows >= 0, self.votes.confidence[rows], 0.0).cpu().numpy()
-        return Surface(block.vertices, block.normals, block.colors, labels, confidence, block.faces, block.owned)
 
     @one_thread()
     def query(self, points: np.ndarray) -> PointSamples:
@@ -268,9 +248,9 @@ class SemanticMap:
     def render(self, camera: Intrinsics, T_world_camera: np.ndarray) -> RenderedView:
         """Ray cast the labelled surface into a camera."""
         surface = self.surface()
-        if self._raycaster is None:
-            self._raycaster = MeshRaycaster(surface.vertices, surface.faces)
-        return render_surface(surface, self._raycaster, camera, T_world_camera)
+        if self._shown is None or self._shown.surface is not surface:
+            self._shown = SurfaceScene(surface)
+        return self._shown.render(camera, T_world_camera)
 
     @one_thread()
     def state(self) -> MapState:
@@ -300,12 +280,11 @@ class SemanticMap:
     def stats(self) -> dict[str, float]:
         """Sizes for diagnostics: blocks, surface_voxels, keyframes, frames, evicted_blocks, map_bytes."""
         voxels = self.volume.tsdf.nbytes + self.volume.weight.nbytes + self.volume.color.nbytes
-        meshes = sum(b.vertices.nbytes * 3 + b.faces.nbytes for b in self._blocks.values())
         return {
             "blocks": len(self.volume),
             "surface_voxels": len(self.votes),
             "keyframes": self.keyframes,
             "frames": self.frames,
             "evicted_blocks": self.evicted_blocks,
-            "map_bytes": voxels + meshes + self.votes.nbytes,
+            "map_bytes": voxels + self._surfaces.nbytes + self.votes.nbytes,
         }

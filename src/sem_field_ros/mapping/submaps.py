@@ -7,18 +7,29 @@ active map has nothing, and are saved with it. Their number is bounded: the olde
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from itertools import count
 from typing import Any
 
 import numpy as np
 
 from sem_field_ros.errors import MapFileError
+from sem_field_ros.frame import PosedFrame
+from sem_field_ros.geometry.camera import Intrinsics
 from sem_field_ros.mapping.config import MapConfig
 from sem_field_ros.mapping.files.map_file import MapState
 from sem_field_ros.mapping.mapper import Mapper
 from sem_field_ros.mapping.semantic_map import SemanticMap
-from sem_field_ros.surface import PointSamples, Surface, SurfaceUpdate, merge_surfaces
+from sem_field_ros.segmentation.segmenter import ClassProbabilities
+from sem_field_ros.surface import (
+    PointSamples,
+    RenderedView,
+    Surface,
+    SurfaceScene,
+    SurfaceUpdate,
+    known,
+    merge_surfaces,
+)
 
 HEADER_KEY = "submaps"  # in a saved map's header: the headers of its frozen maps, oldest first
 
@@ -88,11 +99,21 @@ class Submaps:
         """The surfaces of all maps together."""
         return merge_surfaces([submap.map.surface() for submap in [*self._frozen, self._active]])
 
+    def add(self, frame: PosedFrame, probabilities: ClassProbabilities | None = None) -> None:
+        """Take a frame into the active map, see SemanticMap.add."""
+        self.active.add(frame, probabilities)
+
+    def render(self, camera: Intrinsics, T_world_camera: np.ndarray) -> RenderedView:
+        """Ray cast the surfaces of all maps together."""
+        if not self._frozen:
+            return self.active.render(camera, T_world_camera)
+        return SurfaceScene(self.surface()).render(camera, T_world_camera)
+
     def query(self, points: np.ndarray) -> PointSamples:
         """Answers at points [N, 3]: from the newest map that has observed each point."""
         answer = self.active.query(points)
         for submap in reversed(self._frozen):
-            missing = np.isnan(answer.sdf)
+            missing = np.isnan(known(answer.sdf))
             if not missing.any():
                 break
             older = submap.map.query(points[missing])
@@ -145,12 +166,13 @@ class Submaps:
 
 def _filled(answer: PointSamples, where: np.ndarray, by: PointSamples) -> PointSamples:
     """`answer` with the rows `where` [N] bool taken from `by`."""
-    columns = []
+    columns = {}
     for column in fields(PointSamples):
-        values = np.array(getattr(answer, column.name))
-        values[where] = getattr(by, column.name)
-        columns.append(values)
-    return PointSamples(*columns)
+        values = getattr(answer, column.name)
+        if values is not None:
+            columns[column.name] = np.array(values)
+            columns[column.name][where] = getattr(by, column.name)
+    return replace(answer, **columns)
 
 
 def _part(state: MapState, index: int, header: Mapping[str, Any]) -> MapState:

@@ -11,32 +11,18 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from sem_field_ros.fusion.hand_made import CUES, Fusion, Votes
-from sem_field_ros.geometry.tsdf import VOXELS
+from sem_field_ros.fusion.hand_made import CUES, Fusion, Votes, view_rank
+from sem_field_ros.geometry.voxel_names import VOXELS, renamed, slot_of
 from sem_field_ros.mapping.view_samples import ViewSamples
 from sem_field_ros.parallel import for_each, part_size
 
-_COLUMNS = (
-    "voxel",
-    "position",
-    "normal",
-    "view_probabilities",
-    "scores",
-    "keyframe_id",
-    "features",
-    "cues",
-    "fused",
-    "support",
-    "probabilities",
-    "confidence",
-)
 _FEATURE_STEPS = 127.0  # features in -1..1 are kept in 8 bits
 _CPU_CHUNK, _CHUNK = 1024, 1 << 16  # most rows fused at once: they stay in the processor's cache, and bound the memory
 _LEAST_CHUNK = 256  # rows that are worth a thread
 
 
 class VoteTable:
-    """Rows of all surface voxels. A voxel is named slot * 512 + index inside the block (see geometry/tsdf.py).
+    """Rows of all surface voxels. Voxels are named as in geometry/voxel_names.py.
 
     voxel [R] int64, -1 = free row     position, normal [R, 3] float32     view_probabilities [R, K, C] uint8 (255 = 1)
     scores [R, K] float32, 0 = empty   keyframe_id [R, K] int32 keyframe number
@@ -44,6 +30,19 @@ class VoteTable:
     probabilities [R, C] float32, confidence [R] (of the winning class, times support): smoothed, see LabelSmoother
     features [R, K, D] int8 (127 = 1)   cues [R, K, CUES] float16; of no size where the fusion wants none (D = 0)
     """
+
+    voxel: Tensor
+    position: Tensor
+    normal: Tensor
+    view_probabilities: Tensor
+    scores: Tensor
+    keyframe_id: Tensor
+    features: Tensor
+    cues: Tensor
+    fused: Tensor
+    support: Tensor
+    probabilities: Tensor
+    confidence: Tensor
 
     def __init__(
         self, capacity_blocks: int, views: int, classes: int, device: torch.device, feature_count: int = 0
@@ -54,20 +53,28 @@ class VoteTable:
         self._free = torch.zeros(0, dtype=torch.int64, device=device)
         self._set_columns(0)
 
+    def _columns(self) -> dict[str, tuple[tuple[int, ...], torch.dtype]]:
+        """Shape of a row and type of every column: the one list of them. All are zero in a new row."""
+        k, c, d = self.views, self.classes, self.feature_count
+        return {
+            "voxel": ((), torch.int64),
+            "position": ((3,), torch.float32),
+            "normal": ((3,), torch.float32),
+            "view_probabilities": ((k, c), torch.uint8),
+            "scores": ((k,), torch.float32),
+            "keyframe_id": ((k,), torch.int32),
+            "features": ((k, d), torch.int8),
+            "cues": ((k, CUES if d else 0), torch.float16),
+            "fused": ((c,), torch.float32),
+            "support": ((), torch.float32),
+            "probabilities": ((c,), torch.float32),
+            "confidence": ((), torch.float32),
+        }
+
     def _set_columns(self, rows: int) -> None:
-        k, c, d = self.views, self.classes, self.device
-        self.voxel = torch.full((rows,), -1, dtype=torch.int64, device=d)
-        self.position = torch.zeros(rows, 3, device=d)
-        self.normal = torch.zeros(rows, 3, device=d)
-        self.view_probabilities = torch.zeros(rows, k, c, dtype=torch.uint8, device=d)
-        self.scores = torch.zeros(rows, k, device=d)
-        self.keyframe_id = torch.zeros(rows, k, dtype=torch.int32, device=d)
-        self.features = torch.zeros(rows, k, self.feature_count, dtype=torch.int8, device=d)
-        self.cues = torch.zeros(rows, k, CUES if self.feature_count else 0, dtype=torch.float16, device=d)
-        self.fused = torch.zeros(rows, c, device=d)
-        self.support = torch.zeros(rows, device=d)
-        self.probabilities = torch.zeros(rows, c, device=d)
-        self.confidence = torch.zeros(rows, device=d)
+        for name, (shape, dtype) in self._columns().items():
+            setattr(self, name, torch.zeros(rows, *shape, dtype=dtype, device=self.device))
+        self.voxel.fill_(-1)
 
     def __len__(self) -> int:
         return len(self.voxel) - len(self._free)
@@ -75,14 +82,14 @@ class VoteTable:
     @property
     def nbytes(self) -> int:
         """Memory of the table in bytes."""
-        return sum(getattr(self, name).nbytes for name in _COLUMNS) + self.row_of_voxel.nbytes
+        return sum(getattr(self, name).nbytes for name in self._columns()) + self.row_of_voxel.nbytes
 
     def _reserve(self, extra: int) -> None:
         if extra <= len(self._free):
             return
         old = len(self.voxel)
         rows = max(1024, old + old // 2, old + extra - len(self._free))
-        kept = {name: getattr(self, name) for name in _COLUMNS}
+        kept = {name: getattr(self, name) for name in self._columns()}
         self._set_columns(rows)
         for name, column in kept.items():
             getattr(self, name)[:old] = column
@@ -97,14 +104,10 @@ class VoteTable:
             self._reserve(count)
             fresh, self._free = self._free[:count], self._free[count:]
             rows[is_new] = fresh
+            for name in self._columns():
+                getattr(self, name)[fresh] = 0
             self.voxel[fresh] = voxels[is_new]
             self.row_of_voxel[voxels[is_new]] = fresh.int()
-            self.scores[fresh] = 0
-            self.view_probabilities[fresh] = 0
-            self.fused[fresh] = 0
-            self.support[fresh] = 0
-            self.probabilities[fresh] = 0
-            self.confidence[fresh] = 0
         self.position[rows] = positions
         self.normal[rows] = normals
         return rows, is_new
@@ -125,7 +128,7 @@ class VoteTable:
         slot[old.to(self.device)] = new.to(self.device)
         used = (self.voxel >= 0).nonzero()[:, 0]
         voxel = self.voxel[used]
-        self.voxel[used] = slot[voxel // VOXELS] * VOXELS + voxel % VOXELS
+        self.voxel[used] = renamed(voxel, slot[slot_of(voxel)])
         self.row_of_voxel = torch.full((capacity_blocks * VOXELS,), -1, dtype=torch.int32, device=self.device)
         self.row_of_voxel[self.voxel[used]] = used.int()
 
@@ -140,8 +143,7 @@ class VoteTable:
         It takes an empty slot, or the worst one if it is better. A view without the features that the fusion wants
         votes with zeros.
         """
-        scored = self.scores.index_select(0, rows)
-        rank = torch.where(scored > 0, self.keyframe_id.index_select(0, rows).float() + 1, 0) if prefers_new else scored
+        rank = view_rank(self.scores.index_select(0, rows), self.keyframe_id.index_select(0, rows), prefers_new)
         worst, slot = rank.min(dim=1)
         better = (scores > worst if not prefers_new else torch.ones_like(scores, dtype=torch.bool)).nonzero()[:, 0]
         rows = rows.index_select(0, better)

@@ -112,7 +112,12 @@ _COMMON = (
 )
 _REPLAY = (
     Argument("path", "", "the sequence: a folder or an MCAP or sqlite3 bag (required)"),
-    Argument("rate", "1.0", "speed of the replay"),
+    Argument(
+        "pace",
+        "auto",
+        "when the next frame goes out: stamps | feedback (of the mapper) | auto",
+    ),
+    Argument("rate", "1.0", "speed of the replay by its time stamps"),
     Argument("loops", "1", "times it is played; 0 = until stopped"),
     Argument("start_s", "0.0", "skip this much of the beginning"),
     Argument("duration_s", "0.0", "play only this long; 0 = to the end"),
@@ -178,7 +183,11 @@ def _mapper(value: Mapping[str, str], common: Mapping[str, Any], sim: Mapping[st
 def _player(value: Mapping[str, str], common: Mapping[str, Any]) -> NodeSpec:
     if not value["path"]:
         raise SettingError("replay needs path:=SEQUENCE, a folder or a bag")
-    parameters: dict[str, Any] = {"path": value["path"], "loops": _number("loops", value["loops"], int)}
+    parameters: dict[str, Any] = {
+        "path": value["path"],
+        "pace": value["pace"],
+        "loops": _number("loops", value["loops"], int),
+    }
     for name in ("rate", "start_s", "duration_s"):
         parameters[name] = _number(name, value[name], float)
     remappings = {topic: value[name] for name, topic in _TOPICS.items() if value[name]}

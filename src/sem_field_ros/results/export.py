@@ -9,6 +9,7 @@ import numpy as np
 from sem_field_ros import __version__
 from sem_field_ros.atomic import atomic_write
 from sem_field_ros.geometry import ply
+from sem_field_ros.geometry.axes import axis_vector
 from sem_field_ros.geometry.glb import encode_glb
 from sem_field_ros.labels import LabelSet
 from sem_field_ros.surface import Surface
@@ -19,14 +20,14 @@ COLOR_BY = ("label", "rgb")
 def write_ply(path: str | Path, surface: Surface, labels: LabelSet, color_by: str = "label") -> None:
     """Write a surface (give `surface.cloud()` for a cloud without triangles) as binary PLY in the map's frame, metres.
 
-    Vertex properties: x y z nx ny nz (float), red green blue (uchar, by `color_by`), label (int, the class id,
-    unlabelled 255; in sets with ids above 254, 65535), confidence (float, 0 to 1). Comments in the header list the
-    classes. Raises OutputError.
+    Vertex properties: x y z nx ny nz (float), red green blue (uchar, by `color_by`), the other colours as
+    camera_red ... or label_red ... (uchar), label (int, the class id, unlabelled 255; in sets with ids above 254,
+    65535), confidence (float, 0 to 1). Comments in the header list the classes. Raises OutputError.
     """
-    colors = surface_colors(surface, labels, color_by)
     columns = {name: surface.vertices[:, i].astype(np.float32) for i, name in enumerate("xyz")}
     columns |= {f"n{name}": surface.normals[:, i].astype(np.float32) for i, name in enumerate("xyz")}
-    columns |= {name: colors[:, i] for i, name in enumerate(("red", "green", "blue"))}
+    for prefix, colors in _colors(surface, labels, color_by).items():
+        columns |= {f"{prefix}{name}": colors[:, i] for i, name in enumerate(("red", "green", "blue"))}
     # int, not ushort: wide enough, and Open3D skips the other wide integer types
     columns["label"] = labels.to_id(surface.labels).astype(np.int32)
     columns["confidence"] = surface.confidence.astype(np.float32)
@@ -35,20 +36,26 @@ def write_ply(path: str | Path, surface: Surface, labels: LabelSet, color_by: st
     ply.write_ply(path, columns, surface.faces, [*comments, f"class {_unlabelled_id(labels)} unlabelled"])
 
 
-def write_glb(path: str | Path, surface: Surface, labels: LabelSet, color_by: str = "label") -> None:
-    """Write a surface as GLB with vertex colours by `color_by` and the vertex attributes _LABEL (id) and _CONFIDENCE.
+def write_glb(
+    path: str | Path, surface: Surface, labels: LabelSet, color_by: str = "label", up: np.ndarray | None = None
+) -> None:
+    """Write a surface as GLB: vertex colours by `color_by` (COLOR_0), the other colours (COLOR_1, also under the name
+    _COLOR_CAMERA or _COLOR_LABEL), and the vertex attributes _LABEL (id) and _CONFIDENCE.
 
-    glTF's y axis is up, the map's is z: the scene's node carries that rotation and the vertices stay in the map's
-    frame, so Blender and viewers show it upright and give the map's coordinates back. The scene's extras list the
-    classes. Raises OutputError.
+    up  unit vector [3] that is up in the map's frame; None = z. glTF's y axis is up: the scene's node carries the
+        rotation and the vertices stay in the map's frame, so Blender and viewers show the map upright and give its
+        coordinates back.
+    The scene's extras list the classes. Raises OutputError.
     """
+    (_, colors), (prefix, others) = _colors(surface, labels, color_by).items()
     content = encode_glb(
         surface.vertices,
-        surface_colors(surface, labels, color_by),
+        colors,
         surface.faces,
         normals=_unit_normals(surface.normals),
+        more_colors={prefix.rstrip("_"): others},
         attributes={"label": labels.to_id(surface.labels), "confidence": surface.confidence},
-        z_up=True,
+        up=axis_vector("z") if up is None else up,
         extras={
             "label_set": labels.name,
             "classes": [{"id": c.id, "name": c.name, "color": list(c.color)} for c in labels.classes],
@@ -59,11 +66,14 @@ def write_glb(path: str | Path, surface: Surface, labels: LabelSet, color_by: st
         file.write(content)
 
 
-def surface_colors(surface: Surface, labels: LabelSet, color_by: str) -> np.ndarray:
-    """Vertex colours [V, 3] uint8: of the classes (`label`) or as the camera saw them (`rgb`)."""
+def _colors(surface: Surface, labels: LabelSet, color_by: str) -> dict[str, np.ndarray]:
+    """Vertex colours [V, 3] uint8 by the prefix of their names: those by `color_by` without one, then the others."""
     if color_by not in COLOR_BY:
         raise ValueError(f"color_by must be one of {', '.join(COLOR_BY)}, got {color_by!r}")
-    return labels.to_color(surface.labels) if color_by == "label" else surface.colors
+    classes = labels.to_color(surface.labels)
+    if color_by == "label":
+        return {"": classes, "camera_": surface.colors}
+    return {"": surface.colors, "label_": classes}
 
 
 def _unlabelled_id(labels: LabelSet) -> int:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sem_field_ros.geometry.viewpoints import estimate_up
 from sem_field_ros.labels import LabelSet
 from sem_field_ros.results.export import write_glb, write_ply
 from sem_field_ros.results.preview import write_preview
@@ -17,6 +18,12 @@ MESH_NAME = "mesh.ply"
 GLB_NAME = "mesh.glb"
 PREVIEW_NAME = "preview.png"
 REPORT_NAME = "report.json"
+
+
+def map_title(sequence: str, label_source: str) -> str:
+    """The title of a map's picture: what was mapped, and where its labels come from."""
+    name = f"Semantic map of {sequence}" if sequence else "Semantic map"
+    return f"{name}, {label_source}" if label_source else name
 
 
 def write_surface_files(
@@ -32,5 +39,5 @@ def write_surface_files(
     write_ply(directory / CLOUD_NAME, surface.cloud(), labels)
     write_ply(directory / MESH_NAME, surface, labels)
     if glb:
-        write_glb(directory / GLB_NAME, surface, labels)
+        write_glb(directory / GLB_NAME, surface, labels, up=estimate_up(surface.normals, T_world_cameras))
     write_preview(directory / PREVIEW_NAME, surface, labels, T_world_cameras, title)

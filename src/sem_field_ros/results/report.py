@@ -34,8 +34,10 @@ class Scores:
 @dataclass(frozen=True)
 class MapReport:
     """One run. fps is frames mapped per second that the run (offline) or the replay (over ROS) took; latency_ms is the
-    time to map one frame offline, camera stamp to published cloud over ROS.
+    time to map one frame offline, over ROS camera stamp to published cloud (image received to cloud, if the replay was
+    not in real time).
 
+    label_source      where the labels come from: "labels predicted by homes", "ground-truth labels"
     drops             frames not mapped, by cause            points_per_class  cloud points by class name
     latency_ms, stage_ms  {p50, p95} and by stage {p50, p95}, milliseconds
     scores_2d         the map rendered into the labelled views   scores_3d   against a labelled mesh
@@ -54,6 +56,7 @@ class MapReport:
     mesh_triangles: int
     points_per_class: Mapping[str, int]
     peak_rss_mb: float
+    label_source: str = ""
     duration_s: float = 0.0
     stage_ms: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     map_stats: Mapping[str, float] = field(default_factory=dict)

@@ -212,7 +212,7 @@ class CameraInput:
         self._on_frame()
 
     def _clock_jumped(self) -> None:
-        """/clock went back: whatever waits has stamps of a time that is over."""
+        """/clock went back: frames that wait have stamps of a time that is over."""
         with self._lock:
             self._pairer.clear()
             self._start_anew()
@@ -224,7 +224,7 @@ class CameraInput:
         self.statistics.event("clock_jump_back")
         self._jumped = True
 
-    # -- on whatever thread -------------------------------------------------------------------------------------------
+    # -- on any thread ------------------------------------------------------------------------------------------------
 
     def _lose(self, bundle: FrameBundle, cause: str, why: str) -> None:
         """Count a lost frame; log why, unless that is empty (it was to be expected)."""
@@ -240,7 +240,7 @@ class CameraInput:
         return self._transforms.lookup(self._options.global_frame, frame_id, bundle.stamp_ns)
 
     def _check_set_up(self, bundle: FrameBundle) -> None:
-        """Say once what can be used but will not be accurate."""
+        """Warn once of what can be used but will not be accurate."""
         if is_distorted(bundle.camera_info):
             text = "the CameraInfo has lens distortion, which is not undone: remap to the rectified image topics"
             self._log.warn("distorted", text, once=True)

@@ -38,7 +38,7 @@ _NUMPY = {
 def surface_to_cloud(surface: Surface, labels: LabelSet, header: Header, color_by: str = "rgb") -> PointCloud2:
     """Return the surface's owned points (non-finite ones dropped): x y z, rgb, label id, confidence; 24 bytes each.
 
-    `color_by` says what `rgb` shows: the camera's colours ("rgb") or the label set's ("label").
+    `color_by` chooses what `rgb` shows: the camera's colours ("rgb") or the label set's ("label").
     """
     keep = surface.owned & np.isfinite(surface.vertices).all(axis=1)
     index = surface.labels[keep]

@@ -1,7 +1,7 @@
-"""An executor for nodes that hear much and serve little: topics on the spinning thread, services on their own threads.
+"""An executor for nodes with busy topics and few service calls: topics on the spinning thread, services on others.
 
 rclpy's MultiThreadedExecutor hands a callback to its pool over and over until the pool has begun it. Where another
-thread keeps the interpreter busy (a network, a map) it drowns in that: measured, a whole core and stalls of seconds.
+thread keeps the interpreter busy (a network, a map) that took, as measured, a whole core and stalls of seconds.
 """
 
 from __future__ import annotations

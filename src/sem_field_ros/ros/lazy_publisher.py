@@ -1,4 +1,4 @@
-"""A publisher that knows whether anybody listens, whether somebody new came, and when it may publish again."""
+"""A publisher that knows whether it has subscribers, whether there are new ones, and when it may publish again."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ class LazyPublisher:
 
     @property
     def wanted(self) -> bool:
-        """Whether anybody subscribes."""
+        """Whether there are subscribers."""
         return self._publisher.get_subscription_count() > 0
 
     def take_newcomers(self) -> bool:
-        """Whether somebody subscribed since the last call. Ask before the message is made: who comes later is next."""
+        """Whether somebody subscribed since the last call. Ask before the message is made, so that none is missed."""
         with self._lock:
             came, self._newcomers = self._newcomers > 0, 0
             return came
@@ -48,13 +48,13 @@ class LazyPublisher:
             self.resend()
 
     def resend(self) -> None:
-        """Treat whoever listens as new."""
+        """Treat every subscriber as new."""
         with self._lock:
             self._newcomers += 1
         self._on_newcomer()
 
     def due_in(self, now_s: float, rate_hz: float, has_news: bool) -> float | None:
-        """Seconds until this should be published, 0 = now; None where nobody listens or there is nothing new."""
+        """Seconds until this should be published, 0 = now; None without subscribers or news."""
         count = self._publisher.get_subscription_count()
         if PublisherEventCallbacks is None and count > self._count:
             self._newcomers += 1

@@ -1,4 +1,4 @@
-"""What a mapper says of itself on /diagnostics: one table of names and values, for who writes it and who reads it."""
+"""A mapper's diagnostics as numbers, and the one table of their names: for the writer and for all readers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OK, WARN, ERROR = 0, 1, 2
 class MapperStatus:
     """The numbers of one mapper. Counters go from the node's start; timings are over the latest frames."""
 
-    state: str = ""  # unconfigured | inactive | active, empty while nothing was heard
+    state: str = ""  # unconfigured | inactive | active, empty before the first message
     paused: bool = False
     frames_in: int = 0
     waiting_frames: int = 0
@@ -86,21 +86,21 @@ def mapper_status(msg: DiagnosticArray, mapper: str) -> MapperStatus | None:
 
 def _values_of(status: MapperStatus) -> dict[str, dict[str, str]]:
     """Section -> key -> text."""
-    heard = {
+    received = {
         "state": status.state,
         "paused": str(status.paused).lower(),
         "frames_in": str(status.frames_in),
         "waiting_frames": str(status.waiting_frames),
     }
-    heard |= {f"rate_hz{topic}": f"{rate:.1f}" for topic, rate in status.rates_hz.items()}  # topics begin with a slash
-    heard |= {f"drops/{cause}": str(count) for cause, count in status.drops.items()}
-    heard |= {f"refused_transforms/{cause}": str(count) for cause, count in status.refused_transforms.items()}
-    heard |= {f"events/{cause}": str(count) for cause, count in status.events.items()}
+    received |= {f"rate_hz{topic}": f"{rate:.1f}" for topic, rate in status.rates_hz.items()}
+    received |= {f"drops/{cause}": str(count) for cause, count in status.drops.items()}
+    received |= {f"refused_transforms/{cause}": str(count) for cause, count in status.refused_transforms.items()}
+    received |= {f"events/{cause}": str(count) for cause, count in status.events.items()}
     worked = {"frames_mapped": str(status.frames_mapped), "keyframes": str(status.keyframes)}
     for stage, timings in status.timings_ms.items():
         worked |= {f"{stage}_ms_{name}": f"{value:.1f}" for name, value in timings.items()}
     return {
-        INPUT: heard,
+        INPUT: received,
         PROCESSING: worked,
         MAP: {key: f"{value:.12g}" for key, value in status.map_stats.items()},
         MEMORY: {"resident_mb": f"{status.resident_mb:.1f}"},
@@ -108,16 +108,16 @@ def _values_of(status: MapperStatus) -> dict[str, dict[str, str]]:
 
 
 def _status_of(sections: Mapping[str, Mapping[str, str]], problem: str) -> MapperStatus:
-    heard, worked = sections.get(INPUT, {}), sections.get(PROCESSING, {})
+    received, worked = sections.get(INPUT, {}), sections.get(PROCESSING, {})
     return MapperStatus(
-        state=heard.get("state", ""),
-        paused=heard.get("paused") == "true",
-        frames_in=_count(heard.get("frames_in")),
-        waiting_frames=_count(heard.get("waiting_frames")),
-        rates_hz=_below("rate_hz", heard),
-        drops=_counts(_below("drops/", heard)),
-        refused_transforms=_counts(_below("refused_transforms/", heard)),
-        events=_counts(_below("events/", heard)),
+        state=received.get("state", ""),
+        paused=received.get("paused") == "true",
+        frames_in=_count(received.get("frames_in")),
+        waiting_frames=_count(received.get("waiting_frames")),
+        rates_hz=_below("rate_hz", received),
+        drops=_counts(_below("drops/", received)),
+        refused_transforms=_counts(_below("refused_transforms/", received)),
+        events=_counts(_below("events/", received)),
         frames_mapped=_count(worked.get("frames_mapped")),
         keyframes=_count(worked.get("keyframes")),
         timings_ms=_timings(worked),
@@ -138,14 +138,14 @@ def _counts(values: Mapping[str, float]) -> dict[str, int]:
 
 
 def _timings(values: Mapping[str, str]) -> dict[str, dict[str, float]]:
-    """{p50, p95} of the stages that have both."""
+    """{p50, p95} by stage, as far as they are there."""
     found: dict[str, dict[str, float]] = {}
     for name in PERCENTILES:
         for key, text in values.items():
             stage, separator, rest = key.rpartition(f"_ms_{name}")
             if separator and not rest and not math.isnan(_number(text)):
                 found.setdefault(stage, {})[name] = _number(text)
-    return {stage: timings for stage, timings in found.items() if len(timings) == len(PERCENTILES)}
+    return found
 
 
 def _number(text: str | None) -> float:

@@ -48,7 +48,7 @@ class MeshUpdate:
 
 
 def mesh_update_from_bytes(data: bytes) -> MeshUpdate:
-    """Read a serialised MarkerArray; a marker that is no triangle list counts as empty, that is as removed.
+    """Read a serialised MarkerArray; a marker that is not a triangle list counts as empty, that is, as removed.
 
     Raises FrameError (cause `bad_mesh`) where the bytes are cut short.
     """

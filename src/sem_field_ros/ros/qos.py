@@ -8,7 +8,7 @@ SUPPORTED_RELIABILITY = ("best_effort", "reliable")
 
 
 def image_qos(reliability: str = "best_effort", depth: int = 5) -> QoSProfile:
-    """Camera topics. A best-effort subscriber hears both kinds of publishers; a reliable one only reliable ones."""
+    """Camera topics. Best-effort subscribers receive from all publishers, reliable ones only from reliable ones."""
     if reliability not in SUPPORTED_RELIABILITY:
         raise ValueError(f"reliability '{reliability}' is not one of {', '.join(SUPPORTED_RELIABILITY)}")
     policy = QoSReliabilityPolicy.RELIABLE if reliability == "reliable" else QoSReliabilityPolicy.BEST_EFFORT

@@ -1,4 +1,4 @@
-"""How the process of a node begins, spins and ends; what a signal makes rclpy raise in the middle is no fault."""
+"""Start, spin and end the process of a node; what rclpy raises after a signal is not an error."""
 
 from __future__ import annotations
 

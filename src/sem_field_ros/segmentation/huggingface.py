@@ -15,7 +15,7 @@ from sem_field_ros.frame import PosedFrame
 from sem_field_ros.labels import LabelClass, LabelSet
 from sem_field_ros.segmentation.segmenter import ClassProbabilities
 
-_INSTALL = "pip install -r requirements/optional.txt (transformers and pillow)"
+_INSTALL = 'pip install "sem_field_ros[hf]"'
 _TENSORS = ("pixel_values", "pixel_mask", "task_inputs")  # outputs of a processor that models take
 _MIN_SHARE = 0.5  # a pixel votes if at least this share of its probability is on classes of the label set
 

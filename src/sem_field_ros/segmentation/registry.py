@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sem_field_ros.errors import SegmenterError, did_you_mean
@@ -22,6 +23,8 @@ SEGMENTERS = {
     "hf:NAME_OR_PATH": "a Hugging Face semantic or universal segmentation model",
     NO_SEGMENTER: "geometry and colour only",
 }
+LABEL_IMAGES = (EXTERNAL, "noisy")  # kinds that take the label image of a frame
+DEMO_SEGMENTER = "homes"  # labels a sequence in the demo, scored by its label images
 SHIPPED = tuple(name for name in SEGMENTERS if ":" not in name and name not in (EXTERNAL, NO_SEGMENTER))
 SEGMENTER_HELP = "; ".join(f"{name}: {what}" for name, what in SEGMENTERS.items())
 
@@ -75,6 +78,16 @@ def make_segmenter(
             raise SegmenterError(f"segmenter 'pascal' labels with set voc, not {labels.name}: leave label_set empty")
         return pascal_segmenter(label_width)
     return _make_from_path(kind, path, labels, label_width, device)
+
+
+def label_source(name: str) -> str:
+    """Where the labels of a map come from that this segmenter made of a recorded sequence: for captions."""
+    kind, _, path = name.partition(":")
+    if not labels_pixels(name):
+        return "no labels"
+    if kind in LABEL_IMAGES:
+        return "ground-truth labels" + (f", {float(path):.0%} of them corrupted" if path else "")
+    return f"labels predicted by {Path(path).name if path else kind}"
 
 
 def _make_external(rate: str, labels: LabelSet | None, source: LabelSet | None, label_width: int) -> Segmenter:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from sem_field_ros.fields.gnesf.scene import RenderedRays
+from sem_field_ros.fields.common.tensors import RenderedRays
 
 _BALANCE = 3.0  # weight of points near the surface, relative to those in free space
 

@@ -19,7 +19,7 @@ from sem_field_synth.rendering.ground_truth import cutout_mask
 from sem_field_synth.rendering.scene_mesh import SceneMesh
 from sem_field_synth.scene import Finish, HomeScene
 
-INSTALL = "pip install --no-deps -r requirements/generate.txt"
+INSTALL = "pip install --no-deps bpy==5.0.1"  # as in requirements/generate.txt
 LIBRARIES = "apt install libxrender1 libxfixes3 libxi6 libxkbcommon0"
 
 

@@ -12,8 +12,9 @@ from torch import Tensor
 from sem_field_ros.errors import WeightsError
 from sem_field_ros.fields.common.rays import camera_rays, pixel_rays
 from sem_field_ros.fields.common.rendering import probability_cross_entropy
+from sem_field_ros.fields.common.tensors import SourceImages
 from sem_field_ros.fields.gnesf.config import SEMANTICS, compact, config_from_dict, paper, tiny
-from sem_field_ros.fields.gnesf.model import Gnesf, SourceImages
+from sem_field_ros.fields.gnesf.model import Gnesf
 from sem_field_ros.geometry.camera import Intrinsics
 
 CAMERA = Intrinsics(16.0, 16.0, 11.5, 7.5, 24, 16)
@@ -41,10 +42,10 @@ def make(**changes: object) -> Gnesf:
     return Gnesf(replace(tiny(CLASSES), **changes)).eval()
 
 
-@pytest.mark.parametrize("geometry", ["sdf", "density"])
+@pytest.mark.parametrize("representation", ["sdf", "density"])
 @pytest.mark.parametrize("semantics", SEMANTICS)
-def test_every_variant_encodes_queries_and_renders(geometry: str, semantics: str) -> None:
-    model = make(geometry=geometry, semantics=semantics)
+def test_every_variant_encodes_queries_and_renders(representation: str, semantics: str) -> None:
+    model = make(representation=representation, semantics=semantics)
     with torch.inference_mode():
         scene = model.encode(wall_images(), center=torch.tensor([0.0, 0.0, 1.5]))
         points = torch.tensor([[0.0, 0, 1.5], [0.3, 0.1, 1.0], [0.0, 0, 50.0]])
@@ -53,7 +54,7 @@ def test_every_variant_encodes_queries_and_renders(geometry: str, semantics: str
     assert samples.classes.shape == (3, CLASSES)
     torch.testing.assert_close(samples.classes.sum(dim=1)[:2].round(decimals=4), torch.ones(2))
     assert samples.classes[2].sum() == 0 and samples.confidence[2] == 0
-    if geometry == "sdf":
+    if representation == "sdf":
         assert samples.sdf.isnan().tolist() == [False, False, True]
     else:
         assert (samples.density >= 0).all() and samples.density[2] == 0
@@ -162,6 +163,6 @@ def test_configurations_go_to_json_and_back(make_config) -> None:  # noqa: ANN00
 
 def test_bad_configurations_are_refused_in_one_line() -> None:
     with pytest.raises(WeightsError, match="one of sdf, density"):
-        replace(tiny(3), geometry="occupancy")
+        replace(tiny(3), representation="occupancy")
     with pytest.raises(WeightsError, match="not the architecture"):
         config_from_dict({"classes": 3})

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 import torch
 
+from sem_field_ros.fields.common.tensors import SourceImages
 from sem_field_ros.fields.gnesf.config import SEMANTICS, tiny
 from sem_field_ros.fields.gnesf.model import Gnesf
-from sem_field_ros.fields.gnesf.scene import SourceImages
 
 
 @pytest.mark.parametrize("semantics", [name for name in SEMANTICS if name != "direct"])

@@ -68,10 +68,11 @@ def _add_segmenter_arguments(kind: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Evaluate each segmenter on all sequences, print the tables, write the rows."""
+    args.sequences = args.sequences or _mini_benchmark()
+    sequences = _open(args)  # before the slow imports, which a wrong path need not wait for
+
     from sem_field_ros.evaluation.results import print_rows
 
-    args.sequences = args.sequences or _mini_benchmark()
-    sequences = _open(args)
     labelled = all(getattr(sequence, "has_labels", sequence.labels is not None) for sequence in sequences)
     # the true labels first: the best that any segmenter could do for the map
     segmenters = [EXTERNAL, *SHIPPED] if args.kind == "models" else args.segmenter

@@ -12,17 +12,21 @@ from rich.console import Console
 
 from sem_field_ros.commands.argument_types import add_segmenter, at_least, positive
 from sem_field_ros.commands.progress import counting_progress
+from sem_field_ros.exit_codes import DONE
 from sem_field_ros.fusion.registry import ALL, FUSIONS, chosen_fusions
 from sem_field_ros.mapping.config import MapConfig
+from sem_field_ros.segmentation.registry import NO_SEGMENTER, SEGMENTERS, labels_pixels
 from sem_field_ros.settings import add_settings_arguments, settings_from_arguments
 
 if TYPE_CHECKING:
-    from sem_field_ros.evaluation.field_renderer import FieldRenderer
     from sem_field_ros.evaluation.novel_views import NovelViewEvaluation
     from sem_field_ros.evaluation.sequence_evaluation import Scope
     from sem_field_ros.frame import SequenceReader
     from sem_field_ros.labels import LabelSet
+    from sem_field_ros.scene import FieldScene
+    from sem_field_ros.segmentation.segmenter import Segmenter
 
+_SEGMENTER = "homes"  # the default
 HELP = "score maps, fields and segmented renderings in views that are held out (semantic view synthesis)"
 
 
@@ -34,9 +38,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         type=Path,
         metavar="SEQ",
-        help="labelled sequences, RGB-D or with --depth-source predicted",
+        help="sequences, RGB-D or with --depth-source predicted; without label images colours alone are scored",
     )
-    add_segmenter(parser, "homes")
+    text = f"what labels the images: {', '.join(SEGMENTERS)} (default: {_SEGMENTER} where there are label images or a "
+    add_segmenter(parser, None, help=text + "--field, else none)")
     add("--label-set", metavar="NAME", help="classes of the map: a shipped set or a YAML file")
     add("--sequence-label-set", metavar="NAME", help="classes of the label images, if they do not say")
     add("--hold-out", type=at_least(2, int), default=5, metavar="N", help="the middle one of every N frames is held "
@@ -60,33 +65,54 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Evaluate, print the table, write rows and picture."""
+    from sem_field_ros.errors import SegmenterError, SettingError
+
+    if args.picture and args.picture.suffix not in (".png", ".jpg"):
+        raise SettingError(f"{args.picture}: the picture's name must end in .png or .jpg")
+    sequences = _open(args)  # before the slow imports, which a wrong path need not wait for
+
     from sem_field_ros.datasets.image_files import write_color
-    from sem_field_ros.errors import SettingError
     from sem_field_ros.evaluation.novel_view_picture import draw_novel_views
     from sem_field_ros.evaluation.novel_views import NovelViewEvaluation, novel_view_rows
     from sem_field_ros.evaluation.results import print_rows
     from sem_field_ros.evaluation.sequence_evaluation import Scope
-    from sem_field_ros.segmentation.registry import make_segmenter
 
-    if args.picture and args.picture.suffix not in (".png", ".jpg"):
-        raise SettingError(f"{args.picture}: the picture's name must end in .png or .jpg")
-    sequences = _open(args)
     fusions = chosen_fusions(args.fusion)
     config = settings_from_arguments(MapConfig, args, fusion=fusions[0], fusion_weights="")
     maps = {name: replace(config, fusion=name) for name in fusions}
     votes = _named(args.fusion_weights, "--fusion-weights", taken=maps)
     maps |= {name: replace(config, fusion="gnesf", fusion_weights=str(path)) for name, path in votes.items()}
-    segmenter = make_segmenter(
-        args.segmenter, args.label_set, config.label_width, config.device, source=sequences[0].labels
-    )
-    evaluation = NovelViewEvaluation(segmenter, maps, _fields(args, segmenter.labels, maps), args.hold_out)
+    labelled = any(getattr(sequence, "has_labels", sequence.labels is not None) for sequence in sequences)
+    name = args.segmenter or (_SEGMENTER if labelled or args.field else NO_SEGMENTER)
+    segmenter, labels = _make_segmenter(args, name, config, sequences[0].labels)
+    if segmenter is None:
+        maps = {fusions[0]: maps[fusions[0]]}  # without labels all are the same
+    evaluation = NovelViewEvaluation(segmenter, maps, _fields(args, labels, maps), args.hold_out, labels)
     _evaluate(evaluation, sequences, Scope(args.every, args.max_frames))
-    benchmark = args.benchmark or sequences[0].name
-    print_rows(novel_view_rows(evaluation, benchmark, args.segmenter), Console(), args.out)
+    rows = novel_view_rows(evaluation, args.benchmark or sequences[0].name, name)
+    if not rows:
+        raise SegmenterError(f"nothing to score: {evaluation.problems[-1]}")
+    print_rows(rows, Console(), args.out)
     if args.picture:
         write_color(args.picture, draw_novel_views(evaluation.pictures, evaluation.labels))
         print(args.picture)
-    return 0
+    return DONE
+
+
+def _make_segmenter(
+    args: argparse.Namespace, name: str, config: MapConfig, source: LabelSet | None
+) -> tuple[Segmenter | None, LabelSet]:
+    """The segmenter, None for `none`, and the classes. Raises SettingError where a field would have no segmenter."""
+    from sem_field_ros.errors import SettingError
+    from sem_field_ros.labels import load_label_set
+    from sem_field_ros.segmentation.registry import make_segmenter
+
+    if labels_pixels(name):
+        segmenter = make_segmenter(name, args.label_set, config.label_width, config.device, source=source)
+        return segmenter, segmenter.labels
+    if args.field:
+        raise SettingError(f"--field needs a segmenter, got --segmenter {name}: fields are given class probabilities")
+    return None, load_label_set(args.label_set) if args.label_set else source or load_label_set("scannet20")
 
 
 def _open(args: argparse.Namespace) -> list[SequenceReader]:
@@ -105,14 +131,13 @@ def _named(paths: Sequence[Path], flag: str, taken: Sequence[str] | dict[str, Ma
     return files
 
 
-def _fields(args: argparse.Namespace, labels: LabelSet, maps: dict[str, MapConfig]) -> dict[str, FieldRenderer]:
-    from sem_field_ros.evaluation.field_renderer import FieldRenderer
+def _fields(args: argparse.Namespace, labels: LabelSet, maps: dict[str, MapConfig]) -> dict[str, FieldScene]:
+    from sem_field_ros.fields.common.posed_images import SceneOptions
+    from sem_field_ros.fields.registry import open_scene
 
     files = _named(args.field, "--field", taken=maps)
-    return {
-        name: FieldRenderer(path, labels, args.field_width, args.field_depth, args.device)
-        for name, path in files.items()
-    }
+    options = SceneOptions(args.field_width, args.field_depth, args.device)
+    return {name: open_scene(path, labels, options) for name, path in files.items()}
 
 
 def _evaluate(evaluation: NovelViewEvaluation, sequences: Sequence[SequenceReader], scope: Scope) -> None:

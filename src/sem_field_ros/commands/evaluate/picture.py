@@ -20,8 +20,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("sequence", type=Path, metavar="SEQ", help="sequence folder, .sens file or bag")
     add_segmenter(parser, "homes")
     add(
-        "--fusions", nargs="+", default=["bayesian", "gnesf"], metavar="FUSION[:CONTEXT_M]",
-        help="what is shown, e.g. bayesian:0 gnesf: a fusion, if need be with a context of its own "
+        "--fusions", nargs="+", default=["bayesian", "gnesf"], metavar="FUSION[:CELL_M]",
+        help="what is compared, e.g. bayesian:0 gnesf: fusions, each with its own --smoothing-cell-m after a colon "
         "(default bayesian gnesf)",
     )  # fmt: skip
     add("--rows", type=positive, default=4, metavar="N", help="views that are shown (default 4)")
@@ -35,11 +35,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Map with every fusion, render every frame's view, draw."""
+    from sem_field_ros.datasets.open_sequence import open_sequence
+
+    if len(args.fusions) < 2:
+        raise SettingError(f"--fusions needs at least two to compare, got {' '.join(args.fusions)}")
+    sequence = open_sequence(args.sequence)  # before the slow imports, which a wrong path need not wait for
+
     import cv2
     from rich.progress import track
 
     from sem_field_ros.atomic import atomic_write
-    from sem_field_ros.datasets.open_sequence import open_sequence
     from sem_field_ros.errors import DataError
     from sem_field_ros.evaluation.comparison import compare_view, draw_comparison, most_different
     from sem_field_ros.frame import PosedFrame
@@ -47,9 +52,6 @@ def run(args: argparse.Namespace) -> int:
     from sem_field_ros.mapping.sequence_mapping import read_frames
     from sem_field_ros.segmentation.registry import make_segmenter
 
-    if len(args.fusions) < 2:
-        raise SettingError("--fusions needs at least two to compare")
-    sequence = open_sequence(args.sequence)
     config = settings_from_arguments(MapConfig, args, fusion=MapConfig.fusion)
     configs = {text: _config(config, text) for text in args.fusions}
     segmenter = make_segmenter(args.segmenter, label_width=config.label_width, source=sequence.labels)
@@ -60,9 +62,9 @@ def run(args: argparse.Namespace) -> int:
     for frame in track(frames, f"mapping {sequence.name}"):
         for mapper in mappers.values():
             mapper.register_frame(frame)
-    renders = {name: mapper.map.render for name, mapper in mappers.items()}
+    scenes = {name: mapper.map for name, mapper in mappers.items()}
     views = [
-        compare_view(frame, sequence.labels, segmenter.labels, renders, args.width)
+        compare_view(frame, sequence.labels, segmenter.labels, scenes, args.width)
         for frame in track(frames, "rendering")
     ]
     picture = draw_comparison([views[i] for i in most_different(views, args.rows)], segmenter.labels)
@@ -73,9 +75,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _config(config: MapConfig, text: str) -> MapConfig:
-    """`config` with the fusion, and the context, of FUSION[:CONTEXT_M]. Raises SettingError in one line."""
-    fusion, _, context = text.partition(":")
+    """`config` with the fusion, and the smoothing cell, of FUSION[:CELL_M]. Raises SettingError in one line."""
+    fusion, _, cell = text.partition(":")
     try:
-        return replace(config, fusion=fusion, smoothing_cell_m=float(context) if context else config.smoothing_cell_m)
+        return replace(config, fusion=fusion, smoothing_cell_m=float(cell) if cell else config.smoothing_cell_m)
     except ValueError as error:
-        raise SettingError(f"--fusions {text}: '{context}' is no length in metres") from error
+        raise SettingError(f"--fusions {text}: '{cell}' must be a length in metres") from error

@@ -36,7 +36,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Collect the votes, score every fusion at every share, print the tables."""
+    from sem_field_ros.datasets.open_sequence import open_sequence
     from sem_field_ros.errors import SettingError
+
+    files = {path.resolve().parent.name: path for path in args.weights}
+    if len(files) < len(args.weights):
+        raise SettingError("--weights of one folder's name: their results could not be told apart")
+    for path in args.sequences:
+        open_sequence(path)  # before the slow imports, which a wrong path need not wait for
+
     from sem_field_ros.evaluation.results import Row, print_rows
     from sem_field_ros.fusion.learned import load_fusion
     from sem_field_ros.fusion.registry import GNESF_MODEL
@@ -46,9 +54,6 @@ def run(args: argparse.Namespace) -> int:
 
     segmenter = make_segmenter(args.segmenter, args.label_set)
     encoder = vote_collection.source_of(args, segmenter)["encoder"]
-    files = {path.resolve().parent.name: path for path in args.weights}
-    if len(files) < len(args.weights):
-        raise SettingError("--weights of one folder's name: their results could not be told apart")
     fusions = {name: load_fusion(path)[0] for name, path in files.items()}
     fusions = fusions or {"gnesf": load_fusion(resource_path(GNESF_MODEL))[0]}
     for name, fusion in fusions.items():

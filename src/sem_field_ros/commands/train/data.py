@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sem_field_ros.commands.argument_types import folder
+
 if TYPE_CHECKING:
     from sem_field_ros.training.samples.posed_scenes import PosedScene
 
@@ -16,7 +18,7 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
     """What every training on folders of scenes is told."""
     parser.add_argument(
         "--data",
-        type=Path,
+        type=folder,
         nargs="+",
         required=True,
         metavar="DIR",

@@ -28,6 +28,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Collect the votes, train."""
+    from sem_field_ros.datasets.open_sequence import open_sequence
+
+    for path in (*args.training, *args.validation):
+        open_sequence(path)  # before the slow imports, which a wrong path need not wait for
+
     from sem_field_ros.segmentation.registry import make_segmenter
     from sem_field_ros.settings import settings_from_arguments
 

@@ -22,7 +22,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Read the scenes, train."""
-    from sem_field_ros.fields.gnesf.model import KIND
     from sem_field_ros.segmentation.registry import make_segmenter
     from sem_field_ros.settings import settings_from_arguments
     from sem_field_ros.training.samples.posed_scenes import read_scenes
@@ -30,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
     set_threads(args)
     config = settings_from_arguments(GnesfTraining, args)
     segmenter = make_segmenter(args.segmenter, args.label_set, label_width=config.image_width // 4)
-    folders = scene_folders(args, KIND)
+    folders = scene_folders(args, config.kind)
     with progress_of(folders) as on_progress:
         scenes = {
             split: read_scenes(paths, segmenter.labels, segmenter, config.image_width, on_progress)

@@ -5,13 +5,16 @@ Whatever the robot looks at then fills the same part of the volume: the net need
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
-from sem_field_ros.geometry.poses import inverse
+from sem_field_ros.geometry.poses import inverse, motion_between
 
+_STEP_M, _STEP_DEG = 0.1, 15.0  # camera motions that count as equally far
 _STEEP = 0.2  # horizontal part of a unit view direction below which "forward" is the image's upper edge
 
 
@@ -54,3 +57,12 @@ def nearest_pixels(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     rows = ((np.arange(size[0]) + 0.5) * image.shape[0] / size[0]).astype(np.int64)
     columns = ((np.arange(size[1]) + 0.5) * image.shape[1] / size[1]).astype(np.int64)
     return image[rows[:, None], columns]
+
+
+def nearest_views(T_world_camera: np.ndarray, T_world_sources: Sequence[np.ndarray], count: int) -> list[int]:
+    """Indices of the `count` sources nearest to a camera, the nearest first; 10 cm are as far as 15 degrees."""
+    steps = []
+    for T in T_world_sources:
+        distance, angle = motion_between(T, T_world_camera)
+        steps.append(distance / _STEP_M + np.degrees(angle) / _STEP_DEG)
+    return [int(i) for i in np.argsort(steps, kind="stable")[:count]]

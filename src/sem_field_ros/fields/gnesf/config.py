@@ -5,22 +5,24 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from sem_field_ros.errors import WeightsError
 from sem_field_ros.fields.gnesf.volume import VolumeConfig
-from sem_field_ros.fields.ibrnet.ray_density import RayConfig
 
-GEOMETRIES = ("sdf", "density")
+KIND = "gnesf_field"  # of weights files
+REPRESENTATIONS = ("sdf", "density")
 SEMANTICS = ("probabilities", "logits", "direct")
 SPACINGS = ("linear", "log")
+
+Config = TypeVar("Config", bound="GnesfConfig")
 
 
 @dataclass(frozen=True)
 class GnesfConfig:
     """One GNeSF.
 
-    geometry    what the head predicts: `sdf` for 3-D segmentation (Eq. 8, 9), `density` for view synthesis (Eq. 7)
+    representation  what the head predicts: `sdf` for 3-D segmentation (Eq. 8, 9), `density` for view synthesis (Eq. 7)
     semantics   what the views vote with: class `probabilities`, `logits`, or no vote: classes predicted `direct`ly from
                 the feature statistics (Table 4)
     visibility  whether views whose ray to the point is blocked are left out (Sec. 4.2)
@@ -31,15 +33,13 @@ class GnesfConfig:
                 paper's)
     band        the tr of Eq. 8 as a share of the truncation: with tr itself, samples in free space, whose distance is
                 cut off at the truncation, would weigh 79 % of what the surface does and pull it to the camera
-    rays        None is the paper's: density is f_theta(M(x)), colours are voted for like classes. Else, for `density`,
-                the views are asked again at every sample (ray_density.py, after IBRNet), M(x) and f_theta beside them
     """
 
     classes: int
     features: int = 32
     image_channels: tuple[int, ...] = (16, 32, 48, 64)
     volume: VolumeConfig = field(default_factory=VolumeConfig)
-    geometry: str = "sdf"
+    representation: str = "sdf"
     semantics: str = "probabilities"
     visibility: bool = True
     context: bool = True
@@ -50,17 +50,14 @@ class GnesfConfig:
     near_m: float = 0.2
     far_m: float = 5.0
     spacing: str = "linear"
-    rays: RayConfig | None = None
 
     def __post_init__(self) -> None:
         if self.spacing not in SPACINGS:
             raise WeightsError(f"GNeSF: spacing '{self.spacing}' must be one of {', '.join(SPACINGS)}")
-        if self.rays and self.geometry != "density":
-            raise WeightsError("GNeSF: views are asked along rays for a density only")
-        if self.geometry not in GEOMETRIES or self.semantics not in SEMANTICS:
+        if self.representation not in REPRESENTATIONS or self.semantics not in SEMANTICS:
             raise WeightsError(
-                f"GNeSF: geometry '{self.geometry}' must be one of {', '.join(GEOMETRIES)} and semantics "
-                f"'{self.semantics}' one of {', '.join(SEMANTICS)}"
+                f"GNeSF: representation '{self.representation}' must be one of {', '.join(REPRESENTATIONS)} "
+                f"and semantics '{self.semantics}' one of {', '.join(SEMANTICS)}"
             )
 
     def as_dict(self) -> dict[str, Any]:
@@ -84,31 +81,18 @@ def tiny(classes: int) -> GnesfConfig:
     return GnesfConfig(classes, 6, (4, 6, 8), volume, base=(8, 6), head=(6, 4), samples=16, far_m=3.5)
 
 
-def for_views(config: GnesfConfig) -> GnesfConfig:
-    """The same size for view synthesis: rays that see the whole room, views asked at every sample."""
-    volume = dataclasses.replace(config.volume, cell_m=config.volume.cell_m * 1.5)
-    far, samples = 8.0, round(config.samples * 1.6)
-    return dataclasses.replace(
-        config,
-        geometry="density",
-        volume=volume,
-        samples=samples,
-        near_m=0.3,
-        far_m=far,
-        spacing="log",
-        rays=RayConfig(),
-    )
-
-
-def config_from_dict(content: Mapping[str, Any]) -> GnesfConfig:
-    """Read GnesfConfig.as_dict. Raises WeightsError in one line."""
+def config_from_dict(content: Mapping[str, Any], kind: type[Config] = GnesfConfig) -> Config:  # type: ignore[assignment]
+    """Read as_dict of a GnesfConfig, or of a `kind` that extends it. Raises WeightsError in one line."""
     try:
         values = dict(content)
         volume = dict(values.pop("volume"))
         volume["channels"] = tuple(int(c) for c in volume["channels"])
         for name in ("image_channels", "base", "head"):
             values[name] = tuple(int(v) for v in values[name])
-        rays = values.pop("rays", None)
-        return GnesfConfig(**values, volume=VolumeConfig(**volume), rays=RayConfig(**rays) if rays else None)
+        if "geometry" in values:  # its name in the cards of version 0.1
+            values["representation"] = values.pop("geometry")
+        if values.get("rays") is None:
+            values.pop("rays", None)
+        return kind(**values, volume=VolumeConfig(**volume))
     except (KeyError, TypeError, ValueError) as error:
         raise WeightsError(f"not the architecture of a GNeSF: {error!r}") from error

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from sem_field_ros.errors import LabelSetError, MapFileError, SettingError
 from sem_field_ros.fusion.hand_made import CUES
-from sem_field_ros.geometry.tsdf import VOXELS, TsdfVolume
+from sem_field_ros.geometry.tsdf import TsdfVolume
+from sem_field_ros.geometry.voxel_names import VOXELS, renamed, slot_of
 from sem_field_ros.labels import LabelSet, label_set_from_dict, label_set_to_dict
 from sem_field_ros.mapping.config import MapConfig
 from sem_field_ros.mapping.files.map_file import MapState
@@ -49,7 +50,7 @@ def pack_map(header: MapHeader, volume: TsdfVolume, votes: VoteTable) -> MapStat
         "tsdf": volume.tsdf[slots].half(),
         "weight": volume.weight[slots].clamp(max=header.config.max_weight).half(),
         "color": volume.color[slots].round().clamp(0, 255).to(torch.uint8),
-        "row_voxel": ordinal[voxel // VOXELS] * VOXELS + voxel % VOXELS,
+        "row_voxel": renamed(voxel, ordinal[slot_of(voxel)]),
         "row_position": votes.position[rows],
         "row_normal": votes.normal[rows],
         "row_samples": votes.view_probabilities[rows],
@@ -117,8 +118,8 @@ def fill_votes(state: MapState, votes: VoteTable, slots: Tensor, reads_features:
     samples = torch.from_numpy(state.array("row_samples", np.uint8, (n, views, classes)).copy())
     scores = torch.from_numpy(state.array("row_scores", np.float32, (n, views)).copy())
     order = torch.from_numpy(state.array("row_order", np.int32, (n, views)).copy())
-    block = torch.from_numpy(voxel // VOXELS).to(device)
-    name = slots.to(device)[block] * VOXELS + torch.from_numpy(voxel % VOXELS).to(device)
+    stored = torch.from_numpy(voxel.copy()).to(device)
+    name = renamed(stored, slots.to(device)[slot_of(stored)])
     rows, _ = votes.place(name, position.to(device), normal.to(device))
     votes.view_probabilities[rows], votes.scores[rows], votes.keyframe_id[rows] = (
         samples.to(device),

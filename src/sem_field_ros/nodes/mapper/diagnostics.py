@@ -1,4 +1,4 @@
-"""How a mapper is: its numbers (ros/mapper_status.py) against the limits of its options, each with a line of why."""
+"""/diagnostics of the mapper: its numbers (ros/mapper_status.py), with levels by the limits in its options."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from sem_field_ros.ros.mapper_status import (
 
 @dataclass(frozen=True)
 class MapperState:
-    """What the node knows beside its statistics."""
+    """The state of the node, in addition to its statistics."""
 
     lifecycle: str  # unconfigured | inactive | active
     paused: bool
@@ -38,18 +38,18 @@ class MapperState:
 
 
 def mapper_diagnostics(
-    name: str, heard: InputSnapshot, mapped: MappingSnapshot, state: MapperState, options: MapperOptions
+    name: str, received: InputSnapshot, mapped: MappingSnapshot, state: MapperState, options: MapperOptions
 ) -> DiagnosticArray:
     """Build the array (the caller stamps it): statuses `NAME: input`, `: processing`, `: map`, `: memory`."""
     status = MapperStatus(
         state=state.lifecycle,
         paused=state.paused,
-        frames_in=heard.frames_in,
+        frames_in=received.frames_in,
         waiting_frames=state.waiting_frames,
-        rates_hz=heard.rates_hz,
-        drops=heard.drops,
+        rates_hz=received.rates_hz,
+        drops=received.drops,
         refused_transforms=state.refused_transforms,
-        events=dict(sorted((heard.events | mapped.events).items())),
+        events=dict(sorted((received.events | mapped.events).items())),
         frames_mapped=mapped.frames_mapped,
         keyframes=mapped.keyframes,
         timings_ms=mapped.timings_ms,
@@ -58,7 +58,7 @@ def mapper_diagnostics(
     )
     memory = _above(state.resident_mb, options.warn_memory_mb, options.error_memory_mb, "resident memory", "MB")
     health = {
-        INPUT: _input_health(heard, mapped, state, options),
+        INPUT: _input_health(received, mapped, state, options),
         PROCESSING: _processing_health(mapped, options),
         MEMORY: memory,
     }
@@ -66,32 +66,32 @@ def mapper_diagnostics(
 
 
 def _input_health(
-    heard: InputSnapshot, mapped: MappingSnapshot, state: MapperState, options: MapperOptions
+    received: InputSnapshot, mapped: MappingSnapshot, state: MapperState, options: MapperOptions
 ) -> tuple[int, str]:
     if state.lifecycle != ACTIVE:
         return OK, state.lifecycle
     if state.paused:
         return OK, "paused"
-    problems = [_silence(heard, topic, silent_s, options) for topic, silent_s in heard.silent_s.items()]
-    problems.append(_losses(heard, mapped, options))
+    problems = [_silence(received, topic, silent_s, options) for topic, silent_s in received.silent_s.items()]
+    problems.append(_losses(received, mapped, options))
     return _worst([*problems, *((WARN, note) for note in state.notes)])
 
 
-def _silence(heard: InputSnapshot, topic: str, silent_s: float, options: MapperOptions) -> tuple[int, str]:
+def _silence(received: InputSnapshot, topic: str, silent_s: float, options: MapperOptions) -> tuple[int, str]:
     if silent_s < options.warn_input_timeout_s:
         return OK, ""
     level = ERROR if silent_s >= options.error_input_timeout_s else WARN
-    if topic in heard.never_came:
+    if topic in received.never_came:
         hint = " (a camera without depth: depth_source: predicted)" if "depth" in topic else ""
         return level, f"{topic} never came: check the camera driver, the topic's remapping and its QoS{hint}"
     return level, f"{topic} silent for {silent_s:.1f} s"
 
 
-def _losses(heard: InputSnapshot, mapped: MappingSnapshot, options: MapperOptions) -> tuple[int, str]:
-    if heard.recent_in < 5 or not heard.drops:
+def _losses(received: InputSnapshot, mapped: MappingSnapshot, options: MapperOptions) -> tuple[int, str]:
+    if received.recent_in < 5 or not received.drops:
         return OK, ""
-    ratio = max(0.0, 1 - mapped.recent_mapped / heard.recent_in)
-    top = max(heard.drops, key=lambda cause: heard.drops[cause])
+    ratio = max(0.0, 1 - mapped.recent_mapped / received.recent_in)
+    top = max(received.drops, key=lambda cause: received.drops[cause])
     text = f"{100 * ratio:.0f} % of the frames lost (most often so far: {top})"
     if ratio > options.error_drop_ratio:
         return ERROR, text

@@ -1,4 +1,4 @@
-"""Node `semantic_mapper`: colour, depth and TF in, a live semantic map out. Lifecycle and diagnostics; no mapping here.
+"""Node `semantic_mapper`: colour, depth and TF in, a live semantic map out. Lifecycle and diagnostics.
 
 unconfigured --configure: model, map, thread, services--> inactive --activate: input, publishing--> active
 """
@@ -62,7 +62,7 @@ class SemanticMapper(LifecycleNode):
             self._start_timer = self.create_timer(0.0, self._autostart, self._service_group, clock=self._steady)
 
     def make_executor(self) -> ServiceThreadsExecutor:
-        """The executor this node is made for, with the node in it."""
+        """Return the executor that this node needs, with the node added."""
         # two groups have services: the map's, and the default one with life cycle and parameters
         executor = ServiceThreadsExecutor(2, (self._service_group,), context=self.context)
         executor.add_node(self)
@@ -96,8 +96,8 @@ class SemanticMapper(LifecycleNode):
             self.get_logger().debug(traceback.format_exc())
             return self._unconfigured(FAILURE)
         self.get_logger().info(
-            f"segmenter '{options.segmenter}' with label set '{labels.name}' ({len(labels)} classes), "
-            f"{100 * config.voxel_size_m:g} cm voxels in '{options.global_frame}'"
+            f"mapping in frame '{options.global_frame}' with {100 * config.voxel_size_m:g} cm voxels; "
+            f"segmenter '{options.segmenter}', {len(labels)} classes of label set '{labels.name}'"
         )
         return super().on_configure(state)
 
@@ -137,7 +137,7 @@ class SemanticMapper(LifecycleNode):
         if services is not None:
             services.close()
         if session is not None and not session.close(session.options.service_timeout_s):
-            self.get_logger().error("the mapping thread is stuck in a frame; it is left behind")
+            self.get_logger().error("the mapping thread does not end its frame; it is left running")
         del session
         give_back_memory()
         return result
@@ -154,8 +154,8 @@ class SemanticMapper(LifecycleNode):
     def _publish_diagnostics(self) -> None:
         session = self._session
         options = settings_from_node(self, MapperOptions) if session is None else session.options
-        heard, mapped = self._input_statistics.snapshot(), self._statistics.snapshot()
-        message = mapper_diagnostics(self.get_name(), heard, mapped, self._state(session), options)
+        received, mapped = self._input_statistics.snapshot(), self._statistics.snapshot()
+        message = mapper_diagnostics(self.get_name(), received, mapped, self._state(session), options)
         message.header.stamp = self.get_clock().now().to_msg()
         self._diagnostics.publish(message)
         if session is not None:
@@ -192,7 +192,7 @@ def main(args: list[str] | None = None) -> int:
     executor = node.make_executor()
     spin_to_end(executor)
     if not node.close():
-        print(f"{MAPPER}: inference did not end in time, leaving", file=sys.stderr, flush=True)
+        print(f"{MAPPER}: inference did not end in time; the process ends now", file=sys.stderr, flush=True)
         os._exit(0)  # a thread inside a network cannot be ended, and tearing down around it would crash
     node.destroy_node()
     rclpy.try_shutdown()

@@ -80,7 +80,7 @@ class MapOutput:
         self.label_info.publish(label_info_to_msg(self._labels, header, options.min_confidence))
 
     def frame_done(self, stamp_ns: int) -> None:
-        """Tell whoever feeds the mapper that a frame was mapped or dropped. From any thread."""
+        """Publish that a frame was mapped or dropped, for a player that waits for it. From any thread."""
         self._done.publish(Time(nanoseconds=stamp_ns).to_msg())
 
     def frame_mapped(self, frame: PosedFrame, arrival_s: float, header: Header) -> None:
@@ -91,12 +91,12 @@ class MapOutput:
             self._unseen.append((frame.stamp_ns, arrival_s))
 
     def map_replaced(self) -> None:
-        """The map was reset, loaded or frozen: show it at the next chance."""
+        """The map was reset, loaded or frozen: publish it next."""
         self._cloud_stale = self._mesh_stale = True
         self._unseen.clear()
 
     def resend(self) -> None:
-        """The node became active: whoever listens gets the whole map. From any thread."""
+        """The node became active: send the whole map to every subscriber. From any thread."""
         for publisher in (self.cloud, self.mesh):
             publisher.resend()
 
@@ -130,7 +130,7 @@ class MapOutput:
             self._publish_cloud(options)
         if mesh_due == 0:
             self._publish_mesh(options, whole=self.mesh.take_newcomers())
-        # Frames come first: publishing a large map takes at most a third of the mapping thread, whatever the rates say.
+        # Frames come first: publishing a large map takes at most a third of the mapping thread, at any rate.
         self._pause_until_s = time.monotonic() + 2 * (time.monotonic() - now)
         return min((due for due in (cloud_due, mesh_due) if due), default=None)
 
@@ -144,7 +144,7 @@ class MapOutput:
         self._points |= {block: surface.cloud() for block, surface in update.changed.items()}
         unsent = {block: s for block, s in self._unsent.changed.items() if block in self._blocks} | update.changed
         self._unsent = SurfaceUpdate(unsent, self._unsent.removed + update.removed)
-        if not self.mesh.wanted:  # whoever comes later gets everything
+        if not self.mesh.wanted:  # a later subscriber gets everything
             self._unsent = SurfaceUpdate({}, [])
 
     def _publish_cloud(self, options: MapperOptions) -> None:

@@ -21,14 +21,14 @@ from sem_field_ros.labels import LabelSet
 from sem_field_ros.mapping.files.map_file import MapState, list_maps, load_map, save_map
 from sem_field_ros.mapping.files.map_folder import MANIFEST_SUFFIX
 from sem_field_ros.nodes.mapper.session import MappingSession
-from sem_field_ros.surface import PointSamples
+from sem_field_ros.surface import PointSamples, known
 
 DEFAULT_MAP_NAME = "map"
 MAX_QUERY_POINTS = 500_000
 
 
 class MapperServices:
-    """Exists while the node is configured. Each answer says what was done, or why not and what to do."""
+    """Exists while the node is configured. Each answer reports what was done, or why not and what to do."""
 
     def __init__(self, node: LifecycleNode, session: MappingSession, group: CallbackGroup) -> None:
         self._node, self._session = node, session
@@ -125,9 +125,9 @@ def fill_query_response(response: Any, samples: PointSamples, labels: LabelSet) 
     response.labels = array.array("H", labels.to_id(samples.labels).tolist())
     response.label_names = names[samples.labels].tolist()
     response.confidence = array.array("f", samples.confidence.tolist())
-    response.signed_distance_m = array.array("f", samples.sdf.tolist())
+    response.signed_distance_m = array.array("f", known(samples.sdf).tolist())
     response.num_classes = len(labels)
-    response.probabilities = array.array("f", samples.probabilities.reshape(-1).tolist())
+    response.probabilities = array.array("f", known(samples.probabilities).reshape(-1).tolist())
 
 
 def points_to_msgs(points: np.ndarray) -> list[Point]:

@@ -1,4 +1,4 @@
-"""What lives between configure and cleanup of the mapper node: model, maps, mapping thread, publishers, input."""
+"""What exists between configure and cleanup of the mapper node: model, maps, mapping thread, publishers, input."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class MappingSession:
         self.output = MapOutput(node, labels, statistics, self.worker.notify)
 
     def activate(self) -> None:
-        """Open the input and publish whatever the map holds."""
+        """Open the input and publish the map as it is."""
         self._odom_jumps.clear()
         opened = CameraInput(
             self._node,
@@ -100,7 +100,7 @@ class MappingSession:
         self.worker.notify()
 
     def deactivate(self) -> None:
-        """Close the input and wait until the mapping thread is through with its frame."""
+        """Close the input and wait until the mapping thread has finished its frame."""
         closing, self.input = self.input, None
         if closing is not None:
             closing.close()
@@ -176,7 +176,7 @@ class MappingSession:
             self.output.publish_labels(result.probabilities, mapped, source, self.options.overlay_opacity)
 
     def _register(self, frame: PosedFrame) -> FrameResult:
-        """Map a frame; where only its labels fail, its geometry is in the map all the same."""
+        """Map a frame; if only its labels fail, its geometry is mapped all the same."""
         start_s = time.perf_counter()
         try:
             result = self.submaps.mapper.register_frame(frame)
@@ -196,7 +196,7 @@ class MappingSession:
         unknown = [int(i) for i in ids if i not in (unlabelled, UNLABELLED_ID) and i not in self._source_labels.ids]
         if unknown:
             self._statistics.event("unknown_label_ids")
-            text = f"label image has ids {unknown[:8]} that set '{self._source_labels.name}' does not know: not voting"
+            text = f"label image ids {unknown[:8]} are not in label set '{self._source_labels.name}': they do not vote"
             self._log.warn("unknown_label_ids", text)
 
     def _clock_jumped(self) -> None:
@@ -236,7 +236,7 @@ class MappingSession:
         self.output.map_replaced()
 
     def _failed(self, error: Exception) -> None:
-        """A step raised what nobody expected: count it, say it, go on with the next frame."""
+        """A step raised an unexpected error: count it, log it, go on with the next frame."""
         if not self._node.context.ok():
             return  # shutting down: publishers are gone
         no_memory = isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError)) or "allocate memory" in str(error)
@@ -246,6 +246,6 @@ class MappingSession:
             self._node.get_logger().debug("".join(traceback.format_exception(error)))
 
     def describe(self) -> dict[str, Any]:
-        """What a saved map's header says beside the map's own."""
+        """What this node adds to a saved map's header."""
         stamp = self.output.header.stamp
         return {"frame_id": self.options.global_frame, "stamp_ns": stamp.sec * 1_000_000_000 + stamp.nanosec}

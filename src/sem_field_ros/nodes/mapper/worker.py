@@ -1,4 +1,4 @@
-"""The one thread that owns the model and the map: runs steps on its own and jobs that others hand to it. No rclpy."""
+"""The thread that owns the model and the map: runs steps, and jobs from other threads between them. No rclpy."""
 
 from __future__ import annotations
 

@@ -46,8 +46,8 @@ from sem_field_ros.ros.qos import clock_qos, image_qos, latched_qos, tf_qos, tf_
 from sem_field_ros.ros.sparse_log import SparseLog
 from sem_field_ros.ros.spinning import spinning_beside, start_node
 
-_SETTLE_S = 0.5  # subscribers take a moment longer than we to know that they are connected
-_ANSWERER_S = 3.0  # the mapper's answers are found within this, or nobody gives any
+_SETTLE_S = 0.5  # subscribers learn of the connection a moment after publishers
+_ANSWERER_S = 3.0  # to discover the mapper's answers; without them frames go slowly
 _ANSWER_QUEUE = 100
 _ACKNOWLEDGE_S = 1.0  # in all; an acknowledgement may wait for the next heartbeat although all has arrived
 
@@ -90,7 +90,7 @@ class SequencePlayer(Node):
             self._publish(stream, message)
         self._await_subscribers()
         self._await_answerer()
-        self._say_what_is_played()
+        self._log_what_is_played()
         loop = 0
         while not self.stopping.is_set() and (self.options.loops == 0 or loop < self.options.loops):
             self._play_once()
@@ -110,7 +110,7 @@ class SequencePlayer(Node):
         return self.create_publisher(self._playback.kinds[stream], topic, qos)
 
     def _await_subscribers(self) -> None:
-        """Wait for all that a mapper listens to, so that it misses nothing; label images are for some only."""
+        """Wait until a mapper subscribes to everything that it needs; not every mapper needs label images."""
         needed = {p.topic_name: p for stream, p in self._out.items() if stream not in (LABELS, LABEL_INFO)}
         deadline = time.monotonic() + self.options.wait_for_subscribers_s
         while not self.stopping.is_set():
@@ -120,13 +120,13 @@ class SequencePlayer(Node):
                 return
             if time.monotonic() > deadline:
                 if self.options.wait_for_subscribers_s:
-                    self.get_logger().warning(f"nobody subscribes to {', '.join(missing)}; playing anyway")
+                    self.get_logger().warning(f"no subscriber of {', '.join(missing)}; playing anyway")
                 return
             self._tick_clock(self._playback.start_ns)
             self.stopping.wait(0.05)
 
     def _await_answerer(self) -> None:
-        """Wait for the mapper that paces us, if one does."""
+        """Pace feedback: wait until the answers of the mapper are found."""
         if self._pace is None:
             return
         topic = self.resolve_topic_name(of_node(self.options.mapper, FRAME_DONE))
@@ -137,9 +137,9 @@ class SequencePlayer(Node):
                 return
             self.stopping.wait(0.05)
 
-    def _say_what_is_played(self) -> None:
+    def _log_what_is_played(self) -> None:
         playback = self._playback
-        how = "each frame when the mapper is through with the ones before"
+        how = "each sent when the mapper has finished the ones before"
         if self._pace is None:
             how = f"{(playback.end_ns - playback.start_ns) * 1e-9:.1f} s at {self.options.rate:g}x"
         self.get_logger().info(f"playing {playback.name}, {how}")
@@ -169,7 +169,7 @@ class SequencePlayer(Node):
         elif moment.color_stamp_ns is not None:
             while not self.stopping.is_set() and not self._pace.wait_for_turn(self._clock_period_s):
                 self._tick_clock(moment.time_ns)
-            self._warn_of_silence()
+            self._warn_if_silent()
             self._pace.sent(moment.color_stamp_ns)
 
     def _await_end(self, start: float) -> None:
@@ -179,7 +179,7 @@ class SequencePlayer(Node):
             return
         while not self.stopping.is_set() and not self._pace.wait_for_all(self._clock_period_s):
             self._tick_clock(self._playback.end_ns)
-        self._warn_of_silence()
+        self._warn_if_silent()
 
     def _sleep_until(self, start: float, time_ns: int) -> None:
         """Sleep until a moment of the sequence, keeping /clock going."""
@@ -193,10 +193,10 @@ class SequencePlayer(Node):
         if self._pace is not None:
             self._pace.done(Time.from_msg(msg).nanoseconds)
 
-    def _warn_of_silence(self) -> None:
+    def _warn_if_silent(self) -> None:
         if self._pace is not None and self._pace.is_silent:
             topic = self.resolve_topic_name(of_node(self.options.mapper, FRAME_DONE))
-            text = f"nobody says on {topic} that a frame is mapped: playing one every {SLOW_S:g} s"
+            text = f"no mapper answers on {topic}: playing one frame every {SLOW_S:g} s"
             self._log.warn("silence", text)
 
     def _prepared(self) -> Iterator[Moment]:
@@ -218,7 +218,7 @@ class SequencePlayer(Node):
                 try:
                     moment = next(moments, None)
                 except SemFieldError as error:
-                    self.get_logger().warning(f"left out: {error}")
+                    self.get_logger().warning(f"frame left out: {error}")
                     continue
                 put(moment)
                 if moment is None:
@@ -267,7 +267,7 @@ def main(args: list[str] | None = None) -> int:
             player.play()
         except KeyboardInterrupt:
             pass
-        except Exception:  # a signal shuts ROS down under the publishers: then whatever they raise is no fault
+        except Exception:  # a signal shuts ROS down under the publishers: what they raise then is not a fault
             if rclpy.ok():
                 raise
     return DONE

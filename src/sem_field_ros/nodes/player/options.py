@@ -18,7 +18,7 @@ class PlayerOptions:
     path: str = setting("", "sequence: a folder (color/, depth/, pose/, ...), an MCAP or sqlite3 bag, or a data set")
     pace: str = setting(
         "auto",
-        "when the next frame goes out. stamps: at its time stamp. feedback: when the mapper is through with the ones "
+        "when the next frame goes out. stamps: at its time stamp. feedback: when the mapper has finished the ones "
         "before. auto: feedback where the sequence has no time stamps, else stamps",
         choices=PACES,
     )

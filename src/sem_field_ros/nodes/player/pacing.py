@@ -1,4 +1,4 @@
-"""Paces a replay by what is mapped: the next frame goes out when the mapper is through with those before. No rclpy."""
+"""Paces a replay by what is mapped: the next frame goes out when the mapper has finished those before. No rclpy."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 
-SLOW_S = 1.0  # between frames while nobody answers
+SLOW_S = 1.0  # between frames while no answer comes
 _PATIENCE = 3.0  # times the longest answer so far, before the mapper counts as silent
 
 
 class FeedbackPace:
-    """Keeps at most `frames_ahead` frames on their way to a mapper that answers with the stamps it is through with.
+    """Keeps at most `frames_ahead` frames on their way to a mapper that answers with the stamps of finished frames.
 
     A frame without an answer for `timeout_s` (and for three times the slowest answer so far) is given up. Then a frame
     goes out every second, until an answer comes again. Thread-safe. `clock` gives steady seconds.
     """
 
     def __init__(self, frames_ahead: int, timeout_s: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self.is_silent = False  # the mapper does not answer
+        self.is_silent = False  # no answer came in time
         self._frames_ahead, self._timeout_s, self._clock = frames_ahead, timeout_s, clock
         self._sent_s: OrderedDict[int, float] = OrderedDict()  # stamps on their way, oldest first
         self._news_s = clock()  # when a frame was last sent, answered or given up
@@ -32,7 +32,7 @@ class FeedbackPace:
             self._sent_s[stamp_ns] = self._news_s = self._clock()
 
     def done(self, stamp_ns: int) -> None:
-        """Note an answer. Frames before it are over as well: they were mapped, or lost on the way."""
+        """Note an answer. Frames sent before it are finished as well, or were lost on the way."""
         with self._changed:
             self.is_silent = False
             self._news_s = self._clock()

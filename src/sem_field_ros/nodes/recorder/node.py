@@ -51,7 +51,7 @@ class RecorderOptions:
 
     out: str = setting("out/demo", "folder that the results are written into")
     sequence: str = setting("", "the sequence that is played: its name and, where it has labels, the truth to score by")
-    sequence_label_set: str = setting("", "label set of the sequence's label images; empty = what the sequence says")
+    sequence_label_set: str = setting("", "label set of the sequence's label images; empty = the one it names")
     start_s: float = setting(0.0, "the player skips this much of the beginning", minimum=0.0)
     duration_s: float = setting(0.0, "the player plays only this long from there; 0 = to the end", minimum=0.0)
     label_set: str = setting("", "label set of the map, for colours; empty = by the names in label_info")

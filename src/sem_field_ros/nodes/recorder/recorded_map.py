@@ -72,7 +72,7 @@ def coverage(corners: np.ndarray, cloud: CloudPoints) -> float:
 def recorded_surface(corners: np.ndarray, cloud: CloudPoints, labels: LabelSet) -> Surface:
     """Weld triangles (corners [3T, 3]) and cloud into one surface whose owned vertices are the cloud's points.
 
-    Vertices in neither place twice: equal positions are one. A vertex that the cloud does not have takes label and
+    Equal positions become one vertex. A vertex that the cloud does not have takes label and
     colour of a cloud point within 5 cm, else it is unlabelled and grey.
     """
     positions = np.concatenate([corners, cloud.points]).astype(np.float32)
@@ -105,7 +105,7 @@ def _keys(points: np.ndarray) -> np.ndarray:
 
 
 def _adopt_neighbours(vertices: np.ndarray, point_of: np.ndarray, points: np.ndarray) -> None:
-    """Fill in the nearest cloud point of the vertices that are no cloud point, within _NEAR_M."""
+    """Fill in the nearest cloud point of the vertices that are not cloud points, within _NEAR_M."""
     lost = np.flatnonzero(point_of < 0)
     if len(lost) and len(points):
         distance, nearest = cKDTree(points).query(vertices[lost], distance_upper_bound=_NEAR_M)

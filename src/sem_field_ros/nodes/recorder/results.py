@@ -11,17 +11,15 @@ import numpy as np
 
 from sem_field_ros.evaluation.map_evaluation import evaluate_map
 from sem_field_ros.frame import SequenceReader
-from sem_field_ros.geometry.camera import Intrinsics
-from sem_field_ros.geometry.raycast import MeshRaycaster
-from sem_field_ros.labels import UNLABELLED_INDEX, LabelSet
+from sem_field_ros.labels import LabelSet
 from sem_field_ros.nodes.mapper.statistics import ARRIVAL_TO_CLOUD, LATENCY
-from sem_field_ros.results.outputs import REPORT_NAME, write_surface_files
+from sem_field_ros.results.outputs import REPORT_NAME, map_title, write_surface_files
 from sem_field_ros.results.report import MapReport, surface_counts
 from sem_field_ros.ros.mapper_status import MapperStatus
-from sem_field_ros.segmentation.registry import labels_pixels
-from sem_field_ros.surface import RenderedView, Surface
+from sem_field_ros.segmentation.registry import label_source, labels_pixels
+from sem_field_ros.surface import Surface, SurfaceScene
 
-_REAL_TIME = 0.02  # a replay whose rate differs less from 1 is in real time; else stamps tell no latency
+_REAL_TIME = 0.02  # a replay whose rate differs less from 1 is in real time; else stamps give no latency
 
 
 @dataclass(frozen=True)
@@ -47,7 +45,7 @@ def write_recording(directory: Path, recording: Recording) -> MapReport:
     """Write the four files; scores are added where the sequence has labels. Raises SemFieldError with one line."""
     sequence = recording.sequence
     report = _report(recording, sequence.name if sequence is not None else "")
-    title = f"Semantic map of {report.sequence}" if report.sequence else "Semantic map"
+    title = map_title(report.sequence, report.label_source)
     write_surface_files(directory, recording.surface, recording.labels, T_world_cameras=recording.poses, title=title)
     if sequence is not None and sequence.labels is not None and labels_pixels(report.segmenter):
         report = _with_scores(report, recording, sequence)
@@ -60,6 +58,7 @@ def write_recording(directory: Path, recording: Recording) -> MapReport:
 
 def _report(recording: Recording, sequence: str) -> MapReport:
     status = recording.status
+    segmenter = str(recording.parameters.get("segmenter", ""))
     config = {key: value for key, value in recording.parameters.items() if key != "segmenter"}
     rate = recording.span_s / recording.played_s if recording.played_s > 0 else 1.0
     extra: dict[str, Any] = {"messages": recording.messages, "replay_rate": round(rate, 3)}
@@ -69,7 +68,8 @@ def _report(recording: Recording, sequence: str) -> MapReport:
         extra["notes"] = recording.notes
     return MapReport(
         sequence=sequence,
-        segmenter=str(recording.parameters.get("segmenter", "")),
+        segmenter=segmenter,
+        label_source=label_source(segmenter) if segmenter else "",
         label_set=recording.labels.name,
         frames_in=recording.frames_in,
         frames_mapped=status.frames_mapped,
@@ -90,20 +90,6 @@ def _report(recording: Recording, sequence: str) -> MapReport:
 def _with_scores(report: MapReport, recording: Recording, sequence: SequenceReader) -> MapReport:
     """Score the recorded mesh by the labelled views, in the way the offline mapper's own map is scored."""
     surface = recording.surface
-    scene = MeshRaycaster(surface.vertices, surface.faces)
-
-    def render(camera: Intrinsics, T_world_camera: np.ndarray) -> RenderedView:
-        depth, vertex = scene.cast(camera, T_world_camera)
-        hit = vertex >= 0
-        labels = np.where(hit, _at(surface.labels, vertex), UNLABELLED_INDEX).astype(np.int16)
-        confidence = np.where(hit, _at(surface.confidence, vertex), 0).astype(np.float32)
-        colors = np.where(hit[..., None], _at(surface.colors, vertex), 0).astype(np.uint8)
-        return RenderedView(depth, labels, confidence, colors)
-
-    scores = evaluate_map(surface, render, recording.labels, sequence).as_report(recording.labels)
+    scene = SurfaceScene(surface)
+    scores = evaluate_map(surface, scene, recording.labels, sequence).as_report(recording.labels)
     return dataclasses.replace(report, **{**scores, "extra": {**report.extra, **scores["extra"]}})
-
-
-def _at(values: np.ndarray, index: np.ndarray) -> np.ndarray:
-    """values[index], zeros where there are no values at all."""
-    return values[index] if len(values) else np.zeros((*index.shape, *values.shape[1:]), values.dtype)

@@ -184,7 +184,7 @@ class RecordedTopics:
         self._mesh_subscription = self._subscribe_mesh()
 
     def cloud(self) -> CloudPoints:
-        """The newest cloud. Raises FrameError where it is no semantic cloud."""
+        """The newest cloud. Raises FrameError where it is not a semantic cloud."""
         if self._cloud is None:
             return CloudPoints.empty()
         fields = cloud_from_msg(deserialize_message(self._cloud, PointCloud2))

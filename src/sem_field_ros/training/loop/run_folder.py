@@ -123,9 +123,8 @@ class TensorBoard:
             try:
                 from torch.utils.tensorboard import SummaryWriter
             except ImportError:
-                print(
-                    "TensorBoard is not installed (requirements/train.txt): writing metrics.jsonl only", file=sys.stderr
-                )
+                install = 'pip install "sem_field_ros[train]"'
+                print(f"TensorBoard is not installed, writing metrics.jsonl only: {install}", file=sys.stderr)
                 return
             self._writer = SummaryWriter(str(folder), purge_step=step)
 

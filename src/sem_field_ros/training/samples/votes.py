@@ -28,6 +28,7 @@ from sem_field_ros.segmentation.external import ExternalSegmenter
 from sem_field_ros.segmentation.segmenter import ClassProbabilities, Segmenter
 from sem_field_ros.training.recipes.fusion import VISIBILITIES
 
+_Labelled = tuple[PosedFrame, ClassProbabilities]
 _MIN_SHARE = 0.7  # share of the label images that must agree on the class of a voxel: leaves out borders
 
 
@@ -90,25 +91,13 @@ def collect_votes(
         raise DataError(f"sequence {sequence.name} has no label images: votes are collected on labelled sequences")
     mapper = Mapper(config, segmenter)
     truth = ExternalSegmenter(segmenter.labels, sequence.labels, config.label_width)
-    predictions: list[tuple[PosedFrame, ClassProbabilities]] = []
-    truth_views: list[tuple[PosedFrame, ClassProbabilities]] = []
-    for frame in read_frames(sequence):
-        if not isinstance(frame, PosedFrame) or frame.depth is None:
-            continue
-        result = mapper.register_frame(frame)
-        if result.probabilities is not None:
-            predictions.append((frame, result.probabilities))
-        if frame.labels is not None:
-            truth_views.append((frame, truth.segment(frame)))
-        if on_progress:
-            on_progress()
-    mapper.map.surface()
+    predictions, true_views = _mapped(sequence, mapper, truth, on_progress)
     rows = (mapper.map.votes.voxel >= 0).nonzero()[:, 0]
-    if not predictions or not truth_views or len(rows) == 0:
+    if not predictions or not true_views or len(rows) == 0:
         raise DataError(f"sequence {sequence.name}: no frame with depth and labels could be mapped")
     position, normal = mapper.map.votes.position[rows], mapper.map.votes.normal[rows]
     tolerance = 1.5 * config.voxel_size_m
-    label = _labels_of(position, normal, truth_views, tolerance, len(segmenter.labels))
+    label = _labels_of(position, normal, true_views, tolerance, len(segmenter.labels))
     kept = (label >= 0).nonzero()[:, 0]
     order = torch.randperm(len(kept), generator=torch.Generator().manual_seed(seed))[:max_voxels]
     kept = kept[order].sort().values
@@ -119,6 +108,26 @@ def collect_votes(
     # free space that other views see behind a thin surface shortens its inside: steps of half the truncation find it
     observation = _Observation(visibility, tolerance, distance, 0.5 * mapper.map.volume.config.truncation_m)
     return _collect(sequence.name, position[kept], normal[kept], label[kept], predictions, observation, max_views)
+
+
+def _mapped(
+    sequence: SequenceReader, mapper: Mapper, truth: ExternalSegmenter, on_progress: Callable[[], None] | None
+) -> tuple[list[_Labelled], list[_Labelled]]:
+    """Map the frames with depth. Returns the keyframes with their predictions, and labelled frames with the truth."""
+    predictions: list[_Labelled] = []
+    true_views: list[_Labelled] = []
+    for frame in read_frames(sequence):
+        if not isinstance(frame, PosedFrame) or frame.depth is None:
+            continue
+        result = mapper.register_frame(frame)
+        if result.probabilities is not None:
+            predictions.append((frame, result.probabilities))
+        if frame.labels is not None:
+            true_views.append((frame, truth.segment(frame)))
+        if on_progress:
+            on_progress()
+    mapper.map.surface()
+    return predictions, true_views
 
 
 @dataclass(frozen=True)
@@ -148,13 +157,13 @@ class _Observation:
 def _labels_of(
     position: Tensor,
     normal: Tensor,
-    truth_views: list[tuple[PosedFrame, ClassProbabilities]],
+    true_views: list[_Labelled],
     tolerance: float,
     classes: int,
 ) -> Tensor:
     """Class index [R] that the label images agree on, -1 where they do not, or where none is labelled."""
     total = torch.zeros(len(position), classes)
-    for frame, probabilities in truth_views:
+    for frame, probabilities in true_views:
         view = sample_view(position, normal, frame, probabilities, tolerance)
         total[view.seen] += view.probabilities
     best, label = total.max(dim=1)
@@ -166,7 +175,7 @@ def _collect(
     position: Tensor,
     normal: Tensor,
     label: Tensor,
-    predictions: list[tuple[PosedFrame, ClassProbabilities]],
+    predictions: list[_Labelled],
     observation: _Observation,
     max_views: int,
 ) -> SceneVotes:
@@ -198,12 +207,6 @@ def _collect(
         if view.features is not None:
             votes.features[row, column] = view.features[at].half()
     return votes
-
-
-def best_slots(scores: Tensor, views: int) -> Tensor:
-    """The `views` best views of each voxel, as the map keeps them: column indices [n, views], -1 = empty."""
-    best, slot = scores.topk(min(views, scores.shape[1]), dim=1)
-    return torch.where(best > 0, slot, -1)
 
 
 def random_slots(scores: Tensor, views: int, generator: torch.Generator) -> Tensor:

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 
 from sem_field_ros.fields.common.rays import Rays, pixel_rays
+from sem_field_ros.fields.common.tensors import SourceImages
 from sem_field_ros.fields.common.views import sample_depth
 from sem_field_ros.fields.common.window import camera_from_window, level_frame, volume_center
-from sem_field_ros.fields.gnesf.scene import SourceImages
 from sem_field_ros.geometry.camera import Intrinsics
 from sem_field_ros.training.loop.recipe import random_for
 from sem_field_ros.training.samples.posed_scenes import REDUCTION, PosedScene, scaled_intrinsics

@@ -42,7 +42,7 @@ class FieldScores:
         self._confusion.add(window["label"].cpu().numpy(), index.cpu().numpy())
         self._squared.append((rendered.rgb.clamp(0, 1) - window["rgb"]).square().mean(dim=1))
         self._shown.append(shown_to_sources(scene.views, rays, window["depth"]))
-        if model.config.geometry == "sdf":
+        if model.config.representation == "sdf":
             self._add_depth(model, scene, window)
 
     def _add_depth(self, model: Gnesf, scene: Any, window: dict[str, Any]) -> None:

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from sem_field_ros.evaluation.metrics import Confusion
-from sem_field_ros.fusion.hand_made import HAND_MADE, Votes
+from sem_field_ros.fusion.hand_made import HAND_MADE, Votes, best_slots, view_rank
 from sem_field_ros.fusion.map_voter import MapVoter
 from sem_field_ros.training.samples.vote_noise import corrupt_views
-from sem_field_ros.training.samples.votes import SceneVotes, best_slots
+from sem_field_ros.training.samples.votes import SceneVotes
 
 Fuse = Callable[[Votes], Tensor]  # votes with the features of the encoder -> class probabilities [N, C]
 _CHUNK = 16_384
@@ -71,8 +71,8 @@ def corrupt_scene(scene: SceneVotes, share: float, seed: int) -> SceneVotes:
 
 def _newest(scene: SceneVotes, rows: Tensor) -> Votes:
     """The newest vote of each voxel, for the fusion that keeps the last one."""
-    age = torch.where(scene.scores[rows] > 0, scene.keyframe_id[rows].float() + 1, 0)
-    return scene.votes(rows, best_slots(age, 1))
+    rank = view_rank(scene.scores[rows], scene.keyframe_id[rows], prefers_new=True)
+    return scene.votes(rows, best_slots(rank, 1))
 
 
 def _top(fused: Tensor) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""A field as a renderer, with tiny random weights: its window of sources, any label set, depth only where asked for."""
+"""A field as a scene, with tiny random weights: its window of sources, any label set, depth only where asked for."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ import pytest
 import torch
 
 from sem_field_ros.errors import WeightsError
-from sem_field_ros.evaluation.field_renderer import FieldRenderer
-from sem_field_ros.fields.gnesf.config import tiny
-from sem_field_ros.fields.gnesf.model import KIND, Gnesf, SourceImages
+from sem_field_ros.fields.common.posed_images import SceneOptions
+from sem_field_ros.fields.common.tensors import SourceImages
+from sem_field_ros.fields.gnesf.config import KIND, tiny
+from sem_field_ros.fields.gnesf.model import Gnesf
+from sem_field_ros.fields.registry import open_scene
 from sem_field_ros.frame import PosedFrame
 from sem_field_ros.labels import LabelSet, label_set_to_dict, load_label_set
 from sem_field_ros.segmentation.segmenter import ClassProbabilities
@@ -24,7 +26,7 @@ SCANNET, VOC = load_label_set("scannet20"), load_label_set("voc")
 
 def weights(folder: Path, geometry: str = "sdf", semantics: str = "probabilities", **output: int) -> Path:
     torch.manual_seed(0)
-    config = replace(tiny(len(SCANNET)), geometry=geometry, semantics=semantics)
+    config = replace(tiny(len(SCANNET)), representation=geometry, semantics=semantics)
     card = WeightsCard(KIND, config.as_dict(), label_set_to_dict(SCANNET), output or {"image_width": 32, "views": 3})
     path = folder / f"{geometry}_{semantics}.safetensors"
     save_weights(path, Gnesf(config).state_dict(), card)
@@ -45,14 +47,14 @@ def sure_of(index: int, labels: LabelSet) -> ClassProbabilities:
 
 @pytest.mark.parametrize("geometry", ["sdf", "density"])
 def test_it_votes_on_the_classes_of_any_segmenter(frames, tmp_path: Path, geometry: str) -> None:
-    renderer = FieldRenderer(weights(tmp_path, geometry), VOC, width=16)
+    renderer = open_scene(weights(tmp_path, geometry), VOC, SceneOptions(width=16))
     for frame in frames:
-        renderer.take(frame, sure_of(20, VOC))  # an index that ScanNet's classes do not have
+        renderer.add(frame, sure_of(20, VOC))  # an index that ScanNet's classes do not have
     camera = frames[2].camera
     view = renderer.render(camera, frames[2].T_world_camera)
-    assert view.labels is not None and view.color is not None
-    assert view.labels.shape == view.covered.shape == (48, 64) and view.color.shape == (48, 64, 3)
-    assert view.color.dtype == np.uint8 and view.covered.any()
+    assert view.labels is not None and view.rgb is not None
+    assert view.labels.shape == view.covered.shape == (48, 64) and view.rgb.shape == (48, 64, 3)
+    assert view.rgb.dtype == np.uint8 and view.covered.any()
     assert set(np.unique(view.labels[view.covered])) == {20} and (view.labels[~view.covered] == -1).all()
     renderer.reset()
     empty = renderer.render(camera, frames[2].T_world_camera)
@@ -65,10 +67,10 @@ def test_the_nearest_sources_are_encoded_with_depth_where_asked_for(frames, tmp_
     encode = Gnesf.encode
     monkeypatch.setattr(Gnesf, "encode", lambda self, seen, center: (given.append(seen), encode(self, seen, center))[1])
     for depth in (False, True):
-        renderer = FieldRenderer(path, SCANNET, width=16, depth=depth)
+        renderer = open_scene(path, SCANNET, SceneOptions(width=16, depth=depth))
         for frame in frames:
-            renderer.take(frame, sure_of(0, SCANNET))
-        renderer.take(replace(frames[4]), None)  # nothing is known about it: no source
+            renderer.add(frame, sure_of(0, SCANNET))
+        renderer.add(replace(frames[4]), None)  # nothing is known about it: no source
         renderer.render(frames[4].camera, frames[4].T_world_camera)
     plain, deep = given
     assert plain.images.shape == (3, 3, 24, 32) and plain.depth is None
@@ -81,7 +83,7 @@ def test_the_nearest_sources_are_encoded_with_depth_where_asked_for(frames, tmp_
 
 def test_weights_that_cannot_be_used_are_told_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="predicts classes of scannet20 directly; the segmenter's are voc"):
-        FieldRenderer(weights(tmp_path, semantics="direct"), VOC)
-    FieldRenderer(weights(tmp_path, semantics="direct"), SCANNET)
+        open_scene(weights(tmp_path, semantics="direct"), VOC)
+    open_scene(weights(tmp_path, semantics="direct"), SCANNET)
     with pytest.raises(WeightsError, match="no image_width or views"):
-        FieldRenderer(weights(tmp_path, image_width=32), SCANNET)
+        open_scene(weights(tmp_path, image_width=32), SCANNET)

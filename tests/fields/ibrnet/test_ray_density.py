@@ -29,7 +29,7 @@ from sem_field_ros.geometry.patches import normalised_patches
 CONFIG = RayConfig(hidden=4, channels=6, layers=2, reach=3)
 
 
-def looks(views: int = 3, points: int = 5, seed: int = 0, dtype: torch.dtype = torch.float32) -> ViewObservations:
+def observed(views: int = 3, points: int = 5, seed: int = 0, dtype: torch.dtype = torch.float32) -> ViewObservations:
     g = torch.Generator().manual_seed(seed)
     seen = torch.rand(views, points, generator=g) < 0.8
     seen[:2] = True
@@ -83,7 +83,7 @@ def test_channels_are_a_linear_layer() -> None:
 def test_the_order_of_views_changes_nothing_and_unseen_views_do_not_count() -> None:
     torch.manual_seed(0)
     pooling = ViewPooling(4, 4)
-    values = looks()
+    values = observed()
     values.seen[2] = False
     for name in ("features", "colors", "agreement", "depth"):
         getattr(values, name)[2] = 0
@@ -151,7 +151,7 @@ def test_untrained_density_is_where_the_views_agree() -> None:
 
 def test_gradients_of_the_heads() -> None:
     torch.manual_seed(0)
-    values = looks(dtype=torch.float64)
+    values = observed(dtype=torch.float64)
     pooling, blending = ViewPooling(4, 4).double(), Blending(4).double()
     density = RayDensity(2, CONFIG).double()
     torch.nn.init.normal_(density.out.weight)

@@ -12,8 +12,13 @@ from torch import Tensor
 
 from sem_field_ros.errors import WeightsError
 from sem_field_ros.fields.common.rays import Rays, camera_rays
-from sem_field_ros.fields.gnesf.config import compact, config_from_dict, for_views, paper, tiny
-from sem_field_ros.fields.gnesf.model import Gnesf, SourceImages
+from sem_field_ros.fields.common.rendering import density_weights
+from sem_field_ros.fields.common.tensors import SourceImages
+from sem_field_ros.fields.gnesf import config as gnesf
+from sem_field_ros.fields.gnesf.config import compact, paper, tiny
+from sem_field_ros.fields.ibrnet.config import config_from_dict, for_views
+from sem_field_ros.fields.ibrnet.model import IbrnetField
+from sem_field_ros.fields.registry import field_kind
 from sem_field_ros.geometry.camera import Intrinsics
 from sem_field_ros.weights import load_card
 
@@ -51,11 +56,10 @@ def wall(places: tuple[tuple[float, float], ...] = ((-0.4, 0), (0.4, 0.1), (0, -
     return SourceImages(images, classes, K, T)
 
 
-def make(seed: int = 0, **rays: object) -> Gnesf:
+def make(seed: int = 0, **rays: object) -> IbrnetField:
     torch.manual_seed(seed)
     config = for_views(tiny(3))
-    assert config.rays
-    return Gnesf(replace(config, samples=48, rays=replace(config.rays, **rays))).eval()
+    return IbrnetField(replace(config, samples=48, rays=replace(config.rays, **rays))).eval()
 
 
 def decibel(image: Tensor, truth: Tensor) -> float:
@@ -130,21 +134,50 @@ def test_every_parameter_gets_a_gradient() -> None:
     assert [n for n in without if not n.endswith(ignored)] == []
 
 
+def test_queries_answer_from_the_density_that_is_rendered() -> None:
+    model = make(stride=1)
+    torch.nn.init.normal_(model.ray_density.out.weight)
+    with torch.inference_mode():
+        scene = model.encode(wall(), CENTER)
+        T = torch.linalg.inv(scene.views.T_camera_world[0])  # the rays that queries are asked on are this camera's
+        rays = camera_rays(CAMERA, T)[torch.arange(700, 3072, 211)]
+        depth = model._depths(rays)
+        points = rays.at(depth)
+        asked = model.query(scene, points)
+        rendered = model.render_rays(scene, rays)
+    weights = density_weights(asked.density.reshape(depth.shape), model._spacing(depth))
+    expected = model._ray_weights(scene, rays, depth)[0]
+    torch.testing.assert_close(weights, expected, atol=2e-3, rtol=1e-3)
+    assert rendered.opacity.shape == (len(rays),)
+    assert asked.sdf is None and (asked.confidence <= 1).all() and (asked.confidence >= 0).all()
+
+
+def test_a_query_outside_of_what_rays_sample_has_no_density() -> None:
+    model = make()
+    with torch.inference_mode():
+        scene = model.encode(wall(), CENTER)
+        found = model.query(scene, torch.tensor([[-0.4, 0.0, 0.05], [-0.4, 0.0, 50.0]]))
+    assert found.density.tolist() == [0.0, 0.0]
+
+
 @pytest.mark.parametrize("size", [tiny, compact, paper])
 def test_configurations_go_to_json_and_back(size) -> None:  # noqa: ANN001
     config = for_views(size(20))
     assert config_from_dict(config.as_dict()) == config
-    old = {k: v for k, v in size(20).as_dict().items() if k not in ("spacing", "rays")}  # a card of before
-    assert config_from_dict(old) == size(20)
+    old = {k: v for k, v in size(20).as_dict().items() if k not in ("spacing", "representation")}  # an early card
+    assert gnesf.config_from_dict({**old, "geometry": "sdf", "rays": None}) == size(20)
 
 
 def test_the_shipped_distance_field_is_what_it_was() -> None:
-    config = config_from_dict(load_card(MODELS / "gnesf_field_homes" / "gnesf_field_homes.safetensors").architecture)
-    assert config.rays is None and config.spacing == "linear" and config.geometry == "sdf"
+    card = load_card(MODELS / "gnesf_field_homes" / "gnesf_field_homes.safetensors")
+    config = gnesf.config_from_dict(card.architecture)
+    assert config.spacing == "linear" and config.representation == "sdf"
+    assert field_kind(card) == "gnesf_field"
+    assert field_kind(load_card(MODELS / "gnesf_view_homes" / "gnesf_view_homes.safetensors")) == "ibrnet_field"
 
 
 def test_bad_configurations_are_refused_in_one_line() -> None:
     with pytest.raises(WeightsError, match="linear, log"):
         replace(tiny(3), spacing="cubic")
-    with pytest.raises(WeightsError, match="density only"):
-        replace(for_views(tiny(3)), geometry="sdf")
+    with pytest.raises(WeightsError, match="needs representation"):
+        replace(for_views(tiny(3)), representation="sdf")

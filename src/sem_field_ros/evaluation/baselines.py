@@ -1,61 +1,23 @@
-"""What shows a mapped scene to a camera that was never there: the map's colours, or source images on its surface.
-
-A Renderer takes the source frames of one scene one by one, then answers for any camera.
-"""
+"""Baselines of view synthesis over a mapped scene: the map's colours, and source images projected on its surface."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Protocol
+from dataclasses import replace
 
 import cv2
 import numpy as np
 
+from sem_field_ros.fields.common.window import nearest_views
 from sem_field_ros.frame import PosedFrame
 from sem_field_ros.geometry.camera import Intrinsics, project, unproject
-from sem_field_ros.geometry.poses import inverse, motion_between, transform_points
+from sem_field_ros.geometry.poses import inverse, transform_points
 from sem_field_ros.mapping.semantic_map import SemanticMap
 from sem_field_ros.segmentation.segmenter import ClassProbabilities
+from sem_field_ros.surface import RenderedView, known
 
-_STEP_M, _STEP_DEG = 0.1, 15.0  # what a keyframe is worth in each
 _WARPED_VIEWS = 6
 _KEPT_DEPTHS = 48  # held-out views come in order: neighbours have the same sources
 _BLEND_DEG = 2.0  # a source counts 1/e of one that sees the point from the new camera's direction
-
-
-@dataclass(frozen=True)
-class Rendering:
-    """A scene in a camera of h x w pixels.
-
-    covered  [h, w] bool, where anything was rendered     color  [h, w, 3] uint8 RGB, or None
-    labels   [h, w] int16 class index, -1 = none, or None where the renderer knows no classes
-    """
-
-    covered: np.ndarray
-    color: np.ndarray | None = None
-    labels: np.ndarray | None = None
-
-
-class Renderer(Protocol):
-    """See the module."""
-
-    def take(self, frame: PosedFrame, probabilities: ClassProbabilities | None) -> None:
-        """Take a source frame, which the map has, and what the segmenter says about it."""
-        ...
-
-    def render(self, camera: Intrinsics, T_world_camera: np.ndarray) -> Rendering:
-        """Answer for a camera."""
-        ...
-
-
-def nearest_views(T_world_camera: np.ndarray, T_world_sources: Sequence[np.ndarray], count: int) -> list[int]:
-    """Indices of the `count` sources nearest to a camera, the nearest first: 10 cm are worth 15 degrees."""
-    steps = []
-    for T in T_world_sources:
-        distance, angle = motion_between(T, T_world_camera)
-        steps.append(distance / _STEP_M + np.degrees(angle) / _STEP_DEG)
-    return [int(i) for i in np.argsort(steps, kind="stable")[:count]]
 
 
 class MapColors:
@@ -64,13 +26,16 @@ class MapColors:
     def __init__(self, scene: SemanticMap) -> None:
         self.scene = scene
 
-    def take(self, frame: PosedFrame, probabilities: ClassProbabilities | None) -> None:
-        """See Renderer; the map has its colours already."""
+    def add(self, frame: PosedFrame, probabilities: ClassProbabilities | None = None) -> None:
+        """See scene.Online; the map has its colours already."""
 
-    def render(self, camera: Intrinsics, T_world_camera: np.ndarray) -> Rendering:
-        """See Renderer."""
+    def reset(self) -> None:
+        """See scene.Online; the map is reset by its owner."""
+
+    def render(self, camera: Intrinsics, T_world_camera: np.ndarray) -> RenderedView:
+        """See scene.Renderable."""
         view = self.scene.render(camera, T_world_camera)
-        return Rendering(view.depth > 0, view.colors)
+        return RenderedView(view.depth, view.rgb)
 
 
 class WarpedImages:
@@ -86,24 +51,29 @@ class WarpedImages:
         self._frames: list[PosedFrame] = []
         self._depths: dict[int, np.ndarray] = {}
 
-    def take(self, frame: PosedFrame, probabilities: ClassProbabilities | None) -> None:
-        """See Renderer."""
+    def reset(self) -> None:
+        """See scene.Online."""
+        self._frames.clear()
+        self._depths.clear()
+
+    def add(self, frame: PosedFrame, probabilities: ClassProbabilities | None = None) -> None:
+        """See scene.Online."""
         self._frames.append(replace(frame, depth=None, labels=None, extra={}))  # long sequences would fill the memory
 
-    def render(self, camera: Intrinsics, T_world_camera: np.ndarray) -> Rendering:
-        """See Renderer."""
+    def render(self, camera: Intrinsics, T_world_camera: np.ndarray) -> RenderedView:
+        """See scene.Renderable."""
         view = self.scene.render(camera, T_world_camera)
-        points = transform_points(T_world_camera, unproject(view.depth, camera))
-        total, blended = np.zeros(view.depth.shape), np.zeros(view.colors.shape)
+        depth, rgb = known(view.depth), known(view.rgb)
+        points = transform_points(T_world_camera, unproject(depth, camera))
+        total, blended = np.zeros(depth.shape), np.zeros(rgb.shape)
         for i in nearest_views(T_world_camera, [frame.T_world_camera for frame in self._frames], self.views):
             color, seen = self._project(i, points)
             weight = seen * np.exp(-_angle_deg(points, T_world_camera, self._frames[i].T_world_camera) / _BLEND_DEG)
             total += weight
             blended += weight[..., None] * color
-        covered = view.depth > 0
-        known = covered & (total > 0)
-        mean = blended / np.where(known, total, 1)[..., None]
-        return Rendering(covered, np.where(known[..., None], mean + 0.5, view.colors).astype(np.uint8))
+        seen_by_any = (depth > 0) & (total > 0)
+        mean = blended / np.where(seen_by_any, total, 1)[..., None]
+        return RenderedView(depth, np.where(seen_by_any[..., None], mean + 0.5, rgb).astype(np.uint8))
 
     def _project(self, i: int, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Colours [h, w, 3] of source `i` at world points [h, w, 3], and which of them it sees [h, w]."""
@@ -111,7 +81,7 @@ class WarpedImages:
         if i not in self._depths:
             if len(self._depths) >= _KEPT_DEPTHS:
                 self._depths.pop(next(iter(self._depths)))
-            self._depths[i] = self.scene.render(frame.camera, frame.T_world_camera).depth
+            self._depths[i] = known(self.scene.render(frame.camera, frame.T_world_camera).depth)
         pixels, z = project(transform_points(inverse(frame.T_world_camera), points), frame.camera)
         u, v = np.clip(pixels.astype(np.float32), -1e4, 1e5).transpose(2, 0, 1)  # remap wants them finite
         color = cv2.remap(frame.color, u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)

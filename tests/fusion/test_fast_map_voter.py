@@ -23,9 +23,14 @@ def random_voter(pooling: str, g: torch.Generator, config: MapVoterConfig | None
 
 def random_votes(n: int, k: int, classes: int, features: int, g: torch.Generator) -> tuple[torch.Tensor, ...]:
     seen = torch.rand(n, k, generator=g) > 0.4
-    said = torch.softmax(4 * torch.randn(n, k, classes, generator=g), dim=-1) * seen[..., None]
+    probabilities = torch.softmax(4 * torch.randn(n, k, classes, generator=g), dim=-1) * seen[..., None]
     # what a reused slot held before must not matter: features and cues are not cleared
-    return said, torch.rand(n, k, features, generator=g) * 2 - 1, torch.randn(n, k, MAP_CUES, generator=g), seen
+    return (
+        probabilities,
+        torch.rand(n, k, features, generator=g) * 2 - 1,
+        torch.randn(n, k, MAP_CUES, generator=g),
+        seen,
+    )
 
 
 @pytest.mark.parametrize("pooling", ["linear", "log", "logits"])
@@ -72,10 +77,10 @@ def test_slots_in_use_may_lie_anywhere(pooling: str) -> None:
     """The last ones empty everywhere, the first ones too, and voxels that nobody sees."""
     g = torch.Generator().manual_seed(2)
     voter = random_voter(pooling, g)
-    said, features, cues, seen = random_votes(50, 7, 4, 4, g)
+    probabilities, features, cues, seen = random_votes(50, 7, 4, 4, g)
     seen[:, [0, 5, 6]] = False
     seen[::5] = False
-    votes = said * seen[..., None], features, cues, seen
+    votes = probabilities * seen[..., None], features, cues, seen
     with torch.no_grad():
         expected = voter(*votes)
     fused, weights = FastMapVoter(voter)(*votes)

@@ -1,0 +1,57 @@
+"""Scenes: what a semantic field, a live map or a baseline can do once it has observations.
+
+encode(views) -> scene; query(points) -> samples; render(camera) -> view. The abilities are separate: a point cloud's
+field need not render, a baseline need not answer queries. Weights become a scene by fields/registry.py.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+import numpy as np
+
+from sem_field_ros.frame import PosedFrame
+from sem_field_ros.geometry.camera import Intrinsics
+from sem_field_ros.surface import PointSamples, RenderedView
+
+if TYPE_CHECKING:
+    from sem_field_ros.segmentation.segmenter import ClassProbabilities
+
+
+@runtime_checkable
+class Queryable(Protocol):
+    """A scene that answers at points."""
+
+    def query(self, points: np.ndarray) -> PointSamples:
+        """Answers at `points` [N, 3] (world frame, metres); points that are not finite are unlabelled."""
+        ...
+
+
+@runtime_checkable
+class Renderable(Protocol):
+    """A scene that shows itself to a camera."""
+
+    def render(self, camera: Intrinsics, T_world_camera: np.ndarray) -> RenderedView:
+        """The view of a camera with pose `T_world_camera` (4x4, optical frame to world, metres)."""
+        ...
+
+
+@runtime_checkable
+class Online(Protocol):
+    """A scene that is encoded frame by frame."""
+
+    def add(self, frame: PosedFrame, probabilities: ClassProbabilities | None = None) -> None:
+        """Take one more posed frame, with the class probabilities of its image if it has been segmented."""
+        ...
+
+    def reset(self) -> None:
+        """Forget all frames."""
+        ...
+
+
+class OnlineView(Online, Renderable, Protocol):
+    """A scene that is encoded frame by frame and renders: what is scored in held-out views."""
+
+
+class FieldScene(Online, Queryable, Renderable, Protocol):
+    """What `fields.registry.open_scene` returns: encoded frame by frame, answers at points and for cameras."""
