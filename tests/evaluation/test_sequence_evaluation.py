@@ -98,11 +98,11 @@ def test_frames_without_labels_are_mapped_and_not_scored(rooms, tmp_path) -> Non
     map_sequence(mapper, rooms[0])
     for frame in rooms[0]:
         if frame.name in chosen:
-            tally.add_view(frame, SCANNET, mapper.map.render)
+            tally.add_view(frame, SCANNET, mapper.map)
             images += int((SCANNET.to_index(frame.labels) >= 0).sum())
     np.testing.assert_array_equal(evaluation.maps["bayesian"].views.counts, tally.views.counts)
     assert evaluation.images.scores().samples == images
-    alone = evaluate_map(mapper.map.surface(), mapper.map.render, SCANNET, sparse)
+    alone = evaluate_map(mapper.map.surface(), mapper.map, SCANNET, sparse)
     assert alone.views == tally.scores().views
 
 

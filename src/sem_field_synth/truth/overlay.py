@@ -1,15 +1,15 @@
-"""Pictures of hand-drawn labels on their images, to find mistakes by eye: class colours, outlines, class names."""
+"""Pictures of hand-drawn labels on their images, to find mistakes by eye: class colours, borders, class names."""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
 
-from sem_field_ros.labels import UNLABELLED_COLOR
 from sem_field_synth.truth.polygons import UNLABELLED, LabelPolygons
 
 _ZOOM = 2
 _OPACITY = 0.4
+_BORDER = (255, 255, 255)
 _MIN_ROOM = 5.0  # pixels around a name; smaller areas stay without
 
 
@@ -21,14 +21,19 @@ def draw_overlay(color: np.ndarray, truth: LabelPolygons, name: str) -> np.ndarr
     shown = cv2.resize(index, size, interpolation=cv2.INTER_NEAREST)
     tint = truth.labels.to_color(shown).astype(np.float32)
     image = np.rint(large * (1 - _OPACITY) + tint * _OPACITY).astype(np.uint8)
-    for polygon in truth.frames[name]:
-        line = UNLABELLED_COLOR if polygon.index < 0 else truth.labels.classes[polygon.index].color
-        corners = np.rint((polygon.points + 0.5) * _ZOOM).astype(np.int32)
-        cv2.polylines(image, [corners], True, line, 1, cv2.LINE_AA)
+    image[_borders(shown)] = _BORDER
     for place, text in _names(truth, name, index):
         for thickness, ink in ((3, (0, 0, 0)), (1, (255, 255, 255))):
             cv2.putText(image, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.45, ink, thickness, cv2.LINE_AA)
     return image
+
+
+def _borders(index: np.ndarray) -> np.ndarray:
+    """Pixels [H, W] bool whose right or lower neighbour has another label."""
+    border = np.zeros(index.shape, bool)
+    border[:, :-1] |= index[:, :-1] != index[:, 1:]
+    border[:-1] |= index[:-1] != index[1:]
+    return border
 
 
 def _names(truth: LabelPolygons, name: str, index: np.ndarray) -> list[tuple[tuple[int, int], str]]:
