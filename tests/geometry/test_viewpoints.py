@@ -5,9 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from sem_field_ros.geometry.axes import AXES, axis_vector, upright
 from sem_field_ros.geometry.camera import Intrinsics, project
 from sem_field_ros.geometry.poses import inverse, transform_points
-from sem_field_ros.geometry.viewpoints import estimate_up, fit_view, front_facing, look_at, point_spacing, two_views
+from sem_field_ros.geometry.viewpoints import (
+    apparent_up_axis,
+    estimate_up,
+    fit_view,
+    front_facing,
+    look_at,
+    point_spacing,
+    two_views,
+)
 
 CAMERA = Intrinsics(400.0, 400.0, 199.5, 149.5, 400, 300)
 Z = np.array([0.0, 0.0, 1.0])
@@ -62,6 +71,35 @@ def test_up_without_floor_is_the_cameras_up() -> None:
     turn = np.array([[1, 0, 0, 0], [0, 0, -1, 0], [0, 1, 0, 0], [0, 0, 0, 1.0]])
     up = estimate_up(np.zeros((50, 3)), [turn @ T for T in walk(0.0)])
     np.testing.assert_allclose(up, [0, -1, 0], atol=1e-6)
+
+
+def room() -> tuple[np.ndarray, np.ndarray]:
+    """Normals and areas of a room of 4 x 4 x 2.4 m seen from within, without its ceiling, with a table of 1 m^2."""
+    up, down = (0, 0, 1), (0, 0, -1)
+    faces = {up: 16.0 + 1.0, (1, 0, 0): 9.6, (-1, 0, 0): 9.6, (0, 1, 0): 9.6, (0, -1, 0): 9.6, down: 0.1}
+    return np.array(list(faces), dtype=float), np.array(list(faces.values()))
+
+
+@pytest.mark.parametrize("name", AXES)
+def test_a_room_that_lies_on_its_side_is_noticed(name: str) -> None:
+    normals, areas = room()
+    turned = normals @ upright(name)  # now `name` is up
+    for shown in AXES:
+        expected = None if shown == name else name
+        assert apparent_up_axis(turned, areas, axis_vector(shown)) == expected
+
+
+def test_unclear_surfaces_are_not_judged() -> None:
+    normals, areas = room()
+    y = axis_vector("y")
+    with_ceiling = np.where(normals[:, 2] < 0, 16.0, areas)
+    assert apparent_up_axis(normals, with_ceiling, y) is None
+    assert apparent_up_axis(normals, np.zeros(len(normals)), y) is None
+    assert apparent_up_axis(normals[:0], areas[:0], y) is None
+    wall = np.array([[1.0, 0, 0]])  # one wall alone looks like a floor, but not to cameras that are held upright
+    assert apparent_up_axis(wall, np.ones(1), Z) == "x"
+    assert apparent_up_axis(wall, np.ones(1), Z, walk(10.0)) is None
+    assert apparent_up_axis(normals, areas, y, walk(10.0)) == "z"
 
 
 def test_two_views_look_into_the_open_side_from_above() -> None:

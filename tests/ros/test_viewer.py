@@ -8,11 +8,12 @@ import signal
 import time
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 from builtin_interfaces.msg import Time
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.node import Node
+from sem_field_msgs.srv import QueryPoints
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from std_msgs.msg import Header
 from tf2_msgs.msg import TFMessage
@@ -26,18 +27,21 @@ from sem_field_ros.ros.camera_info import camera_info_to_msg
 from sem_field_ros.ros.clouds import surface_to_cloud
 from sem_field_ros.ros.images import image_to_msg
 from sem_field_ros.ros.label_info import label_info_to_msg
+from sem_field_ros.ros.mapper_status import PROCESSING, WARN, MapperStatus, status_message
 from sem_field_ros.ros.markers import delete_all_markers, update_to_marker_bytes
 from sem_field_ros.ros.qos import image_qos, latched_qos, tf_static_qos
 from sem_field_ros.ros.transforms import transform_to_msg
 from sem_field_ros.surface import Surface, SurfaceUpdate, merge_surfaces
 from sem_field_ros.viewer.browser import Browser, find_browser
 from tests.ros.conftest import RosHarness
+from tests.viewer.pictures import click_color, close_notices, pixels_of, scene_of
 
 pytestmark = pytest.mark.skipif(find_browser() is None, reason="no Chromium: `apt install chromium` to test the viewer")
 
 LABELS = LabelSet("home", (LabelClass(1, "floor", (90, 170, 90)), LabelClass(4, "big sofa", (40, 90, 200))))
 OTHERS = LabelSet("lab", (LabelClass(1, "bench", (200, 120, 20)), LabelClass(4, "robot arm", (150, 30, 160))))
 HEADER = Header(frame_id="map", stamp=Time(sec=100))
+_SCENE_WIDTH = 470  # pixels of the page left of its panel
 VIEWER = "sem_field_ros.nodes.viewer.node"
 
 
@@ -92,9 +96,11 @@ class Robot:
         self.camera_info.publish(camera_info_to_msg(Intrinsics(80, 80, 40, 30, 80, 60), header))
         self.image.publish(image_to_msg(np.full((60, 80, 3), (240, 20, 220), np.uint8), header, "rgb8"))
         self.overlay.publish(image_to_msg(np.full((60, 80, 3), (20, 200, 240), np.uint8), header, "rgb8"))
-        values = [KeyValue(key="latency_ms_p95", value="123.4"), KeyValue(key="frames_mapped", value="7")]
-        status = DiagnosticStatus(level=b"\x01", name="semantic_mapper: processing", message="warm", values=values)
-        self.diagnostics.publish(DiagnosticArray(header=header, status=[status]))
+        timings = {"latency": {"p50": 50.0, "p95": 123.4}}
+        status = MapperStatus(frames_mapped=7, timings_ms=timings)
+        msg = status_message("semantic_mapper", status, {PROCESSING: (WARN, "warm")})
+        msg.header = header
+        self.diagnostics.publish(msg)
 
 
 class Page:
@@ -115,8 +121,7 @@ class Page:
 
     def count(self, color: tuple[int, int, int], tolerance: int = 6) -> int:
         """Pixels of (about) this colour in the scene, left of the panel."""
-        image = cv2.imdecode(np.frombuffer(self.browser.picture(), np.uint8), cv2.IMREAD_COLOR)[:, :470, ::-1]
-        return int((np.abs(image.astype(int) - color).max(axis=-1) <= tolerance).sum())
+        return int(pixels_of(scene_of(self.browser, _SCENE_WIDTH), color, tolerance).sum())
 
     def until_count(self, color: tuple[int, int, int], low: int, high: int, tolerance: int = 6) -> None:
         """Wait until that many pixels are of this colour."""
@@ -142,8 +147,7 @@ class Page:
             f"(() => {{ const e = {element}; e.scrollIntoView({{block: 'center'}});"
             " const r = e.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2] })()"
         )
-        for kind in ("mousePressed", "mouseReleased"):
-            self.browser.command("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
+        self.browser.click(x, y)
 
 
 @pytest.fixture
@@ -226,6 +230,74 @@ def test_reset_another_label_set_and_damaged_messages(ros: RosHarness, page: Pag
     robot.show(OTHERS, FLOOR)
     ros.spin_until(lambda: "point_step" not in page.browser.text(), 20, "good messages take the notice away")
     assert "mesh message" not in page.browser.text()
+
+
+class Answers:
+    """A query_points service on a node of its own, which is spun only where it shall answer."""
+
+    def __init__(self, ros: RosHarness, spun: bool) -> None:
+        self.node = ros.node("answers") if spun else Node("answers", context=ros.context)
+        self.requests: list[QueryPoints.Request] = []
+        self.success = True
+        self._service = self.node.create_service(QueryPoints, "/semantic_mapper/query_points", self._answer)
+
+    def _answer(self, request: QueryPoints.Request, response: QueryPoints.Response) -> QueryPoints.Response:
+        self.requests.append(request)
+        response.success, response.message = self.success, "the map is asleep"
+        response.class_names, response.class_ids = ["floor", "big sofa", "rug"], [1, 4, 9]
+        response.num_classes, response.probabilities = 3, [0.08, 0.71, 0.21]
+        return response
+
+
+@pytest.mark.parametrize("show", ["points", "mesh"])
+def test_a_click_shows_label_confidence_and_probabilities(ros: RosHarness, page: Page, show: str) -> None:
+    robot, answers = Robot(ros), Answers(ros, spun=True)
+    robot.show(LABELS, FLOOR, SOFA)
+    ros.start(VIEWER, port=18080, show=show)
+    page.open()
+    page.until_text("floor 1,600", "click the map to see what a point is")
+    close_notices(page.browser)
+    shade = 1.0 if show == "points" else 0.97  # faces up, under the viewer's light
+    floor, sofa = (tuple(round(shade * c) for c in entry.color) for entry in LABELS.classes)
+    page.until_count(sofa, 1_000, 10**6, tolerance=10)
+
+    click_color(page.browser, _SCENE_WIDTH, sofa, tolerance=10)
+    text = page.until_text("id 4 · confidence 0.40", "frame map", "0.71", "0.21", "0.08", "rug")
+    assert text.index("0.71") < text.index("0.21") < text.index("0.08")
+    (request,) = answers.requests
+    assert request.header.frame_id == "map" and len(request.points) == 1
+    point = request.points[0]
+    assert 1.5 <= point.x <= 2.7 and 1.2 <= point.y <= 2.4 and point.z == 0.5
+    assert f"x {point.x:.3f} y {point.y:.3f} z 0.500 m" in " ".join(text.split())
+
+    answers.success = False
+    click_color(page.browser, _SCENE_WIDTH, floor, tolerance=10)
+    page.until_text("id 1 · confidence 0.90", "probabilities not available: the map is asleep")
+    page.browser.click(5, 5)  # beside the map: nothing changes
+    ros.spin_for(1.0)
+    assert len(answers.requests) == 2 and "id 1 · confidence 0.90" in page.browser.text()
+    robot.reset()
+    page.until_text("click the map to see what a point is")
+
+
+def test_a_click_without_an_answer_says_so_and_the_page_goes_on(ros: RosHarness, page: Page) -> None:
+    robot = Robot(ros)
+    robot.show(LABELS, FLOOR, SOFA)
+    ros.start(VIEWER, port=18080, show="points", query_timeout_s=2.0)
+    page.open()
+    sofa = LABELS.classes[1].color
+    close_notices(page.browser)
+    page.until_count(sofa, 1_000, 10**6)
+    click_color(page.browser, _SCENE_WIDTH, sofa)
+    page.until_text("id 4", "probabilities not available: there is no service semantic_mapper/query_points")
+    silent = Answers(ros, spun=False)
+    ros.spin_for(2.0)  # the viewer finds the service
+    click_color(page.browser, _SCENE_WIDTH, sofa)
+    page.until_text("id 4", "waiting for the probabilities")
+    robot.show(OTHERS, FLOOR, SOFA)
+    page.until_text("robot arm 1,600")  # drawing does not wait
+    page.until_text("semantic_mapper/query_points did not answer within 2 s")
+    silent.node.destroy_node()
 
 
 def test_nobody_works_for_a_viewer_that_nobody_watches(ros: RosHarness, page: Page) -> None:

@@ -14,7 +14,7 @@ from sem_field_ros.geometry.ply import write_ply as write_plain_ply
 from sem_field_ros.labels import load_label_set
 from sem_field_ros.results.export import write_ply
 from sem_field_ros.surface import Surface
-from sem_field_ros.viewer.files import load_ply
+from sem_field_ros.viewer.files import open_ply
 
 LABELS = load_label_set("scannet20")
 
@@ -30,23 +30,29 @@ def test_an_exported_surface_comes_back(tmp_path: Path) -> None:
         np.ones(3, bool),
     )
     write_ply(tmp_path / "mesh.ply", surface, LABELS, "rgb")
-    cloud, triangles, names = load_ply(tmp_path / "mesh.ply")
+    file = open_ply(tmp_path / "mesh.ply")
+    cloud, triangles, names = file.cloud, file.triangles, file.names
+    assert file.labels is None and file.ask is None and file.path == [] and file.frame == ""
     assert [names[i] for i in cloud.label_ids.tolist()] == ["chair", "table", "unlabelled"]
-    assert cloud.confidence.tolist() == [0.5, 0.75, 0.0] and cloud.rgb.tolist() == [[1, 2, 3]] * 3
+    assert (
+        cloud.has_confidence and cloud.confidence.tolist() == [0.5, 0.75, 0.0] and cloud.rgb.tolist() == [[1, 2, 3]] * 3
+    )
     assert triangles.corners.tolist() == surface.vertices.tolist() and len(triangles) == 1
 
 
 def test_a_bare_cloud_is_unlabelled_and_grey(tmp_path: Path) -> None:
     xyz = {axis: np.zeros(2, np.float32) for axis in "xyz"}
     write_plain_ply(tmp_path / "cloud.ply", xyz, np.zeros((0, 3), int))
-    cloud, triangles, names = load_ply(tmp_path / "cloud.ply")
+    file = open_ply(tmp_path / "cloud.ply")
+    cloud, triangles, names = file.cloud, file.triangles, file.names
     assert cloud.label_ids.tolist() == [255, 255] and len(triangles) == 0 and names == {}
+    assert not cloud.has_confidence and not cloud.take(np.array([0])).has_confidence
 
 
 def test_a_file_that_is_none_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "x.ply").write_text("solid")
     with pytest.raises(DataError, match="x.ply"):
-        load_ply(tmp_path / "x.ply")
+        open_ply(tmp_path / "x.ply")
 
 
 def test_files_are_viewed_without_ros() -> None:

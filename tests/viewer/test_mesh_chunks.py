@@ -6,7 +6,7 @@ import numpy as np
 
 from sem_field_ros.viewer.legend import make_legend
 from sem_field_ros.viewer.mesh_chunks import MeshChunks, PointLookup, Triangles, build_chunk, position_keys
-from sem_field_ros.viewer.points import LabelledPoints, Look
+from sem_field_ros.viewer.points import DisplaySettings, LabelledPoints
 
 RED, GREEN = (250, 0, 0), (0, 250, 0)
 LEGEND = make_legend({1: "a", 2: "b"}, {1: RED, 2: GREEN})
@@ -24,7 +24,7 @@ def points(ids: list[int], at: np.ndarray, confidence: float = 1.0) -> LabelledP
 
 
 def test_corners_at_one_place_become_one_vertex() -> None:
-    mesh = build_chunk(soup(), NOTHING, LEGEND, Look("rgb"))
+    mesh = build_chunk(soup(), NOTHING, LEGEND, DisplaySettings("rgb"))
     assert mesh is not None and mesh.vertices.shape == (5, 3) and mesh.faces.shape == (3, 3)
     assert np.array_equal(mesh.vertices[mesh.faces].reshape(-1, 3), CORNERS)
 
@@ -32,17 +32,19 @@ def test_corners_at_one_place_become_one_vertex() -> None:
 def test_what_the_cloud_says_of_a_vertex_counts_more_than_its_colour() -> None:
     at = np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0], [2, 0, 0]], float)
     lookup = PointLookup(points([2, 2, 2, 2, 1], at))
-    assert len(build_chunk(soup(), lookup, LEGEND, Look(hidden_ids=frozenset({1}))).faces) == 2
-    assert build_chunk(soup(), lookup, LEGEND, Look(hidden_ids=frozenset({2}))) is None  # one vertex left of three
-    rgb = build_chunk(soup(), lookup, LEGEND, Look("rgb"))
+    assert len(build_chunk(soup(), lookup, LEGEND, DisplaySettings(hidden_ids=frozenset({1}))).faces) == 2
+    assert (
+        build_chunk(soup(), lookup, LEGEND, DisplaySettings(hidden_ids=frozenset({2}))) is None
+    )  # one vertex left of three
+    rgb = build_chunk(soup(), lookup, LEGEND, DisplaySettings("rgb"))
     assert rgb is not None and (rgb.colors == 77).all()
     unsure = PointLookup(points([2, 2, 2, 2, 1], at, confidence=0.3))
-    assert build_chunk(soup(), unsure, LEGEND, Look(min_confidence=0.5)) is None
+    assert build_chunk(soup(), unsure, LEGEND, DisplaySettings(min_confidence=0.5)) is None
 
 
 def test_without_a_cloud_the_colour_tells_the_class() -> None:
-    assert build_chunk(soup(color=GREEN), NOTHING, LEGEND, Look(hidden_ids=frozenset({2}))) is None
-    assert build_chunk(soup(color=GREEN), NOTHING, LEGEND, Look(hidden_ids=frozenset({1}))) is not None
+    assert build_chunk(soup(color=GREEN), NOTHING, LEGEND, DisplaySettings(hidden_ids=frozenset({2}))) is None
+    assert build_chunk(soup(color=GREEN), NOTHING, LEGEND, DisplaySettings(hidden_ids=frozenset({1}))) is not None
 
 
 def test_a_vertex_that_moved_a_little_is_found_and_one_that_moved_far_is_not() -> None:
@@ -86,15 +88,15 @@ def test_clear() -> None:
 
 
 def test_floors_are_lighter_than_walls_and_camera_colours_are_left_alone() -> None:
-    floor = build_chunk(soup(), NOTHING, LEGEND, Look())
-    wall = build_chunk(soup(CORNERS[:, [0, 2, 1]]), NOTHING, LEGEND, Look())  # faces -y
+    floor = build_chunk(soup(), NOTHING, LEGEND, DisplaySettings())
+    wall = build_chunk(soup(CORNERS[:, [0, 2, 1]]), NOTHING, LEGEND, DisplaySettings())  # faces -y
     assert floor is not None and wall is not None
     assert 170 <= wall.colors[:, 0].max() < floor.colors[:, 0].min() <= 250
-    assert (build_chunk(soup(), NOTHING, LEGEND, Look("rgb")).colors == RED).all()
+    assert (build_chunk(soup(), NOTHING, LEGEND, DisplaySettings("rgb")).colors == RED).all()
 
 
 def test_the_sample_is_spread_over_all_blocks() -> None:
     mesh = MeshChunks()
     mesh.update({i: soup(CORNERS + i) for i in range(50)})
-    centres, normals = mesh.sample(30)
-    assert 20 <= len(centres) <= 60 and np.allclose(normals, [0, 0, 1])
+    centres, normals, areas = mesh.sample(30)
+    assert 20 <= len(centres) <= 60 and np.allclose(normals, [0, 0, 1]) and np.allclose(areas, 0.5)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sem_field_ros.viewer.legend import make_legend
-from sem_field_ros.viewer.points import LabelledPoints, Look, colors, confidence_colors, thin, visible
+from sem_field_ros.viewer.points import DisplaySettings, LabelledPoints, colors, confidence_colors, thin, visible
 
 LEGEND = make_legend({1: "a", 2: "b"}, {1: (250, 0, 0), 2: (0, 250, 0)})
 
@@ -27,22 +27,25 @@ def test_points_that_are_not_finite_are_dropped_and_both_unlabelled_ids_are_one(
 
 
 @pytest.mark.parametrize(
-    ("look", "shown"),
+    ("display", "shown"),
     [
-        (Look(), [True, True, True, True]),
-        (Look(hidden_ids=frozenset({1})), [False, True, True, True]),
-        (Look(hidden_ids=frozenset({255})), [True, True, False, False]),
-        (Look(min_confidence=0.5), [True, False, True, True]),  # unlabelled points have no confidence to miss
-        (Look(min_confidence=0.9, hidden_ids=frozenset({2, 255})), [True, False, False, False]),
+        (DisplaySettings(), [True, True, True, True]),
+        (DisplaySettings(hidden_ids=frozenset({1})), [False, True, True, True]),
+        (DisplaySettings(hidden_ids=frozenset({255})), [True, True, False, False]),
+        (
+            DisplaySettings(min_confidence=0.5),
+            [True, False, True, True],
+        ),  # unlabelled points have no confidence to miss
+        (DisplaySettings(min_confidence=0.9, hidden_ids=frozenset({2, 255})), [True, False, False, False]),
     ],
 )
-def test_visible(look: Look, shown: list[bool]) -> None:
-    assert visible(cloud(), look).tolist() == shown
+def test_visible(display: DisplaySettings, shown: list[bool]) -> None:
+    assert visible(cloud(), display).tolist() == shown
 
 
 def test_colours() -> None:
-    assert colors(cloud(), Look(), LEGEND).tolist() == [[250, 0, 0], [0, 250, 0], [64, 64, 64], [64, 64, 64]]
-    assert colors(cloud(), Look("rgb"), LEGEND).tolist() == 4 * [[9, 9, 9]]
+    assert colors(cloud(), DisplaySettings(), LEGEND).tolist() == [[250, 0, 0], [0, 250, 0], [64, 64, 64], [64, 64, 64]]
+    assert colors(cloud(), DisplaySettings("rgb"), LEGEND).tolist() == 4 * [[9, 9, 9]]
     low, middle, high, above = confidence_colors(np.array([0.0, 0.5, 1.0, 1.5])).tolist()
     assert (low, middle, high, above) == ([68, 1, 84], [33, 145, 140], [253, 231, 37], [253, 231, 37])
 

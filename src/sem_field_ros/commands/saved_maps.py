@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from sem_field_ros.mapping.files.map_file import MapState
     from sem_field_ros.mapping.semantic_map import SemanticMap
 
 
@@ -19,10 +20,18 @@ def map_name(path: Path) -> str:
 
 def open_saved_map(path: Path) -> SemanticMap:
     """Load a saved map onto the CPU, wherever it was made. Raises MapFileError in one line."""
+    return map_of(load_saved_state(path))
+
+
+def load_saved_state(path: Path) -> MapState:
+    """The arrays and header of a saved map. Raises MapFileError in one line."""
     from sem_field_ros.mapping.files.map_file import load_map  # light: a wrong path is told before torch is imported
 
-    state = load_map(path.parent, map_name(path))
+    return load_map(path.parent, map_name(path))
 
+
+def map_of(state: MapState) -> SemanticMap:
+    """The map of a state, on the CPU, wherever it was made. Raises MapFileError in one line."""
     from sem_field_ros.mapping.files.map_state import read_header
     from sem_field_ros.mapping.semantic_map import SemanticMap
 

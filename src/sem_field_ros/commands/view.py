@@ -15,10 +15,8 @@ from sem_field_ros.settings import add_settings_arguments, settings_from_argumen
 from sem_field_ros.viewer.config import ViewerConfig
 
 if TYPE_CHECKING:
-    from sem_field_ros.labels import LabelSet
-    from sem_field_ros.viewer.mesh_chunks import Triangles
+    from sem_field_ros.viewer.files import ViewedFile
     from sem_field_ros.viewer.page import ViewerPage
-    from sem_field_ros.viewer.points import LabelledPoints
 
 HELP = "show the live map, a saved map or a PLY file on a web page"
 
@@ -54,21 +52,21 @@ def run(args: argparse.Namespace) -> int:
 
 def _view_file(args: argparse.Namespace, config: ViewerConfig) -> int:
     from sem_field_ros.labels import load_label_set
-    from sem_field_ros.viewer.files import load_ply
+    from sem_field_ros.viewer.files import open_ply
     from sem_field_ros.viewer.page import ViewerPage
 
     labels = load_label_set(args.label_set) if args.label_set else None
-    if args.map:
-        cloud, triangles, labels = _load_map(args.map, labels)
-        names = {c.id: c.name for c in labels.classes}
-    else:
-        cloud, triangles, names = load_ply(args.ply)
-    with ViewerPage(config, labels, title=(args.map or args.ply).name, has_camera=False) as page:
-        if names:
-            page.set_names(names)
-        page.offer_cloud(lambda: cloud)
-        page.update_mesh({"file": triangles})
-        print(f"open {page.url} in a browser; Ctrl-C ends", flush=True)
+    path = args.map or args.ply
+    shown = _open_map(path) if args.map else open_ply(path)
+    with ViewerPage(config, labels or shown.labels, path.name, has_camera=False, ask=shown.ask, tell=_tell) as page:
+        page.set_frame(shown.frame)
+        if shown.names:
+            page.set_names(shown.names)
+        if shown.path:
+            page.set_path(shown.path)
+        page.offer_cloud(lambda: shown.cloud)
+        page.update_mesh({"file": shown.triangles})
+        _tell(f"open {page.url} in a browser; Ctrl-C ends")
         if args.picture:
             _take_picture(page, args)
             return DONE
@@ -76,16 +74,16 @@ def _view_file(args: argparse.Namespace, config: ViewerConfig) -> int:
     return DONE
 
 
-def _load_map(path: Path, labels: LabelSet | None) -> tuple[LabelledPoints, Triangles, LabelSet]:
-    from sem_field_ros.commands.saved_maps import open_saved_map
-    from sem_field_ros.viewer.files import triangles_of
-    from sem_field_ros.viewer.points import LabelledPoints
+def _open_map(path: Path) -> ViewedFile:
+    from sem_field_ros.commands.saved_maps import load_saved_state, map_of
+    from sem_field_ros.viewer.files import view_map
 
-    semantic_map = open_saved_map(path)
-    surface, own = semantic_map.surface(), semantic_map.labels
-    once = surface.cloud()
-    cloud = LabelledPoints.from_arrays(once.vertices, once.colors, own.to_id(once.labels), once.confidence)
-    return cloud, triangles_of(surface.vertices, surface.colors, surface.faces), labels or own
+    state = load_saved_state(path)
+    return view_map(map_of(state), str(state.header.get("frame_id", "map")))
+
+
+def _tell(line: str) -> None:
+    print(line, flush=True)
 
 
 def _take_picture(page: ViewerPage, args: argparse.Namespace) -> None:

@@ -6,12 +6,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from sem_field_ros.geometry.axes import AXES, axis_vector
 from sem_field_ros.geometry.camera import Intrinsics
 from sem_field_ros.geometry.poses import transform_points
 from sem_field_ros.geometry.raster import rasterize
 
 _MAX_SAMPLES = 30_000  # points that decide about views; more change nothing
 _AZIMUTHS = 12
+_LEVEL = np.cos(np.radians(15))  # surface this close to level counts as a floor or a table top
+_UNDERSIDE_PENALTY = 5.0  # cameras see floors and table tops but hardly any underside; of walls they see both sides
+_CLEAR, _UNCLEAR = 0.08, 0.02  # shares of the surface: so much speaks for a direction, or does not
 _FRONTAL_PENALTY = 0.15  # a view along a wall must show this much more than one across the corner
 
 
@@ -26,8 +30,7 @@ def estimate_up(normals: np.ndarray, T_world_cameras: Sequence[np.ndarray] | Non
     z_up = np.array([0.0, 0.0, 1.0])
     if T_world_cameras is None or len(T_world_cameras) == 0:
         return z_up
-    mean = -np.mean([np.asarray(T)[:3, 1] for T in T_world_cameras], axis=0)
-    rough = mean / max(float(np.linalg.norm(mean)), 1e-9)
+    rough = _cameras_up(T_world_cameras)
     if rough @ z_up > np.cos(np.radians(30)):
         return z_up
     near = _sample(normals[normals @ rough > np.cos(np.radians(45))])
@@ -36,6 +39,32 @@ def estimate_up(normals: np.ndarray, T_world_cameras: Sequence[np.ndarray] | Non
     close = near[:: max(1, len(near) // 1000)] @ near.T > np.cos(np.radians(6))
     up = near[close[close.sum(axis=1).argmax()]].mean(axis=0)
     return up / np.linalg.norm(up)
+
+
+def apparent_up_axis(
+    normals: np.ndarray, areas: np.ndarray, up: np.ndarray, T_world_cameras: Sequence[np.ndarray] = ()
+) -> str | None:
+    """The axis (in AXES) that looks like up where the surface contradicts `up` [3]; None where it agrees or is unclear.
+
+    normals  [N, 3] unit normals towards free space          areas  [N] area of the surface around each
+
+    Up is where much surface faces (floors, table tops) and hardly any faces the other way: cameras seldom see the
+    underside of things. Scans with a ceiling are unclear, and so are surfaces that the cameras contradict.
+    """
+
+    def evidence(direction: np.ndarray) -> float:
+        cosine = normals @ direction
+        return float(areas[cosine > _LEVEL].sum() - _UNDERSIDE_PENALTY * areas[cosine < -_LEVEL].sum()) / total
+
+    total = float(areas.sum())
+    if total <= 0 or evidence(up) > _UNCLEAR:
+        return None
+    best = max(AXES, key=lambda name: evidence(axis_vector(name)))
+    vector = axis_vector(best)
+    if evidence(vector) < _CLEAR or vector @ up > _LEVEL:
+        return None
+    seen_upright = len(T_world_cameras) == 0 or _cameras_up(T_world_cameras) @ vector > 0.5
+    return best if seen_upright else None
 
 
 def look_at(eye: np.ndarray, target: np.ndarray, up: np.ndarray) -> np.ndarray:
@@ -106,6 +135,12 @@ def point_spacing(points: np.ndarray) -> float:
 def front_facing(points: np.ndarray, normals: np.ndarray, T_world_camera: np.ndarray) -> np.ndarray:
     """[N] bool: points whose normal points to the camera's side; zero normals always do."""
     return _faces_viewer(normals, T_world_camera[:3, 3] - points)
+
+
+def _cameras_up(T_world_cameras: Sequence[np.ndarray]) -> np.ndarray:
+    """Unit vector [3]: the mean of the cameras' -y axes."""
+    mean = -np.mean([np.asarray(T)[:3, 1] for T in T_world_cameras], axis=0)
+    return mean / max(float(np.linalg.norm(mean)), 1e-9)
 
 
 def _faces_viewer(normals: np.ndarray, directions: np.ndarray) -> np.ndarray:

@@ -1,1 +1,1 @@
-"""The web viewer, without ROS: arrays in, a page out. Nodes and commands feed it."""
+"""The web viewer, without ROS: it draws arrays on a page. Nodes and commands feed it."""

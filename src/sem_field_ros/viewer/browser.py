@@ -1,4 +1,4 @@
-"""A headless Chromium on one page, over its DevTools protocol: pictures of the viewer, and its tests."""
+"""A headless Chromium, driven over its DevTools protocol: for pictures of the viewer and for its tests."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from sem_field_ros.errors import ViewerError
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 _FLAGS = (
     "--headless=new",
-    "--no-sandbox",  # Chromium's sandbox does not start for root, in containers least of all
+    "--no-sandbox",  # Chromium's sandbox does not start for root
     "--use-gl=angle",
     "--use-angle=swiftshader",  # WebGL without a GPU
     "--enable-unsafe-swiftshader",
@@ -34,7 +34,7 @@ _FLAGS = (
     "--disable-sync",
     "--disable-default-apps",
     "--disable-extensions",
-    "--disable-features=BackForwardCache",  # a page that was left must let go of its connection
+    "--disable-features=BackForwardCache",  # a page that was left must close its connection
     "--disable-dev-shm-usage",
     "--remote-debugging-port=0",
 )
@@ -42,12 +42,12 @@ _START_S = 60.0
 
 
 def find_browser() -> str | None:
-    """The path of an installed Chromium or Chrome, None where there is none."""
+    """The path of an installed Chromium or Chrome, None if there is none."""
     return next((path for path in map(shutil.which, BROWSERS) if path), None)
 
 
 class Browser:
-    """One tab. A context manager; raises ViewerError where no browser is installed or it does not start."""
+    """One tab. A context manager; raises ViewerError if no browser is installed or it does not start."""
 
     def __init__(self, width: int = 1280, height: int = 800) -> None:
         path = find_browser()
@@ -70,14 +70,14 @@ class Browser:
         self.command("Page.navigate", url=url)
 
     def evaluate(self, expression: str) -> Any:
-        """The JSON-able value of a JavaScript expression (promises are awaited). Raises ViewerError where it throws."""
+        """The JSON-able value of a JavaScript expression (promises are awaited). Raises ViewerError if it throws."""
         answer = self.command("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
         if "exceptionDetails" in answer:
             raise ViewerError(f"the page: {answer['exceptionDetails'].get('exception', {}).get('description')}")
         return answer["result"].get("value")
 
     def wait_for(self, expression: str, timeout_s: float = 30.0, what: str = "") -> Any:
-        """Evaluate until the value is truthy, and return it. Raises ViewerError after `timeout_s`, saying `what`."""
+        """Evaluate until the value is truthy and return it. Raises ViewerError with `what` after `timeout_s`."""
         deadline = time.monotonic() + timeout_s
         while True:
             try:
@@ -103,6 +103,12 @@ class Browser:
         content = self.picture()
         with atomic_write(path) as file:
             file.write(content)
+
+    def click(self, x: float, y: float) -> None:
+        """Press and release the left mouse button at a pixel of the page."""
+        self.command("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
+        for kind in ("mousePressed", "mouseReleased"):
+            self.command("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
 
     def command(self, method: str, **params: Any) -> dict[str, Any]:
         """One DevTools command and its answer."""

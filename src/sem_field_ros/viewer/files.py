@@ -1,25 +1,71 @@
-"""PLY files and surfaces as what the viewer shows."""
+"""Saved maps and PLY files, converted to what the viewer draws."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sem_field_ros.errors import DataError
 from sem_field_ros.geometry.ply import read_ply
-from sem_field_ros.labels import UNLABELLED_ID
+from sem_field_ros.labels import UNLABELLED_ID, LabelSet
+from sem_field_ros.viewer.inspection import Answer, Ask, PointProbabilities
 from sem_field_ros.viewer.mesh_chunks import SAME_M, Triangles, position_keys
 from sem_field_ros.viewer.points import LabelledPoints
+
+if TYPE_CHECKING:
+    from sem_field_ros.mapping.semantic_map import SemanticMap
 
 _MAX_HEADER_LINES = 1000
 
 
-def load_ply(path: Path) -> tuple[LabelledPoints, Triangles, dict[int, str]]:
-    """Points, triangles (none for a cloud) and class names of a PLY file; what it does not say is unlabelled and grey.
+@dataclass(frozen=True)
+class ViewedFile:
+    """The content of a file, as far as it has each of these.
 
-    Names come from header comments `class ID NAME`, as `sem-field map` and `save_map` write them. Raises DataError.
+    triangles  none for a cloud              names   class names by id, where there is no label set
+    path       T_world_camera of keyframes   frame   of the coordinates, empty if unknown
+    ask        where class probabilities come from
+    """
+
+    cloud: LabelledPoints
+    triangles: Triangles
+    names: dict[int, str] = field(default_factory=dict)
+    labels: LabelSet | None = None
+    path: list[np.ndarray] = field(default_factory=list)
+    frame: str = ""
+    ask: Ask | None = None
+
+
+def view_map(semantic_map: SemanticMap, frame: str) -> ViewedFile:
+    """A loaded map; `frame` is the frame of its coordinates."""
+    surface, labels = semantic_map.surface(), semantic_map.labels
+    once = surface.cloud()
+
+    def ask(position: np.ndarray, reply: Callable[[Answer], None]) -> None:
+        values = semantic_map.query(position[None]).probabilities
+        assert values is not None  # a voted map always has them
+        reply(PointProbabilities(tuple(labels.names), values[0]))
+
+    return ViewedFile(
+        LabelledPoints.from_arrays(once.vertices, once.colors, labels.to_id(once.labels), once.confidence),
+        triangles_of(surface.vertices, surface.colors, surface.faces),
+        labels=labels,
+        path=semantic_map.path.poses,
+        frame=frame,
+        ask=ask,
+    )
+
+
+def open_ply(path: Path) -> ViewedFile:
+    """Load a PLY file with points, maybe triangles and class names.
+
+    Points without a label are unlabelled, without a colour grey. Names come from header comments `class ID NAME`, as
+    `sem-field map` writes them. Raises DataError.
     """
     columns, faces = read_ply(path)
     count = len(columns["x"])
@@ -30,10 +76,10 @@ def load_ply(path: Path) -> tuple[LabelledPoints, Triangles, dict[int, str]]:
     if {"red", "green", "blue"} <= columns.keys():
         rgb = np.stack([columns[name] for name in ("red", "green", "blue")], axis=1).astype(np.uint8)
     ids = columns.get("label", np.full(count, UNLABELLED_ID))
-    cloud = LabelledPoints.from_arrays(points, rgb, ids, columns.get("confidence", np.ones(count)))
-    if len(faces):  # block borders: vertices of two blocks at one place
+    cloud = LabelledPoints.from_arrays(points, rgb, ids, columns.get("confidence"))
+    if len(faces):  # two blocks share the vertices on their border
         cloud = cloud.take(np.sort(np.unique(position_keys(cloud.points, SAME_M), return_index=True)[1]))
-    return cloud, triangles_of(points, rgb, faces), _class_names(path)
+    return ViewedFile(cloud, triangles_of(points, rgb, faces), _class_names(path))
 
 
 def triangles_of(vertices: np.ndarray, rgb: np.ndarray, faces: np.ndarray) -> Triangles:

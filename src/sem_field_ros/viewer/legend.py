@@ -1,7 +1,7 @@
-"""The viewer's legend: which class id has which name and colour, whatever of that the robot tells.
+"""The viewer's legend: the name and colour of every class id.
 
-LabelInfo carries names without colours. Colours come, first match wins, from a label set given by hand, from points
-or mesh that are coloured by label, from the shipped label set whose ids and names fit best, from a generated palette.
+LabelInfo carries names without colours. A colour comes from the first of these that has it: the label set given by the
+user, points that are coloured by label, the shipped label set whose ids and names fit best, a generated palette.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from functools import cached_property
 
 import numpy as np
 
-from sem_field_ros.camera_stream.label_info import Color, names_of, palette_color, shipped_colors
-from sem_field_ros.labels import UNLABELLED_COLOR, UNLABELLED_ID, UNLABELLED_ID_16, LabelSet
+from sem_field_ros.camera_stream.label_info import Color, palette_color, shipped_colors
+from sem_field_ros.labels import UNLABELLED_COLOR, UNLABELLED_ID, UNLABELLED_ID_16
 
 UNLABELLED_NAME = "unlabelled"
-_MIN_SEEN = 20  # this many points of one colour before that counts as the colour of their class
+_MIN_SEEN = 20  # this many points of one colour make it the colour of their class
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,11 @@ class Legend:
         """Every id that has a row."""
         return frozenset(c.id for c in self.classes)
 
+    def entry(self, label_id: int) -> LegendClass:
+        """The row of an id; `class ID` if it has none."""
+        found = next((c for c in self.classes if c.id == label_id), None)
+        return found or LegendClass(label_id, f"class {label_id}", palette_color(label_id))
+
     def colors_of(self, ids: np.ndarray) -> np.ndarray:
         """Ids [N] -> colours [N, 3] uint8; ids without a row are grey."""
         return self._color_table[np.clip(ids, 0, UNLABELLED_ID_16)]
@@ -60,7 +65,7 @@ class Legend:
         return np.where(table[order][at] == wanted, ids[at], UNLABELLED_ID).astype(np.int32)
 
     def with_ids(self, ids: Iterable[int], colors: Mapping[int, Color]) -> Legend:
-        """This legend, with a row `class N` for each of `ids` that nobody has named; `colors` as far as known."""
+        """This legend with a row `class N` for each of `ids` without a name; `colors` as far as they are known."""
         missing = sorted(set(ids) - self.ids)
         if not missing:
             return self
@@ -74,13 +79,8 @@ def pack_color(colors: np.ndarray) -> np.ndarray:
     return (c[..., 0] << 16) | (c[..., 1] << 8) | c[..., 2]
 
 
-def legend_of_label_set(labels: LabelSet) -> Legend:
-    """The legend of a label set that is at hand."""
-    return make_legend(names_of(labels), {c.id: c.color for c in labels.classes})
-
-
 def make_legend(names: Mapping[int, str], colors: Mapping[int, Color]) -> Legend:
-    """Names by id and the colours that are known; the others come from shipped label sets or the palette."""
+    """The legend of names by id; colours that are not given come from shipped label sets or the palette."""
     guessed = shipped_colors(names) if set(names) - set(colors) else {}
     rows = tuple(
         LegendClass(i, name, colors.get(i) or guessed.get(i) or palette_color(i))
@@ -91,9 +91,9 @@ def make_legend(names: Mapping[int, str], colors: Mapping[int, Color]) -> Legend
 
 
 def colors_by_label(label_ids: np.ndarray, rgb: np.ndarray) -> dict[int, Color]:
-    """Colours of classes, if `rgb` [N, 3] shows labels at all: every point of a class has one and the same colour.
+    """Colours of the classes if `rgb` [N, 3] shows labels, that is, if all points of a class have the same colour.
 
-    A single class of many colours means that these are camera colours; then nothing is returned.
+    If the points of any class differ in colour, these are camera colours and nothing is returned.
     """
     packed = pack_color(rgb)
     colors: dict[int, Color] = {}

@@ -1,7 +1,7 @@
-"""The live mesh: block meshes by key, gathered in chunks so that a change redraws its neighbourhood alone.
+"""The live mesh: block meshes by key, gathered in chunks so that a change redraws only its neighbourhood.
 
 The mesh topic carries positions and colours. Labels, camera colours and confidence of its vertices are looked up in
-the semantic cloud, whose points are the same vertices; where the two differ for a moment the nearest point counts.
+the semantic cloud, whose points are the same vertices; if the two differ for a moment, the nearest point counts.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from sem_field_ros.viewer.legend import Legend
-from sem_field_ros.viewer.points import LabelledPoints, Look, colors, visible
+from sem_field_ros.viewer.points import DisplaySettings, LabelledPoints, colors, visible
 
 Chunk = tuple[int, int, int]
 
 _CHUNK_M = 2.0
 SAME_M = 0.00025  # vertices closer than this are one
-_NEAR_M = 0.06  # a vertex that moved since the cloud was published takes its attributes from this near
+_NEAR_M = 0.06  # a vertex that moved since the cloud was published takes the attributes of a point this near
 _SHIFTS = 0.5 * _NEAR_M * np.concatenate([np.zeros((1, 3)), np.eye(3), -np.eye(3)]).astype(np.float32)
 _AXIS_BITS = 21  # x, y, z share 63 bits: coordinates repeat after 524 m of weld steps, far beyond a chunk
 _LIGHT = np.array([0.28, 0.42, 0.86], dtype=np.float32)  # from above and a little from the side: walls differ
@@ -37,7 +37,7 @@ class Triangles:
 
 @dataclass(frozen=True)
 class ChunkMesh:
-    """What is drawn of a chunk: vertices [V, 3] float32, colours [V, 3] uint8, faces [F, 3] int32."""
+    """The drawn mesh of a chunk: vertices [V, 3] float32, colours [V, 3] uint8, faces [F, 3] int32."""
 
     vertices: np.ndarray
     colors: np.ndarray
@@ -45,7 +45,7 @@ class ChunkMesh:
 
 
 class PointLookup:
-    """Finds the cloud point at, or near, a position."""
+    """Finds the cloud point at or near a position."""
 
     def __init__(self, cloud: LabelledPoints) -> None:
         self.cloud = cloud
@@ -53,7 +53,7 @@ class PointLookup:
         self._near = _SortedKeys(position_keys(cloud.points, _NEAR_M))
 
     def __call__(self, vertices: np.ndarray) -> np.ndarray:
-        """Vertices [V, 3] -> index [V] int64 of a cloud point, -1 where there is none near."""
+        """Vertices [V, 3] -> index [V] int64 of a cloud point, -1 if there is none near."""
         index = self._exact.find(position_keys(vertices, SAME_M))
         for shift in _SHIFTS:  # a cell border may lie between the two
             missing = np.flatnonzero(index < 0)
@@ -91,7 +91,7 @@ class MeshChunks:
         for key in removed:
             self._drop(key)
         for key, block in changed.items():
-            if _same(block, self._blocks.get(key)):  # repeated for those who lost it
+            if _same(block, self._blocks.get(key)):  # sent again for new subscribers
                 continue
             self._drop(key)
             if len(block):
@@ -106,7 +106,7 @@ class MeshChunks:
         return list(self._members)
 
     def take_dirty(self) -> set[Chunk]:
-        """Chunks that changed since the last call; some of them may hold nothing any more."""
+        """Chunks that changed since the last call; some may be empty now."""
         dirty, self._dirty = self._dirty, set()
         return dirty
 
@@ -118,13 +118,14 @@ class MeshChunks:
         corners = np.concatenate([b.corners for b in blocks])[: 3 * limit]
         return Triangles(corners, np.concatenate([b.colors for b in blocks])[: 3 * limit])
 
-    def sample(self, count: int) -> tuple[np.ndarray, np.ndarray]:
-        """About `count` triangles as centres [N, 3] and unit normals [N, 3]."""
+    def sample(self, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """About `count` triangles as centres [N, 3], unit normals [N, 3] and areas [N], square metres."""
         step = max(1, self.triangles // count)
         some = [b.corners.reshape(-1, 3, 3)[i % step :: step] for i, b in enumerate(self._blocks.values())]
         a, b, c = np.moveaxis(np.concatenate(some).astype(np.float64), 1, 0)
         normals = np.cross(b - a, c - a)
-        return (a + b + c) / 3, normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
+        length = np.linalg.norm(normals, axis=1)
+        return (a + b + c) / 3, normals / np.maximum(length, 1e-12)[:, None], length / 2
 
     def _put(self, key: Hashable, block: Triangles) -> None:
         centre = block.corners[:: max(1, len(block.corners) // 16)].mean(axis=0) / self._chunk_m
@@ -155,22 +156,24 @@ def _same(block: Triangles, other: Triangles | None) -> bool:
     )
 
 
-def build_chunk(triangles: Triangles, lookup: PointLookup, legend: Legend, look: Look) -> ChunkMesh | None:
-    """Weld a chunk's blocks, look up what the vertices are, hide and colour; None where nothing is left.
+def build_chunk(
+    triangles: Triangles, lookup: PointLookup, legend: Legend, display: DisplaySettings
+) -> ChunkMesh | None:
+    """Weld a chunk's blocks, look up their vertices in the cloud, hide and colour; None if nothing is left.
 
-    A triangle is shown where all of its vertices are.
+    A triangle is shown if all of its vertices are.
     """
     keys = position_keys(triangles.corners, SAME_M)
     _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
     vertices, faces = triangles.corners[first], inverse.reshape(-1, 3).astype(np.int32)
     described = _describe(vertices, triangles.colors[first], lookup, legend)
     shade = _shade(vertices, faces)
-    faces = faces[visible(described, look)[faces].all(axis=1)]
+    faces = faces[visible(described, display)[faces].all(axis=1)]
     if not len(faces):
         return None
     used, renumbered = np.unique(faces, return_inverse=True)
-    drawn = colors(described.take(used), look, legend)
-    if look.color_by != "rgb":  # camera colours have their own light
+    drawn = colors(described.take(used), display, legend)
+    if display.color_by != "rgb":  # camera colours are lit already
         drawn = (drawn * shade[used, None]).astype(np.uint8)
     return ChunkMesh(vertices[used], drawn, renumbered.reshape(-1, 3).astype(np.int32))
 
@@ -182,7 +185,7 @@ def position_keys(points: np.ndarray, step: float) -> np.ndarray:
 
 
 def _describe(vertices: np.ndarray, own: np.ndarray, lookup: PointLookup, legend: Legend) -> LabelledPoints:
-    """Label, camera colour and confidence of mesh vertices; what the cloud does not know comes from their colour."""
+    """Label, camera colour and confidence of mesh vertices from the cloud, or from their own colour."""
     index = lookup(vertices)
     lost = index < 0
     if len(lookup.cloud):

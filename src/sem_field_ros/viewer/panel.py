@@ -1,6 +1,6 @@
-"""The panel beside the scene: counters, what is shown and how, the legend with a switch per class, the camera image.
+"""The panel beside the scene: counters, display settings, clicked point, legend with switches, camera image.
 
-Every browser sees the same panel; a change in one appears in all.
+All browsers share the panel: a change in one appears in all.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ import viser
 
 from sem_field_ros.viewer.config import COLOR_MODES, SHOWN, ViewerConfig
 from sem_field_ros.viewer.legend import Legend, LegendClass
-from sem_field_ros.viewer.points import Look
+from sem_field_ros.viewer.points import DisplaySettings
 
 _POINT_SIZE_MAX_MM = 100.0
 
 
-# A class's box carries the colour of its class and stands before its name. Viser gives the box the id of the handle;
-# where a browser does not know :has(), the rows keep viser's own layout.
+# The box of a class has its colour and stands before its name. Viser gives the box the id of the handle; in browsers
+# without :has() the rows keep viser's own layout.
 _ROW_STYLE = (
     '[id="{id}"]{{border:2px solid {color}!important;cursor:pointer}}'
     '[id="{id}"]:checked{{background-color:{color}!important}}'
@@ -28,7 +28,7 @@ _ROW_STYLE = (
     'div:has(>div>div>div>[id="{id}"]){{flex-grow:0!important;margin-right:0.6em}}'
 )
 
-# two lines at most; the pointer over it shows the rest
+# two lines at most; the tooltip shows the rest
 _NOTICE = (
     '<div id="notice" title="{0}" style="color:#e8590c;margin-top:4px;overflow:hidden;display:-webkit-box;'
     '-webkit-line-clamp:2;-webkit-box-orient:vertical">{0}</div>'
@@ -36,7 +36,7 @@ _NOTICE = (
 
 
 class Panel:
-    """The controls. `on_change` runs (on a viser thread) after a change that concerns what is drawn."""
+    """The controls. `on_change` runs (on a viser thread) after a change that affects the drawing."""
 
     def __init__(
         self, server: viser.ViserServer, config: ViewerConfig, on_change: Callable[[], None], has_camera: bool
@@ -49,18 +49,19 @@ class Panel:
         self._style_text = ""
         self._status = self._gui.add_html("")
         self._add_view(config)
+        self._add_point()
         self._add_legend()
         self._add_camera(config, has_camera)
 
-    # --- what the user has chosen
+    # --- the user's choices
 
-    def look(self) -> Look:
-        """The settings that change the data of points and mesh."""
+    def display_settings(self) -> DisplaySettings:
+        """How points and mesh are coloured, and what is hidden."""
         hidden = frozenset(i for i, row in self._rows.items() if not row.value)
-        return Look(self._color_by.value, float(self._min_confidence.value), hidden)
+        return DisplaySettings(self._color_by.value, float(self._min_confidence.value), hidden)
 
     def shows_points(self, has_mesh: bool) -> bool:
-        """Whether points are shown: also where a mesh is wanted and there is none."""
+        """Whether points are shown: also in place of a mesh that does not exist yet."""
         return self._show.value in ("points", "both") or not has_mesh
 
     @property
@@ -83,10 +84,10 @@ class Panel:
         """Size of a point, metres."""
         return float(self._point_size.value) / 1000
 
-    # --- what is shown in the panel
+    # --- content
 
     def suggest_point_size(self, suggest: Callable[[], float | None]) -> None:
-        """Set the point size, metres, unless the user or the configuration has; None is no suggestion yet."""
+        """Set the point size, metres, unless the user or the configuration did; None makes no suggestion."""
         size_m = None if self._point_size_set else suggest()
         if size_m is not None:
             self._point_size_set = True
@@ -123,8 +124,16 @@ class Panel:
             self._style_text = style
             self._style.content = f"<style>{style}</style>"
 
+    def set_point(self, content: str) -> None:
+        """Show the description of the clicked point, HTML."""
+        self._point.content = f'<div id="point" style="font-size:0.875em;padding:0 0.8em 0.4em">{content}</div>'
+
+    def offer_path(self) -> None:
+        """Show the switch of the camera's path on a page without a live camera."""
+        self._camera_folder.visible = True
+
     def set_image(self, image: np.ndarray | None) -> None:
-        """Show the camera's image [h, w, 3] uint8; None takes it away."""
+        """Show the camera's image [h, w, 3] uint8; None removes it."""
         if image is None:
             self._image.visible = False
             return
@@ -139,7 +148,7 @@ class Panel:
             self._show = gui.add_dropdown("Show", SHOWN, initial_value=config.show)
             self._color_by = gui.add_dropdown("Colour by", COLOR_MODES, initial_value=config.color_by)
             self._min_confidence = gui.add_slider(
-                "Confidence ≥", 0.0, 1.0, 0.01, config.min_confidence, hint="Hides labelled points less sure than this"
+                "Confidence ≥", 0.0, 1.0, 0.01, config.min_confidence, hint="Hides labelled points of lower confidence"
             )
             size = config.point_size_m or 0.02
             self._point_size = gui.add_slider(
@@ -148,6 +157,10 @@ class Panel:
         for control in (self._show, self._color_by, self._min_confidence):
             control.on_update(lambda _: self._on_change())
         self._point_size.on_update(self._point_size_moved)
+
+    def _add_point(self) -> None:
+        with self._gui.add_folder("Point"):
+            self._point = self._gui.add_html("")
 
     def _add_legend(self) -> None:
         gui = self._gui
@@ -161,11 +174,10 @@ class Panel:
 
     def _add_camera(self, config: ViewerConfig, has_camera: bool) -> None:
         gui = self._gui
-        with gui.add_folder("Camera", visible=has_camera):
-            self._camera = gui.add_checkbox("Path", True, hint="The camera and the way it went")
-            self._overlay = gui.add_checkbox(
-                "Labels", False, hint="Labels over the camera image", visible=config.image_rate_hz > 0
-            )
+        with gui.add_folder("Camera", visible=has_camera) as self._camera_folder:
+            self._camera = gui.add_checkbox("Path", True, hint="Shows the camera and its path")
+            has_image = has_camera and config.image_rate_hz > 0
+            self._overlay = gui.add_checkbox("Labels", False, hint="Labels over the camera image", visible=has_image)
             self._image = gui.add_image(np.zeros((2, 2, 3), np.uint8), format="jpeg", jpeg_quality=75, visible=False)
         for control in (self._camera, self._overlay):
             control.on_update(lambda _: self._on_change())

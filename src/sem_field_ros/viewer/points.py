@@ -1,4 +1,4 @@
-"""Labelled points as the viewer takes them, and what the panel's settings make of them."""
+"""Labelled points, and which of them are shown in which colours."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from sem_field_ros.labels import UNLABELLED_ID, UNLABELLED_ID_16
 from sem_field_ros.viewer.legend import Legend
 
-# Dark violet (unsure) over green to yellow (sure), rising in lightness so that it survives a grey print.
+# Dark violet (low) over green to yellow (high), rising in lightness so that it can be read in a grey print.
 _CONFIDENCE_STOPS = np.array(
     [[68, 1, 84], [59, 82, 139], [33, 145, 140], [94, 201, 98], [253, 231, 37]], dtype=np.float32
 )
@@ -21,21 +21,25 @@ class LabelledPoints:
 
     points      [N, 3] float32 metres       rgb         [N, 3] uint8
     label_ids   [N] int32, ids on topics    confidence  [N] float32 in [0, 1]
+
+    has_confidence  False if the source has none; `confidence` is then all ones
     """
 
     points: np.ndarray
     rgb: np.ndarray
     label_ids: np.ndarray
     confidence: np.ndarray
+    has_confidence: bool = True
 
     def __len__(self) -> int:
         return len(self.points)
 
     @classmethod
     def from_arrays(
-        cls, points: np.ndarray, rgb: np.ndarray, label_ids: np.ndarray, confidence: np.ndarray
+        cls, points: np.ndarray, rgb: np.ndarray, label_ids: np.ndarray, confidence: np.ndarray | None
     ) -> LabelledPoints:
         """From arrays of any number type: both unlabelled ids become one, points that are not finite are dropped."""
+        known = np.ones(len(points)) if confidence is None else np.asarray(confidence)
         keep = np.isfinite(points).all(axis=1)
         ids = np.asarray(label_ids)[keep].astype(np.int64)
         ids[(ids < 0) | (ids >= UNLABELLED_ID_16)] = UNLABELLED_ID
@@ -43,7 +47,8 @@ class LabelledPoints:
             np.ascontiguousarray(points[keep], dtype=np.float32),
             np.ascontiguousarray(rgb[keep], dtype=np.uint8),
             ids.astype(np.int32),
-            np.nan_to_num(np.asarray(confidence)[keep]).astype(np.float32),
+            np.nan_to_num(known[keep]).astype(np.float32),
+            confidence is not None,
         )
 
     @classmethod
@@ -54,36 +59,38 @@ class LabelledPoints:
 
     def take(self, index: np.ndarray) -> LabelledPoints:
         """The points at `index` (integers or a mask)."""
-        return LabelledPoints(self.points[index], self.rgb[index], self.label_ids[index], self.confidence[index])
+        return LabelledPoints(
+            self.points[index], self.rgb[index], self.label_ids[index], self.confidence[index], self.has_confidence
+        )
 
 
 @dataclass(frozen=True)
-class Look:
-    """How points and mesh are coloured and what is hidden: the settings that change their data."""
+class DisplaySettings:
+    """How points and mesh are coloured, and what of them is hidden."""
 
     color_by: str = "label"
     min_confidence: float = 0.0
     hidden_ids: frozenset[int] = frozenset()
 
 
-def visible(cloud: LabelledPoints, look: Look) -> np.ndarray:
-    """Which points are shown, [N] bool: of a class that is on, and sure enough of it.
+def visible(cloud: LabelledPoints, display: DisplaySettings) -> np.ndarray:
+    """Which points are shown, [N] bool: those of a class that is on, with enough confidence.
 
-    Unlabelled points have no confidence to speak of: only their own row of the legend hides them.
+    Unlabelled points have no confidence: only their own row of the legend hides them.
     """
     keep = np.ones(len(cloud), dtype=bool)
-    if look.hidden_ids:
-        keep &= ~np.isin(cloud.label_ids, list(look.hidden_ids))
-    if look.min_confidence > 0:
-        keep &= (cloud.confidence >= look.min_confidence) | (cloud.label_ids == UNLABELLED_ID)
+    if display.hidden_ids:
+        keep &= ~np.isin(cloud.label_ids, list(display.hidden_ids))
+    if display.min_confidence > 0:
+        keep &= (cloud.confidence >= display.min_confidence) | (cloud.label_ids == UNLABELLED_ID)
     return keep
 
 
-def colors(cloud: LabelledPoints, look: Look, legend: Legend) -> np.ndarray:
-    """The colour of each point under `look.color_by`, [N, 3] uint8."""
-    if look.color_by == "rgb":
+def colors(cloud: LabelledPoints, display: DisplaySettings, legend: Legend) -> np.ndarray:
+    """The colour of each point under `display.color_by`, [N, 3] uint8."""
+    if display.color_by == "rgb":
         return cloud.rgb
-    if look.color_by == "confidence":
+    if display.color_by == "confidence":
         return confidence_colors(cloud.confidence)
     return legend.colors_of(cloud.label_ids)
 

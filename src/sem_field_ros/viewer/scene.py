@@ -1,4 +1,4 @@
-"""The 3-D scene of the viewer: what stands in it, and replacing it without flicker or growth."""
+"""The 3-D scene of the viewer: its nodes, replaced without flicker."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from sem_field_ros.geometry.camera import Intrinsics
 from sem_field_ros.geometry.glb import encode_glb
 from sem_field_ros.geometry.poses import quaternion_from_pose
 from sem_field_ros.viewer.mesh_chunks import Chunk, ChunkMesh
-from sem_field_ros.viewer.tones import mesh_colors
+from sem_field_ros.viewer.tone_mapping import mesh_colors
 
 _FRUSTUM_COLOR = (255, 140, 0)
 _PATH_COLOR = (255, 170, 60)
+_MARKER_COLOR = (255, 255, 255)
 _FRUSTUM_M = 0.25
 _FOV, _ASPECT = float(np.radians(45.0)), 4 / 3  # until CameraInfo comes
 
@@ -29,9 +30,10 @@ class Scene:
         self._camera = server.scene.add_frame("/camera", show_axes=False)
         self._frustum: viser.CameraFrustumHandle | None = None
         self._path: viser.LineSegmentsHandle | None = None
+        self._marker: viser.IcosphereHandle | None = None
 
     def set_points(self, points: np.ndarray, colors: np.ndarray, size_m: float) -> None:
-        """Show points [N, 3] with colours [N, 3] in place of those shown; none of them takes the cloud away."""
+        """Show points [N, 3] with colours [N, 3] in place of those shown; an empty array removes the cloud."""
         if len(points) == 0:
             if self._points is not None:
                 self._points.remove()
@@ -62,7 +64,7 @@ class Scene:
             self._replaced.append(old)
         if mesh is not None:
             name = "/map/mesh/{}_{}_{}".format(*chunk) + f"/{1 - parity}"
-            # seen from behind, walls are transparent: a room can be looked into from outside
+            # walls are transparent from behind, so that you can look into a room from outside
             glb = encode_glb(mesh.vertices, mesh_colors(mesh.colors), mesh.faces, double_sided=False)
             handle = self._scene.add_glb(name, glb, cast_shadow=False)
             self._mesh[chunk] = (handle, 1 - parity)
@@ -72,7 +74,7 @@ class Scene:
         return list(self._mesh)
 
     def clear_outgoing(self) -> bool:
-        """Take away the meshes that others replaced before the last call; True where some are left for the next."""
+        """Remove the meshes that were replaced before the last call; True if some are left for the next."""
         for handle in self._outgoing:
             handle.remove()
         self._outgoing, self._replaced = self._replaced, []
@@ -101,7 +103,7 @@ class Scene:
             self._frustum.image = image
 
     def set_path(self, segments: np.ndarray) -> None:
-        """Show the way of the camera: line segments [S, 2, 3]."""
+        """Show the camera's path: line segments [S, 2, 3]."""
         if len(segments) == 0:
             if self._path is not None:
                 self._path.remove()
@@ -110,3 +112,13 @@ class Scene:
         self._path = self._scene.add_line_segments(
             "/camera/path", segments, _PATH_COLOR, thickness=2.5, thickness_units="screen"
         )
+
+    def set_marker(self, position: np.ndarray | None, radius_m: float = 0.0) -> None:
+        """Mark the clicked point [3] by a small sphere; None removes it."""
+        if self._marker is not None:
+            self._marker.remove()
+            self._marker = None
+        if position is not None:
+            self._marker = self._scene.add_icosphere(
+                "/picked", radius_m, _MARKER_COLOR, position=position, cast_shadow=False, receive_shadow=False
+            )

@@ -1,4 +1,4 @@
-"""The viser server as this package wants it: quiet, on the address it was told, with no way out to other machines."""
+"""The viser server: quiet, on the given address only, without viser's public tunnel."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from sem_field_ros.errors import ViewerError
 
 
 def start_server(host: str, port: int, title: str) -> viser.ViserServer:
-    """Start it; the next free port is taken where `port` is in use. Raises ViewerError where `host` is not ours."""
+    """Start it; on the next free port if `port` is in use. Raises ViewerError for another machine's `host`."""
     try:
         with socket.create_server((host, 0)):
             pass
     except OSError as error:
         raise ViewerError(f"cannot listen on {host}: {error.strerror or error}; use 127.0.0.1 or 0.0.0.0") from error
-    with contextlib.redirect_stdout(io.StringIO()):  # its banner; the command prints one line of its own
+    with contextlib.redirect_stdout(io.StringIO()):  # its banner: the command prints a line of its own
         server = viser.ViserServer(host, port, label=title, verbose=False)
     # Any browser may ask viser for a public tunnel to the page: a robot's map must not leave the robot's network.
     server.request_share_url = lambda verbose=True: None  # type: ignore[method-assign]

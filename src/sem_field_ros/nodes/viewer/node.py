@@ -1,7 +1,7 @@
-"""Node `viewer`: the mapper's cloud, mesh, labels and diagnostics, the camera's image and way, on a web page.
+"""Node `viewer`: the mapper's cloud, mesh, labels and diagnostics, the camera's image and path, on a web page.
 
-What costs something (cloud, mesh, image) is subscribed to only while a browser looks, so an unwatched viewer makes
-nobody work. Callbacks only keep the newest message; the page decodes and draws at its own pace.
+Cloud, mesh and image are subscribed to only while a browser is connected, so that a viewer without one costs the other
+nodes nothing. Callbacks only keep the newest message; the page decodes and draws at its own rate.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.clock import Clock, ClockType
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.serialization import deserialize_message
@@ -40,6 +41,7 @@ from sem_field_ros.errors import FrameError, SemFieldError
 from sem_field_ros.exit_codes import DONE, REFUSED
 from sem_field_ros.geometry.camera import Intrinsics
 from sem_field_ros.labels import load_label_set
+from sem_field_ros.nodes.viewer.point_query import PointQuery
 from sem_field_ros.nodes.viewer.sources import ViewerSources
 from sem_field_ros.ros.clouds import cloud_from_msg
 from sem_field_ros.ros.mapper_status import mapper_status
@@ -53,8 +55,8 @@ from sem_field_ros.viewer.mesh_chunks import Triangles
 from sem_field_ros.viewer.page import ViewerPage
 from sem_field_ros.viewer.points import LabelledPoints
 
-_WATCH_S = 0.5  # how often it looks whether browsers came or went
-_LINGER_S = 5.0  # a reloading page is not a page that was closed
+_WATCH_S = 0.5  # how often browsers are counted
+_LINGER_S = 5.0  # subscriptions outlive the last browser by this, so that a reload keeps them
 _CLOCK_JUMP_NS = 1_000_000_000  # camera stamps that go back by more than this: a looped recording
 
 
@@ -68,8 +70,16 @@ class Viewer(Node):
         self._config = settings_from_node(self, ViewerConfig)
         self._sources = settings_from_node(self, ViewerSources)
         labels = load_label_set(self._sources.label_set) if self._sources.label_set else None
-        self.page = ViewerPage(self._config, labels, title=f"sem_field · {self._sources.mapper}")
-        self._frame = self._sources.global_frame or "map"
+        self._frame = self._cloud_frame = self._sources.global_frame or "map"
+        query = PointQuery(self, self._sources.mapper, self._sources.query_timeout_s, lambda: self._cloud_frame)
+        self.page = ViewerPage(
+            self._config,
+            labels,
+            title=f"sem_field · {self._sources.mapper}",
+            ask=query.ask,
+            tell=lambda hint: self.get_logger().info(hint),
+        )
+        self.page.set_frame(self._cloud_frame)
         self._camera_frame = ""
         self._camera: Intrinsics | None = None
         self._camera_stamp_ns = 0
@@ -78,8 +88,9 @@ class Viewer(Node):
         self._last_browser_s = -_LINGER_S
         self._transforms = TransformBuffer(self)
         self._listen_always()
-        self.create_timer(_WATCH_S, self._watch_browsers)
-        self.create_timer(1.0 / self._config.camera_rate_hz, self._follow_camera)
+        clock = Clock(clock_type=ClockType.STEADY_TIME)  # browsers come and go while a recording is paused, too
+        self.create_timer(_WATCH_S, self._watch_browsers, clock=clock)
+        self.create_timer(1.0 / self._config.camera_rate_hz, self._follow_camera, clock=clock)
         self.get_logger().info(f"open {self.page.url} in a browser")
 
     def destroy_node(self) -> None:
@@ -135,11 +146,17 @@ class Viewer(Node):
     def _on_cloud(self, data: bytes) -> None:
         def decode() -> LabelledPoints:
             msg = deserialize_message(data, PointCloud2)
-            if not self._sources.global_frame and msg.header.frame_id:
-                self._frame = msg.header.frame_id
+            self._take_frame(msg.header.frame_id)
             return _points_of(cloud_from_msg(msg))
 
         self.page.offer_cloud(decode)
+
+    def _take_frame(self, frame_id: str) -> None:
+        if frame_id and frame_id != self._cloud_frame:
+            self._cloud_frame = frame_id
+            self.page.set_frame(frame_id)
+        if not self._sources.global_frame:
+            self._frame = self._cloud_frame
 
     def _on_mesh(self, data: bytes) -> None:
         try:
@@ -194,8 +211,7 @@ def _points_of(fields: dict[str, np.ndarray]) -> LabelledPoints:
         raise FrameError("the cloud has no x, y, z and label: is it a semantic_cloud?", cause="bad_cloud")
     points = fields["points"]
     grey = np.full((len(points), 3), 160, np.uint8)
-    sure = np.ones(len(points), np.float32)
-    return LabelledPoints.from_arrays(points, fields.get("rgb", grey), fields["label"], fields.get("confidence", sure))
+    return LabelledPoints.from_arrays(points, fields.get("rgb", grey), fields["label"], fields.get("confidence"))
 
 
 def _shrunk(image: np.ndarray, width: int) -> np.ndarray:

@@ -18,7 +18,10 @@ class ViewerSources:
     image_topic: str = setting(CAMERA_TOPICS[COLOR], "camera image; CompressedImage where it ends in /compressed")
     camera_info_topic: str = setting(CAMERA_TOPICS[CAMERA_INFO], "its intrinsics and frame")
     global_frame: str = setting("", "frame in which the camera is shown; empty = the cloud's")
-    label_set: str = setting("", "label set for names and colours, by name or YAML path; empty = what the mapper says")
+    label_set: str = setting("", "label set for names and colours, by name or YAML path; empty = the mapper's names")
+    query_timeout_s: float = setting(
+        3.0, "how long MAPPER/query_points may take to answer for a clicked point", minimum=0.1, maximum=60.0
+    )
 
     def __post_init__(self) -> None:
         check_settings(self)

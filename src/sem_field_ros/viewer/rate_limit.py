@@ -1,4 +1,4 @@
-"""Bounded work: a slot in which the newest wins, and a pace that a slow job slows down."""
+"""Bounded work: a slot that keeps the newest value, and a rate limit that slow jobs lower."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
-_REST = 3.0  # a job rests this many times as long as it took, so that it takes a quarter of a core at most
+_REST = 3.0  # the pause after a job, in multiples of its duration: a job takes at most a quarter of a core
 
 
 class Newest(Generic[T]):
-    """Holds the newest offer until it is taken; offers that nobody took are gone. Safe between threads.
+    """Holds the newest offer until it is taken; older offers are dropped. Thread-safe.
 
-    What is offered is a function that makes the value, so that a message which is never shown is never decoded.
+    An offer is a function that makes the value, so that a message that is never shown is never decoded.
     """
 
     def __init__(self) -> None:
@@ -22,12 +22,12 @@ class Newest(Generic[T]):
         self._make: Callable[[], T] | None = None
 
     def offer(self, make: Callable[[], T]) -> None:
-        """Put an offer in place of the one that waits."""
+        """Replace the waiting offer."""
         with self._lock:
             self._make = make
 
     def take(self) -> Callable[[], T] | None:
-        """The waiting offer, which then is gone; None where there is none."""
+        """Take the waiting offer out; None if there is none."""
         with self._lock:
             make, self._make = self._make, None
             return make
@@ -36,8 +36,8 @@ class Newest(Generic[T]):
         return self._make is not None
 
 
-class Pace:
-    """When a job may run again: not more often than its rate, and never more than a share of the time."""
+class RateLimit:
+    """When a job may run again: at most at its rate, and at most a share of the time."""
 
     def __init__(self, rate_hz: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._period = 1.0 / rate_hz
@@ -49,11 +49,11 @@ class Pace:
         """Whether the job may run now."""
         return self._clock() >= self._next
 
-    def hurry(self) -> None:
-        """Let the job run now: a user waits for it."""
+    def reset(self) -> None:
+        """Let the job run now, because a user waits for it."""
         self._next = -float("inf")
 
-    def __enter__(self) -> Pace:
+    def __enter__(self) -> RateLimit:
         self._started = self._clock()
         return self
 

@@ -14,12 +14,12 @@ _ACES_OUTPUT = np.array([[1.60475, -0.53108, -0.07367], [-0.10208, 1.10813, -0.0
 
 
 def mesh_colors(colors: np.ndarray) -> np.ndarray:
-    """Colours to be seen, [V, 3] uint8 sRGB -> linear colours [V, 3] float32 to draw with, above 1 where bright."""
+    """Colours on the screen, [V, 3] uint8 sRGB -> linear colours [V, 3] float32 to draw with, above 1 if bright."""
     return before_tone_mapping(_LINEAR[colors]).astype(np.float32)
 
 
 def before_tone_mapping(color: np.ndarray) -> np.ndarray:
-    """Linear colours [N, 3] in [0, 1] on the screen -> those that three.js' ACES curve (exposure 1) makes them of.
+    """Linear colours [N, 3] in [0, 1] on the screen -> those that three.js' ACES curve (exposure 1) maps to them.
 
     The curve is Stephen Hill's fit of RRT and ODT, y = (v^2 + a v - b) / (c v^2 + d v + e), between two matrices.
     """
@@ -30,7 +30,7 @@ def before_tone_mapping(color: np.ndarray) -> np.ndarray:
 
 
 def tone_mapped(color: np.ndarray) -> np.ndarray:
-    """Linear colours [N, 3] -> linear colours on the screen: what three.js does."""
+    """Linear colours [N, 3] -> linear colours on the screen, as three.js does."""
     v = color / 0.6 @ _ACES_INPUT.T
     return np.clip((v * (v + _A) - _B) / (v * (_C * v + _D) + _E) @ _ACES_OUTPUT.T, 0.0, 1.0)
 

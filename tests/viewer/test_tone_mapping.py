@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sem_field_ros.labels import load_label_set
-from sem_field_ros.viewer.tones import mesh_colors, tone_mapped
+from sem_field_ros.viewer.tone_mapping import mesh_colors, tone_mapped
 
 
 def seen(colors: np.ndarray) -> np.ndarray:

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from sem_field_ros.geometry.viewpoints import look_at
-from sem_field_ros.viewer.eye import Eye
+from sem_field_ros.viewer.browser_cameras import BrowserCameras
 
 Z = np.array([0.0, 0.0, 1.0])
 
 
 class Server:
-    """What Eye needs of a viser server."""
+    """What BrowserCameras needs of a viser server."""
 
     def __init__(self) -> None:
         self.ups: list[np.ndarray] = []
@@ -48,7 +48,7 @@ DOWN = [look_at(np.array([2.0, x, 2]), np.array([2.5, x, 0.2]), Z) for x in np.a
 def test_all_of_the_map_is_in_view_from_above() -> None:
     server = Server()
     points = room()
-    Eye(server, "auto").follow(points, np.zeros_like(points), UPRIGHT)  # type: ignore[arg-type]
+    BrowserCameras(server, "auto").follow(points, np.zeros_like(points), UPRIGHT)  # type: ignore[arg-type]
     camera = server.initial_camera
     T = look_at(camera.position, camera.look_at, camera.up)
     local = (points - camera.position) @ T[:3, :3]
@@ -61,30 +61,41 @@ def test_all_of_the_map_is_in_view_from_above() -> None:
 @pytest.mark.parametrize("cameras", [UPRIGHT, DOWN])
 def test_up_is_z_for_level_cameras_whether_they_look_ahead_or_down(cameras: list[np.ndarray]) -> None:
     server = Server()
-    Eye(server, "auto").follow(room(), np.zeros((2000, 3)), cameras)  # type: ignore[arg-type]
+    BrowserCameras(server, "auto").follow(room(), np.zeros((2000, 3)), cameras)  # type: ignore[arg-type]
     assert np.allclose(server.initial_camera.up, Z)
 
 
 def test_up_is_the_cameras_up_where_the_world_is_not_z_up() -> None:
     optical = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])  # z up -> y down, as many data sets have it
     server = Server()
-    eye = Eye(server, "auto")  # type: ignore[arg-type]
-    eye.follow(room() @ optical.T, np.zeros((2000, 3)), rotated(UPRIGHT, optical))
+    cameras = BrowserCameras(server, "auto")  # type: ignore[arg-type]
+    cameras.follow(room() @ optical.T, np.zeros((2000, 3)), rotated(UPRIGHT, optical))
     assert server.initial_camera.up @ [0, -1, 0] > np.cos(np.radians(15))
     given = Server()
-    Eye(given, "-x").follow(room(), np.zeros((2000, 3)), UPRIGHT)  # type: ignore[arg-type]
+    BrowserCameras(given, "-x").follow(room(), np.zeros((2000, 3)), UPRIGHT)  # type: ignore[arg-type]
     assert np.allclose(given.initial_camera.up, [-1, 0, 0])
 
 
 def test_a_growing_map_is_followed_until_the_user_moves() -> None:
     server = Server()
-    eye = Eye(server, "auto")  # type: ignore[arg-type]
-    eye.follow(room(), np.zeros((2000, 3)), UPRIGHT)
+    cameras = BrowserCameras(server, "auto")  # type: ignore[arg-type]
+    cameras.follow(room(), np.zeros((2000, 3)), UPRIGHT)
     first = server.client.camera.position
-    eye.follow(room(1), np.zeros((2000, 3)), UPRIGHT)  # other points of the same room
+    cameras.follow(room(1), np.zeros((2000, 3)), UPRIGHT)  # other points of the same room
     assert server.client.camera.position is first
-    eye.follow(room(size=8.0), np.zeros((2000, 3)), UPRIGHT)
+    cameras.follow(room(size=8.0), np.zeros((2000, 3)), UPRIGHT)
     assert np.linalg.norm(server.client.camera.position - first) > 1
     mine = server.client.camera.position = np.array([1.0, 2.0, 9.0])
-    eye.follow(room(size=20.0), np.zeros((2000, 3)), UPRIGHT)
+    cameras.follow(room(size=20.0), np.zeros((2000, 3)), UPRIGHT)
     assert server.client.camera.position is mine and np.linalg.norm(server.initial_camera.position) > 9
+
+
+def test_the_view_is_aimed_anew_once_the_robots_camera_is_known() -> None:
+    optical = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])
+    server = Server()
+    cameras = BrowserCameras(server, "auto")  # type: ignore[arg-type]
+    points = room() @ optical.T
+    cameras.follow(points, np.zeros((2000, 3)), [])
+    assert np.allclose(cameras.up, Z)
+    cameras.follow(points, np.zeros((2000, 3)), rotated(UPRIGHT, optical))
+    assert cameras.up @ [0, -1, 0] > np.cos(np.radians(15)) and np.allclose(server.ups[-1], cameras.up)
