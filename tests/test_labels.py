@@ -13,10 +13,14 @@ from hypothesis import strategies as st
 from sem_field_ros.errors import LabelSetError
 from sem_field_ros.labels import LabelClass, LabelSet, label_set_from_dict, label_set_to_dict, load_label_set
 
-SHIPPED = ("scannet20", "nyu40", "voc", "replica19")
+SHIPPED = ("scannet20", "nyu40", "voc", "replica19", "ade20k31")
+TARGETS_ALONE = {"nyu12", "stanford13"}  # nothing is grouped from these here
 
 
-@pytest.mark.parametrize(("name", "count"), [("scannet20", 20), ("nyu40", 40), ("voc", 21), ("replica19", 19)])
+@pytest.mark.parametrize(
+    ("name", "count"),
+    [("scannet20", 20), ("nyu40", 40), ("voc", 21), ("replica19", 19), ("ade20k31", 32), ("nyu12", 12)],
+)
 def test_shipped_sets_load_and_survive_a_round_trip(name: str, count: int) -> None:
     labels = load_label_set(name)
     assert labels.name == name and len(labels) == count
@@ -42,7 +46,7 @@ def test_ids_and_colours_of_the_standards() -> None:
 @pytest.mark.parametrize(("source", "target"), list(itertools.permutations(SHIPPED, 2)))
 def test_every_grouped_name_exists_in_both_sets(source: str, target: str) -> None:
     own, other = load_label_set(source), load_label_set(target)
-    assert set(own.groupings) <= set(SHIPPED) - {source}
+    assert set(own.groupings) <= (set(SHIPPED) | TARGETS_ALONE) - {source}
     for name, counterpart in own.groupings[target].items():
         assert name in own.names, f"{source} groups '{name}', which it does not have"
         assert counterpart in other.names, f"{source} groups '{name}' into '{counterpart}', which {target} lacks"
@@ -60,6 +64,19 @@ def test_regroup_by_hand() -> None:
     assert nyu.regroup(scannet)[nyu.index_of("ceiling")] == -1
     back = nyu.regroup(scannet)[scannet.regroup(nyu)]
     assert back.tolist() == list(range(20))  # into NYU-40 and back loses nothing
+
+
+def test_all_shipped_sets_reach_the_twelve_common_classes() -> None:
+    common = load_label_set("nyu12")
+    for name in (*SHIPPED, "stanford13"):
+        own = load_label_set(name)
+        for class_name, counterpart in own.groupings["nyu12"].items():
+            assert class_name in own.names and counterpart in common.names and class_name != counterpart
+    reached = {name: set(load_label_set(name).regroup(common).tolist()) - {-1} for name in SHIPPED}
+    assert all(len(reached[name]) == 12 for name in ("scannet20", "nyu40", "ade20k31"))
+    ade = load_label_set("ade20k31")
+    assert ade.regroup(common)[ade.index_of("armchair")] == common.index_of("chair")
+    assert ade.regroup(common)[ade.index_of("ceiling")] == -1
 
 
 @given(st.lists(st.integers(-5, 70000), min_size=1, max_size=30))
@@ -91,7 +108,7 @@ def test_bad_sets_are_refused(content: dict, message: str) -> None:
 
 
 def test_unknown_and_damaged_files_say_what_to_do(tmp_path) -> None:
-    shipped = "chair_parts, nyu40, replica19, scannet20, stanford13, table_parts, voc"
+    shipped = "ade20k31, chair_parts, nyu12, nyu40, replica19, scannet20, stanford13, table_parts, voc"
     with pytest.raises(LabelSetError, match=f"one of {shipped}"):
         load_label_set("imagenet")
     (tmp_path / "bad.yaml").write_text("name: x\nclasses: [{id: 1}]")

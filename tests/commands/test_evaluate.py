@@ -55,7 +55,7 @@ def test_a_bag_scores_as_its_sequence_does(room: Path, tmp_path: Path) -> None:
 def test_every_shipped_model_is_run(room: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from sem_field_ros.commands.evaluate import maps as evaluate
 
-    assert evaluate.SHIPPED == ("homes", "pascal")
+    assert evaluate.SHIPPED == ("ade20k", "ade20k_deeplab", "homes", "pascal")
     monkeypatch.setattr(evaluate, "SHIPPED", ())
     out = tmp_path / "eval.json"
     assert cli.main(["evaluate", "models", str(room), "--voxel-size-m", "0.1", "--out", str(out)]) == 0

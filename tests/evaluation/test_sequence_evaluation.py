@@ -11,13 +11,15 @@ import pytest
 from sem_field_ros.datasets.folder import FolderSequence
 from sem_field_ros.datasets.folder_writer import write_sequence
 from sem_field_ros.errors import DataError
-from sem_field_ros.evaluation.map_evaluation import evaluate_map
+from sem_field_ros.evaluation.map_evaluation import MapTally, evaluate_map
 from sem_field_ros.evaluation.sequence_evaluation import Scope, SequenceEvaluation
+from sem_field_ros.frame import PosedFrame
 from sem_field_ros.labels import load_label_set
 from sem_field_ros.mapping.config import MapConfig
 from sem_field_ros.mapping.mapper import Mapper
 from sem_field_ros.mapping.sequence_mapping import map_sequence
 from sem_field_ros.segmentation.external import ExternalSegmenter
+from sem_field_ros.segmentation.segmenter import ClassProbabilities
 from sem_field_synth.rooms.mesh import write_labelled_mesh
 from sem_field_synth.rooms.room import RoomConfig, SyntheticRoom
 
@@ -66,6 +68,42 @@ def test_images_are_scored_at_the_size_of_their_labels(rooms, first) -> None:
     assert scores.samples == labelled and 0.55 < scores.accuracy < 0.85  # 30 % of the pixels were spoilt
     assert first.calibration.scores().samples.sum() <= labelled
     assert len(first.segment_ms) == first.frames == 10 and first.scenes == 1 and not first.problems
+
+
+class _FromElsewhere:
+    """Segments a frame by the labels that another sequence has for it."""
+
+    labels = SCANNET
+
+    def __init__(self, labelled: FolderSequence) -> None:
+        self._frames = {frame.name: frame for frame in labelled}
+
+    def segment(self, frame: PosedFrame) -> ClassProbabilities:
+        return SEGMENTER.segment(self._frames[frame.name])
+
+
+def test_frames_without_labels_are_mapped_and_not_scored(rooms, tmp_path) -> None:
+    """label/ holds two frames of ten, as hand-drawn truth does."""
+    chosen = ("000003", "000007")
+    for item in rooms[0].path.iterdir():
+        if item.name not in ("label", "mesh_labels.ply"):
+            (tmp_path / item.name).symlink_to(item)
+    (tmp_path / "label").mkdir()
+    for name in chosen:
+        (tmp_path / "label" / f"{name}.png").symlink_to(rooms[0].path / "label" / f"{name}.png")
+    sparse, segmenter = FolderSequence(tmp_path), _FromElsewhere(rooms[0])
+    evaluation = _evaluate([sparse], fusions=("bayesian",), segmenter=segmenter)
+    assert evaluation.frames == len(evaluation.segment_ms) == 10 and not evaluation.problems
+    mapper, tally, images = Mapper(CONFIG, segmenter), MapTally(SCANNET), 0
+    map_sequence(mapper, rooms[0])
+    for frame in rooms[0]:
+        if frame.name in chosen:
+            tally.add_view(frame, SCANNET, mapper.map)
+            images += int((SCANNET.to_index(frame.labels) >= 0).sum())
+    np.testing.assert_array_equal(evaluation.maps["bayesian"].views.counts, tally.views.counts)
+    assert evaluation.images.scores().samples == images
+    alone = evaluate_map(mapper.map.surface(), mapper.map, SCANNET, sparse)
+    assert alone.views == tally.scores().views
 
 
 def test_scenes_are_pooled_by_their_counts(rooms, first) -> None:

@@ -12,6 +12,7 @@ from sem_field_ros.errors import MapFileError
 from sem_field_ros.mapping.config import MapConfig
 from sem_field_ros.mapping.files.map_file import MapState
 from sem_field_ros.mapping.semantic_map import SemanticMap
+from sem_field_ros.segmentation.combined import mean_of
 from sem_field_ros.surface import merge_surfaces
 from tests.mapping.scene import CAMERA, LABELS, WALL_Z, wall_frame, wall_probabilities
 
@@ -86,6 +87,26 @@ def test_one_bad_view_is_outvoted():
     middle = clear & (np.abs(surface.vertices[:, 0]) < 0.5)
     assert (surface.labels[middle] == (surface.vertices[middle, 0] > 0)).mean() > 0.99
     assert surface.confidence[middle].max() < 0.99
+
+
+def test_members_of_combined_probabilities_are_views_of_their_own():
+    """Two of three segmenters are right in the only view; on surface that appears after the keyframe, too."""
+    frame = wall_frame(0.0)
+    right, wrong = wall_probabilities(frame), wall_probabilities(frame, swapped=True)
+    combined = mean_of([right, wrong, right])
+    found = []
+    for min_weight, said in ((1.0, [combined]), (1.0, [right, wrong, right]), (2.0, [combined])):
+        semantic_map = SemanticMap(replace(CONFIG, min_weight=min_weight, fusion="majority"), LABELS)
+        semantic_map.integrate(frame)
+        for probabilities in said:
+            semantic_map.vote(frame, probabilities)
+        assert semantic_map.keyframes == len(said)
+        semantic_map.integrate(frame)
+        surface = semantic_map.surface()
+        views = (semantic_map.votes.scores > 0).sum(dim=1)[semantic_map.votes.voxel >= 0]
+        assert set(views.tolist()) == {3} and (surface.labels == (surface.vertices[:, 0] > 0)).mean() > 0.95
+        found.append(surface.labels)
+    assert np.array_equal(found[0], found[1])
 
 
 def test_last_wins_follows_the_newest_view():

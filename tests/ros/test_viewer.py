@@ -283,7 +283,7 @@ def test_a_click_shows_label_confidence_and_probabilities(ros: RosHarness, page:
 def test_a_click_without_an_answer_says_so_and_the_page_goes_on(ros: RosHarness, page: Page) -> None:
     robot = Robot(ros)
     robot.show(LABELS, FLOOR, SOFA)
-    ros.start(VIEWER, port=18080, show="points", query_timeout_s=2.0)
+    ros.start(VIEWER, port=18080, show="points", query_timeout_s=2.0, use_sim_time=True)  # and no /clock: paused
     page.open()
     sofa = LABELS.classes[1].color
     close_notices(page.browser)

@@ -89,6 +89,7 @@ def test_a_missing_package_names_its_install_line(monkeypatch, name: str, packag
         ("homes", "labels predicted by homes"),
         ("trained:/data/runs/mine.safetensors", "labels predicted by mine.safetensors"),
         ("hf:maker/model-b0", "labels predicted by model-b0"),
+        ("homes+ade20k", "labels predicted by homes and ade20k"),
         ("external", "ground-truth labels"),
         ("noisy:0.3", "ground-truth labels, 30% of them corrupted"),
         ("none", "no labels"),

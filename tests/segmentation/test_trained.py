@@ -18,7 +18,7 @@ from sem_field_ros.resources import resource_path
 from sem_field_ros.segmentation.backbone import LITE0, Backbone, SameConv, imagenet_state
 from sem_field_ros.segmentation.network import KIND, SegmenterNet, compact, config_from_dict, tiny
 from sem_field_ros.segmentation.registry import make_segmenter
-from sem_field_ros.segmentation.trained import HOMES_MODEL, TrainedSegmenter, fused
+from sem_field_ros.segmentation.trained import SHIPPED_MODELS, TrainedSegmenter, fused
 from sem_field_ros.weights import WeightsCard, load_card, save_weights
 
 from .frames import check_probabilities, frame_of
@@ -187,7 +187,7 @@ def test_the_shipped_net_labels_a_room(width: int) -> None:
 
 
 def test_the_shipped_card_is_complete() -> None:
-    file = resource_path(HOMES_MODEL)
+    file = resource_path(SHIPPED_MODELS["homes"])
     card = load_card(file)
     readme = file.with_name("README.md").read_text(encoding="utf-8")
     assert card.sha256[:12] in readme and card.git_revision and card.training["commands"]

@@ -9,12 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sem_field_ros.commands.saved_maps import open_saved_map
 from sem_field_ros.errors import DataError
 from sem_field_ros.geometry.ply import write_ply as write_plain_ply
 from sem_field_ros.labels import load_label_set
+from sem_field_ros.mapping.files.map_file import save_map
 from sem_field_ros.results.export import write_ply
 from sem_field_ros.surface import Surface
-from sem_field_ros.viewer.files import open_ply
+from sem_field_ros.viewer.files import open_ply, view_map
+from sem_field_ros.viewer.inspection import Answer, PointProbabilities
+from tests.mapping.test_submaps import make, map_wall
 
 LABELS = load_label_set("scannet20")
 
@@ -53,6 +57,25 @@ def test_a_file_that_is_none_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "x.ply").write_text("solid")
     with pytest.raises(DataError, match="x.ply"):
         open_ply(tmp_path / "x.ply")
+
+
+def test_a_saved_map_is_viewed_with_its_earlier_submaps(tmp_path: Path) -> None:
+    submaps = make()
+    map_wall(submaps, 0.0)
+    submaps.begin_submap()
+    map_wall(submaps, 10.0)
+    save_map(tmp_path, "walls", submaps.state())
+    file = view_map(open_saved_map(tmp_path / "walls"), "odom")
+    assert [T[0, 3] for T in file.path] == [0.0] * 3 + [10.0] * 3 and file.frame == "odom"
+    answers: list[Answer] = []
+    for x in (0.0, 10.0):
+        near = file.cloud.points[np.abs(file.cloud.points[:, 0] - x - 0.3).argmin()]
+        assert abs(near[0] - x - 0.3) < 0.05
+        assert file.ask is not None
+        file.ask(near.astype(np.float64), answers.append)
+    first, second = answers
+    assert isinstance(first, PointProbabilities) and isinstance(second, PointProbabilities)
+    assert first.names == ("left", "right") and first.top(1)[0][0] == second.top(1)[0][0] == "right"
 
 
 def test_files_are_viewed_without_ros() -> None:

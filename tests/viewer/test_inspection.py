@@ -97,5 +97,5 @@ def test_names_are_text_not_markup() -> None:
 
 
 def test_the_most_probable_classes_come_first_and_impossible_ones_not_at_all() -> None:
-    assert PointProbabilities(("a", "b", "c"), np.array([0.25, 0.75, 0.0])).top() == [("b", 0.75), ("a", 0.25)]
+    assert PointProbabilities(("a", "b", "c"), np.array([0.25, 0.746, 0.004])).top() == [("b", 0.746), ("a", 0.25)]
     assert PointProbabilities(("a",), np.zeros(1)).top() == []

@@ -13,7 +13,7 @@ from sem_field_ros.geometry.axes import AXES, PLUS_SPELLINGS, axis_vector
 if TYPE_CHECKING:
     import numpy as np
 
-    from sem_field_ros.mapping.semantic_map import SemanticMap
+    from sem_field_ros.mapping.submaps import Submaps
 
 HELP = "write mesh and cloud of a saved map as PLY and GLB"
 FORMATS = ("ply", "glb")
@@ -42,29 +42,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Load the map, write the files."""
-    semantic_map = open_saved_map(args.map)
+    saved = open_saved_map(args.map)
 
     from sem_field_ros.measurements import size_text
     from sem_field_ros.results.export import write_glb, write_ply
 
-    mesh = semantic_map.surface()
+    mesh = saved.surface()
     out, name = args.out or args.map.parent, map_name(args.map)
     for kind in FORMATS if args.format == ALL_FORMATS else (args.format,):
         for part, surface in (("mesh", mesh), ("cloud", mesh.cloud())):
             path = out / f"{name}_{part}.{kind}"
             if kind == "ply":
-                write_ply(path, surface, semantic_map.labels, args.color)
+                write_ply(path, surface, saved.labels, args.color)
             else:
-                write_glb(path, surface, semantic_map.labels, args.color, up=_up(args.up_axis, semantic_map))
+                write_glb(path, surface, saved.labels, args.color, up=_up(args.up_axis, saved))
             triangles = f", {len(surface.faces)} triangles" if part == "mesh" else ""
             print(f"{path}: {len(surface)} vertices{triangles}, {size_text(path.stat().st_size)}")
     return DONE
 
 
-def _up(axis: str, semantic_map: SemanticMap) -> np.ndarray:
+def _up(axis: str, saved: Submaps) -> np.ndarray:
     """Unit vector [3]: which way is up in the map."""
     from sem_field_ros.geometry.viewpoints import estimate_up
 
     if axis != AUTO:
         return axis_vector(axis)
-    return estimate_up(semantic_map.surface().normals, semantic_map.path.poses)
+    return estimate_up(saved.surface().normals, saved.camera_poses)

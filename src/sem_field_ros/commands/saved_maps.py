@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sem_field_ros.mapping.files.map_file import MapState
-    from sem_field_ros.mapping.semantic_map import SemanticMap
+    from sem_field_ros.mapping.submaps import Submaps
 
 
 def map_name(path: Path) -> str:
@@ -18,8 +17,8 @@ def map_name(path: Path) -> str:
     return path.name.removesuffix(MANIFEST_SUFFIX)
 
 
-def open_saved_map(path: Path) -> SemanticMap:
-    """Load a saved map onto the CPU, wherever it was made. Raises MapFileError in one line."""
+def open_saved_map(path: Path) -> Submaps:
+    """Load a saved map, with its earlier submaps, onto the CPU. Raises MapFileError in one line."""
     return map_of(load_saved_state(path))
 
 
@@ -30,9 +29,8 @@ def load_saved_state(path: Path) -> MapState:
     return load_map(path.parent, map_name(path))
 
 
-def map_of(state: MapState) -> SemanticMap:
-    """The map of a state, on the CPU, wherever it was made. Raises MapFileError in one line."""
-    from sem_field_ros.mapping.files.map_state import read_header
-    from sem_field_ros.mapping.semantic_map import SemanticMap
+def map_of(state: MapState) -> Submaps:
+    """The map of a state on the CPU, with its earlier submaps. Raises MapFileError in one line."""
+    from sem_field_ros.mapping.submaps import Submaps
 
-    return SemanticMap.from_state(state, replace(read_header(state.header).config, device="cpu"))
+    return Submaps.of(state, "cpu")

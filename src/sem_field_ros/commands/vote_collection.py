@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sem_field_ros.commands.argument_types import add_segmenter, positive
-from sem_field_ros.training.recipes.fusion import VISIBILITIES
+from sem_field_ros.fusion.registry import VISIBILITIES
 
 if TYPE_CHECKING:
     from sem_field_ros.segmentation.segmenter import Segmenter

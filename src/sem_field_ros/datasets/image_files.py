@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
 
 import cv2
@@ -9,6 +10,9 @@ import numpy as np
 
 from sem_field_ros.atomic import atomic_write
 from sem_field_ros.errors import DataError
+
+_PNG = b"\x89PNG\r\n\x1a\n"
+_GREY, _PALETTE = 0, 3  # colour types
 
 
 def read_color(path: Path) -> np.ndarray:
@@ -26,8 +30,10 @@ def read_depth(path: Path) -> np.ndarray:
 
 
 def read_labels(path: Path) -> np.ndarray:
-    """[h, w] uint8 or uint16 ids as stored. Raises DataError."""
-    labels = _read(path, cv2.IMREAD_UNCHANGED)
+    """[h, w] uint8 or uint16 ids as stored; of a PNG with a palette its indices. Raises DataError."""
+    labels = _read_palette_indices(path)
+    if labels is None:
+        labels = _read(path, cv2.IMREAD_UNCHANGED)
     if labels.dtype not in (np.uint8, np.uint16) or labels.ndim != 2:
         raise DataError(f"{path} is not an 8- or 16-bit grey image of label ids")
     return labels
@@ -38,6 +44,27 @@ def write_color(path: Path, image: np.ndarray) -> None:
     content = cv2.imencode(path.suffix, image[..., ::-1])[1]
     with atomic_write(path) as file:
         file.write(content.tobytes())
+
+
+def _read_palette_indices(path: Path) -> np.ndarray | None:
+    """Indices [h, w] of an 8-bit PNG with a palette; None if the file is none.
+
+    OpenCV gives the colours alone, so it is shown the file as a grey one without the palette.
+    """
+    content = path.read_bytes() if path.is_file() else b""
+    if content[:8] != _PNG or content[12:16] != b"IHDR" or content[24:26] != bytes((8, _PALETTE)):
+        return None
+    header = content[12:25] + bytes((_GREY,)) + content[26:29]
+    grey, at = content[:12] + header + zlib.crc32(header).to_bytes(4, "big"), 33
+    while at + 8 <= len(content):
+        end = at + 12 + int.from_bytes(content[at : at + 4], "big")
+        if content[at + 4 : at + 8] not in (b"PLTE", b"tRNS"):
+            grey += content[at:end]
+        at = end
+    image = cv2.imdecode(np.frombuffer(grey, np.uint8), cv2.IMREAD_UNCHANGED)
+    if image is None:
+        raise DataError(f"{path} is no image")
+    return np.asarray(image)
 
 
 def _read(path: Path, flags: int) -> np.ndarray:

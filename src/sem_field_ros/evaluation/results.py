@@ -133,6 +133,22 @@ def tables(rows: Sequence[Row]) -> list[Table]:
     ]
 
 
+def class_table(rows: Sequence[Row], metric: str) -> Table:
+    """`metric` (iou_2d, iou_3d) of every class, a line a class and a column a method; classes in the order of rows."""
+    values = {
+        (row.method, row.metric.partition("/")[2]): row.value for row in rows if row.metric.startswith(f"{metric}/")
+    }
+    table = Table()
+    table.add_column(metric)
+    methods, classes = ([*dict.fromkeys(key[i] for key in values)] for i in (0, 1))
+    for method in methods:
+        table.add_column(method, justify="right", overflow="fold")
+    for name in classes:
+        cells = (values.get((method, name)) for method in methods)
+        table.add_row(name, *("" if value is None else f"{value:.3f}" for value in cells))
+    return table
+
+
 def _table(benchmark: str, rows: Sequence[Row]) -> Table:
     values = {(row.method, row.metric): row.value for row in rows}
     shown = [metric for metric in COLUMNS if any(row.metric == metric for row in rows)]

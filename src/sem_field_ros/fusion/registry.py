@@ -19,6 +19,7 @@ FUSIONS = {
 }
 ALL = "all"  # every fusion, where several can be compared
 FUSION_HELP = "; ".join(f"{name}: {what}" for name, what in FUSIONS.items())
+VISIBILITIES = ("depth", "sdf", "none")  # how it is decided which views see a surface point
 GNESF_MODEL = "models/gnesf_map/gnesf_map.safetensors"
 
 

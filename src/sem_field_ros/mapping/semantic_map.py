@@ -7,6 +7,7 @@ update_surface() surface()   mesh + labels, changed/all   query(points) render(v
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -53,7 +54,7 @@ _LATE_VIEWS = 4  # keyframes kept so that surface that appears after them still 
 
 @dataclass(frozen=True)
 class _View:
-    """A keyframe that may still vote: everything sample_view needs."""
+    """A keyframe that may still vote, or one of its segmenters: everything sample_view needs."""
 
     frame: PosedFrame
     probabilities: ClassProbabilities
@@ -87,7 +88,7 @@ class SemanticMap:
         self._ages = BlockAges(tsdf.block_side_m)
         self._surfaces = BlockSurfaces(self.votes)
         self._stale: set[BlockKey] = set()  # geometry changed since it was meshed
-        self._late: deque[_View] = deque(maxlen=_LATE_VIEWS)
+        self._late: deque[list[_View]] = deque(maxlen=_LATE_VIEWS)
         self._whole: Surface | None = None
         self._shown: SurfaceScene | None = None
 
@@ -169,29 +170,38 @@ class SemanticMap:
 
     @one_thread()
     def vote(self, frame: PosedFrame, probabilities: ClassProbabilities) -> None:
-        """Make `frame` a keyframe: every surface voxel it sees takes its class probabilities as one more view."""
+        """Make `frame` a keyframe: every surface voxel it sees takes its class probabilities as one more view.
+
+        Of combined probabilities each member is a view.
+        """
         assert probabilities.values.shape[0] == len(self.labels), "segmenter and map differ in their label sets"
         self._mesh_stale()
         self.keyframes += 1
         self.path.add(self.keyframes, frame)
         if frame.depth is None:
             return  # nothing says what it sees
-        features = self.fusion.project_features(probabilities) if self.fusion.feature_dim else None
-        view = _View(frame, replace(probabilities, features=features), self.keyframes)
-        self._late.append(view)
+        views = [_View(frame, self._with_projected_features(said), self.keyframes) for said in probabilities.views]
+        self._late.append(views)
         if len(self.votes) == 0:
             return
         keys = self._seen.surface(frame)
         slots = self.volume.find(keys)
-        self.votes.fuse(self._offer(view, self.votes.rows_in(slots[slots >= 0])), self.fusion)
+        self.votes.fuse(self._offer(views, self.votes.rows_in(slots[slots >= 0])), self.fusion)
         self._smoother.touch(keys)
 
-    def _offer(self, view: _View, rows: Tensor) -> Tensor:
-        """Offer a view to rows [n]; returns those that took it, which are to be fused again."""
+    def _with_projected_features(self, said: ClassProbabilities) -> ClassProbabilities:
+        return replace(said, features=self.fusion.project_features(said) if self.fusion.feature_dim else None)
+
+    def _offer(self, views: Sequence[_View], rows: Tensor) -> Tensor:
+        """Offer views to rows [n]; returns those that took one, which are to be fused again."""
         positions, normals = self.votes.position.index_select(0, rows), self.votes.normal.index_select(0, rows)
-        samples = sample_view(positions, normals, view.frame, view.probabilities, self.config.vote_tolerance_m)
-        scores = view_scores(samples.distance, samples.cosine)
-        return self.votes.insert(rows[samples.seen], samples, scores, view.keyframe_id, self.fusion.prefers_new)
+        changed = []
+        for view in views:
+            samples = sample_view(positions, normals, view.frame, view.probabilities, self.config.vote_tolerance_m)
+            scores = view_scores(samples.distance, samples.cosine)
+            put = self.votes.insert(rows[samples.seen], samples, scores, view.keyframe_id, self.fusion.prefers_new)
+            changed.append(put)
+        return changed[0] if len(changed) == 1 else torch.cat(changed).unique()
 
     def _mesh_stale(self) -> None:
         """Re-extract the blocks whose voxels changed; new surface voxels get the votes of the last keyframes."""
@@ -210,8 +220,8 @@ class SemanticMap:
         self.votes.drop(rows_in_free_space(self.volume, self.votes, stale))
         rows, is_new = self.votes.place(hosts.voxel, hosts.position, hosts.normal)
         if is_new.any() and self._late:
-            changed = torch.cat([self._offer(view, rows[is_new]) for view in self._late])
-            self.votes.fuse(changed.unique(), self.fusion)
+            changed = self._offer([view for views in self._late for view in views], rows[is_new])
+            self.votes.fuse(changed, self.fusion)
         self._whole = self._shown = None
 
     def _bring_up_to_date(self) -> None:

@@ -6,6 +6,7 @@ active map has nothing, and are saved with it. Their number is bounded: the olde
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from itertools import count
@@ -16,8 +17,10 @@ import numpy as np
 from sem_field_ros.errors import MapFileError
 from sem_field_ros.frame import PosedFrame
 from sem_field_ros.geometry.camera import Intrinsics
+from sem_field_ros.labels import LabelSet
 from sem_field_ros.mapping.config import MapConfig
 from sem_field_ros.mapping.files.map_file import MapState
+from sem_field_ros.mapping.files.map_state import read_header
 from sem_field_ros.mapping.mapper import Mapper
 from sem_field_ros.mapping.semantic_map import SemanticMap
 from sem_field_ros.segmentation.segmenter import ClassProbabilities
@@ -52,6 +55,25 @@ class Submaps:
         self._frozen: list[_Submap] = []  # oldest first
         self._next_id = count()
         self._removed: list[int] = []  # ids of maps that are gone, not yet reported
+
+    @classmethod
+    def of(cls, state: MapState, device: str) -> Submaps:
+        """All maps of a saved state on a torch device, without a segmenter. Raises MapFileError if it does not fit."""
+        header = read_header(state.header)
+        config = replace(header.config, device=device)
+        submaps = cls(Mapper(config, None, header.labels, predicts_depth=False), max_frozen=sys.maxsize)
+        submaps.load(state, config)
+        return submaps
+
+    @property
+    def labels(self) -> LabelSet:
+        """The label set that all maps share."""
+        return self.active.labels
+
+    @property
+    def camera_poses(self) -> list[np.ndarray]:
+        """The camera's path: T_world_camera of the keyframes of all maps, in order."""
+        return [pose for submap in [*self._frozen, self._active] for pose in submap.map.path.poses]
 
     @property
     def active(self) -> SemanticMap:

@@ -76,12 +76,18 @@ class SameConv(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:  # [B, C, h, w] -> [B, C', ceil(h / stride), ceil(w / stride)]
         sides = []
-        for size, kernel, stride in zip(reversed(x.shape[-2:]), reversed(self.kernel_size), self.stride, strict=True):
-            total = max((-(-size // stride) - 1) * stride + kernel - size, 0)
+        for i in (1, 0):  # columns, then rows
+            size, stride, extent = x.shape[i - 2], self.stride[i], (self.kernel_size[i] - 1) * self.dilation[i] + 1
+            total = max((-(-size // stride) - 1) * stride + extent - size, 0)
             sides += [total // 2, total - total // 2]
-        if sides[0] == sides[1] and sides[2] == sides[3]:
-            return conv2d(x, self.weight, self.bias, self.stride, (sides[2], sides[0]), self.dilation, self.groups)
-        return conv2d(pad(x, sides), self.weight, self.bias, self.stride, 0, self.dilation, self.groups)
+        left, right, top, bottom = sides
+        weight = self.weight
+        if (left, top) != (right, bottom):
+            if max(self.dilation) > 1:
+                x, bottom, right = pad(x, sides), 0, 0
+            else:  # zeros before the kernel spare a copy of the whole image with one more row and column after it
+                weight = pad(weight, (right - left, 0, bottom - top, 0))
+        return conv2d(x, weight, self.bias, self.stride, (bottom, right), self.dilation, self.groups)
 
 
 class Block(nn.Module):

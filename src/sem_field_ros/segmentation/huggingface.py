@@ -13,18 +13,18 @@ from torch.nn.functional import interpolate
 from sem_field_ros.errors import SegmenterError
 from sem_field_ros.frame import PosedFrame
 from sem_field_ros.labels import LabelClass, LabelSet
+from sem_field_ros.segmentation.regrouping import regrouped
 from sem_field_ros.segmentation.segmenter import ClassProbabilities
 
 _INSTALL = 'pip install "sem_field_ros[hf]"'
 _TENSORS = ("pixel_values", "pixel_mask", "task_inputs")  # outputs of a processor that models take
-_MIN_SHARE = 0.5  # a pixel votes if at least this share of its probability is on classes of the label set
 
 
 class HuggingFaceSegmenter:
     """Loads a model by local path or hub name. Its classes become the label set unless one is given.
 
     With a given label set, classes are matched by name (regardless of case, hyphens and plural; of the synonyms in
-    "sofa, couch" the first that is known). Classes without a counterpart do not vote. Only safetensors weights are read
+    "sofa, couch" the first that is known); see regrouping.regrouped for the others. Only safetensors weights are read
     and no code of the model's repository is run. Raises SegmenterError if the model cannot be used.
     """
 
@@ -51,9 +51,7 @@ class HuggingFaceSegmenter:
             )
         values = interpolate(values, (height, self._label_width), mode="bilinear", antialias=True)[0].clamp(min=0)
         values = values / values.sum(dim=0, keepdim=True).clamp(min=1e-6)
-        values = torch.einsum("chw,cd->dhw", values, self._to_labels)
-        total = values.sum(dim=0, keepdim=True)
-        return ClassProbabilities(torch.where(total > _MIN_SHARE, values / total.clamp(min=1e-6), 0.0))
+        return ClassProbabilities(regrouped(values, self._to_labels))
 
 
 def _class_scores(output: Any) -> Tensor:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +19,8 @@ from sem_field_ros.errors import WeightsError
 from sem_field_ros.segmentation.backbone import LITE0, TINY, Backbone, BackboneConfig, Stage
 
 KIND = "segmenter"
+NETWORK = "pyramid"
+Net = TypeVar("Net", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,8 @@ class Pyramid(nn.Module):
 class SegmenterNet(nn.Module):
     """RGB images in, class scores at 1/4 of their size out."""
 
+    corner_strides = None  # the cells of scores and features tile the image
+
     def __init__(self, config: SegmenterConfig) -> None:
         super().__init__()
         self.config = config
@@ -119,12 +123,17 @@ class SegmenterNet(nn.Module):
         """images [B, 3, H, W] RGB 0..1 -> class scores (logits) [B, classes, ceil(H / 4), ceil(W / 4)]."""
         return self.classify(self.features(images))
 
+    def scores_and_features(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """What `forward` and `features` give, for the work of one."""
+        features = self.features(images)
+        return self.classify(features), features
+
     def classify(self, features: Tensor) -> Tensor:
         """Features -> class scores (logits) of the same size."""
         return self.classifier(self.dropout(features))
 
 
-def channels_last(net: SegmenterNet) -> SegmenterNet:
+def channels_last(net: Net) -> Net:
     """The net with its kernels laid out channels last, in place: twice as fast on CPUs."""
     cast(Any, net).to(memory_format=torch.channels_last)  # missing in the annotations of torch
     return net

@@ -2,31 +2,39 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sem_field_ros.errors import SegmenterError, did_you_mean
 from sem_field_ros.labels import LabelSet, load_label_set
+from sem_field_ros.resources import resource_path
 
 if TYPE_CHECKING:  # a command checks a name before torch is imported
     from sem_field_ros.segmentation.segmenter import Segmenter
 
-EXTERNAL, NO_SEGMENTER = "external", "none"
+EXTERNAL, NO_SEGMENTER, COMBINED = "external", "none", "A+B"
 SEGMENTERS = {
     EXTERNAL: "the label image that comes with each frame",
     "noisy:RATE": "the same with about RATE (0 to 1) of the pixels wrong, to compare fusions",
+    "ade20k": "the shipped MOSAIC, trained on photographs, 31 classes of ADE20K",
+    "ade20k_deeplab": "the shipped DeepLabv3+ for the same classes; slower",
     "homes": "the shipped net for ScanNet's 20 classes, trained on generated homes",
     "pascal": "the shipped DeepLabv3-MobileNetV2, 21 Pascal VOC classes",
     "trained:PATH": "a net trained with `sem-field train segmenter` (.safetensors)",
     "tflite:PATH": "a TFLite net; needs a label set",
     "onnx:PATH": "an ONNX net with PATH.json beside it",
     "hf:NAME_OR_PATH": "a Hugging Face semantic or universal segmentation model",
+    COMBINED: "several of these, e.g. homes+ade20k: each votes on its own, in the label set of A unless one is given",
     NO_SEGMENTER: "geometry and colour only",
 }
 LABEL_IMAGES = (EXTERNAL, "noisy")  # kinds that take the label image of a frame
 DEMO_SEGMENTER = "homes"  # labels a sequence in the demo, scored by its label images
-SHIPPED = tuple(name for name in SEGMENTERS if ":" not in name and name not in (EXTERNAL, NO_SEGMENTER))
+SHIPPED = tuple(name for name in SEGMENTERS if ":" not in name and name not in (EXTERNAL, COMBINED, NO_SEGMENTER))
 SEGMENTER_HELP = "; ".join(f"{name}: {what}" for name, what in SEGMENTERS.items())
+_PREDICTED = "labels predicted by "
+_TAKES_PATH = {form.partition(":")[0]: ":" in form for form in SEGMENTERS if form != COMBINED}
+_PLUS = re.compile(rf"\+(?=(?:{'|'.join(_TAKES_PATH)})(?:[:+]|$))")  # a + within a path separates nothing
 
 
 def labels_pixels(name: str) -> bool:
@@ -40,15 +48,16 @@ def default_segmenter(labels: LabelSet | None) -> str:
 
 
 def check_segmenter(name: str) -> str:
-    """Return `name` if it is one of SEGMENTERS, with something in place of PATH; else raise SegmenterError.
+    """Return `name` if it is one of SEGMENTERS, with something in place of PATH, A and B; else raise SegmenterError.
 
     Whether the file is there and can be used is only known to `make_segmenter`.
     """
-    kind, colon, path = name.partition(":")
-    forms = {form.partition(":")[0]: ":" in form for form in SEGMENTERS}
-    if kind not in forms or forms[kind] != bool(path) or forms[kind] != bool(colon):
-        hint = did_you_mean(kind, forms) if kind not in forms else ""
-        raise SegmenterError(f"segmenter '{name}' is unknown; choose one of {', '.join(SEGMENTERS)}{hint}")
+    for part in _PLUS.split(name):
+        kind, colon, path = part.partition(":")
+        takes_path = _TAKES_PATH.get(kind)
+        if takes_path is None or takes_path != bool(path) or takes_path != bool(colon):
+            hint = did_you_mean(kind, _TAKES_PATH) if takes_path is None else ""
+            raise SegmenterError(f"segmenter '{part}' is unknown; choose one of {', '.join(SEGMENTERS)}{hint}")
     return name
 
 
@@ -59,18 +68,24 @@ def make_segmenter(
 
     label_set  name or path; needed by tflite:, the map's set for external (default: source), optional for the others
     source     label set of the label images that `external` gets
+    In A+B every part is made with a label set of its own, then grouped into the common one.
     Raises SegmenterError in one line.
     """
     kind, _, path = check_segmenter(name).partition(":")
     if not labels_pixels(name):
         raise SegmenterError(f"'{name}' makes no segmenter: choose one of {', '.join(SEGMENTERS)}")
     labels = load_label_set(label_set) if label_set else None
+    parts = _PLUS.split(name)
+    if len(parts) > 1:
+        from sem_field_ros.segmentation.combined import CombinedSegmenter
+
+        return CombinedSegmenter([make_segmenter(p, None, label_width, device, source) for p in parts], labels)
     if kind in (EXTERNAL, "noisy"):
         return _make_external(path, labels, source, label_width)
-    if kind == "homes":
-        from sem_field_ros.segmentation.trained import homes_segmenter
+    if kind in ("homes", "ade20k", "ade20k_deeplab"):
+        from sem_field_ros.segmentation.trained import SHIPPED_MODELS, TrainedSegmenter
 
-        return homes_segmenter(labels, label_width, device)
+        return TrainedSegmenter(resource_path(SHIPPED_MODELS[kind]), labels, label_width, device)
     if kind == "pascal":
         from sem_field_ros.segmentation.tflite import pascal_segmenter
 
@@ -82,12 +97,17 @@ def make_segmenter(
 
 def label_source(name: str) -> str:
     """Where the labels of a map come from that this segmenter made of a recorded sequence: for captions."""
+    first, *others = (_label_source(part) for part in _PLUS.split(name))
+    return first + "".join(f" and {source.removeprefix(_PREDICTED)}" for source in others)
+
+
+def _label_source(name: str) -> str:
     kind, _, path = name.partition(":")
     if not labels_pixels(name):
         return "no labels"
     if kind in LABEL_IMAGES:
         return "ground-truth labels" + (f", {float(path):.0%} of them corrupted" if path else "")
-    return f"labels predicted by {Path(path).name if path else kind}"
+    return _PREDICTED + (Path(path).name if path else kind)
 
 
 def _make_external(rate: str, labels: LabelSet | None, source: LabelSet | None, label_width: int) -> Segmenter:

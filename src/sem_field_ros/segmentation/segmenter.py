@@ -20,14 +20,21 @@ class ClassProbabilities:
               vote. The h x w grid covers the whole image (pixel areas scale: align_corners=False).
     features  [D, h', w'] image features for a learned fusion, None if the segmenter has none
     encoder   identifies the encoder of the features; a learned fusion reads those of one encoder only
+    members   the predictions of several segmenters if `values` is their mean; each is a view of its own in a map
     """
 
     values: Tensor
     features: Tensor | None = None
     encoder: str = ""
+    members: tuple[ClassProbabilities, ...] = ()
 
     def __post_init__(self) -> None:
         assert self.values.ndim == 3 and self.values.dtype == torch.float32, self.values.shape
+
+    @property
+    def views(self) -> tuple[ClassProbabilities, ...]:
+        """What votes: the members, or this alone."""
+        return self.members or (self,)
 
     def label_index(self) -> Tensor:
         """Most probable class per pixel, [h, w] int64; -1 where there is no prediction."""

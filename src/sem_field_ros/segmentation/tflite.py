@@ -33,7 +33,7 @@ class TfliteSegmenter:
     def __init__(self, path: str | Path, labels: LabelSet, label_width: int = 160, threads: int = 2) -> None:
         self.labels = labels
         self._label_width = label_width
-        self._interpreter = _load(Path(path), threads)
+        self._interpreter = load_interpreter(Path(path), threads)
         details = self._interpreter.get_input_details()
         shape = [int(n) for n in details[0]["shape"]]
         if len(details) != 1 or len(shape) != 4 or shape[3] != 3:
@@ -96,7 +96,8 @@ def pascal_segmenter(label_width: int = 160, threads: int = 2) -> TfliteSegmente
     return TfliteSegmenter(resource_path(PASCAL_MODEL), load_label_set("voc"), label_width, threads)
 
 
-def _load(path: Path, threads: int) -> Any:
+def load_interpreter(path: Path, threads: int) -> Any:
+    """A TFLite interpreter that keeps all inner tensors. Raises SegmenterError in one line."""
     try:
         from ai_edge_litert.interpreter import Interpreter
     except ImportError as error:

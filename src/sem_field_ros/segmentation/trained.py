@@ -1,4 +1,4 @@
-"""Segmenters trained with `sem-field train segmenter`, among them the shipped one, `homes`."""
+"""Segmenters with networks in torch: those of `sem-field train segmenter`, and the shipped `homes` and `ade20k`."""
 
 from __future__ import annotations
 
@@ -14,19 +14,24 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from sem_field_ros.errors import SegmenterError, SemFieldError
 from sem_field_ros.frame import PosedFrame
 from sem_field_ros.labels import LabelSet, label_set_from_dict
-from sem_field_ros.resources import resource_path
-from sem_field_ros.segmentation.network import KIND, SegmenterNet, channels_last, config_from_dict
+from sem_field_ros.segmentation.architectures import load_segmenter
+from sem_field_ros.segmentation.mobile_backbone import tiled
+from sem_field_ros.segmentation.network import Net, channels_last
+from sem_field_ros.segmentation.regrouping import assignment, regrouped
 from sem_field_ros.segmentation.segmenter import ClassProbabilities
-from sem_field_ros.weights import WeightsCard, load_model
 
-HOMES_MODEL = "models/segmenter_homes/segmenter_homes.safetensors"
+SHIPPED_MODELS = {
+    "homes": "models/segmenter_homes/segmenter_homes.safetensors",
+    "ade20k": "models/segmenter_ade20k/segmenter_ade20k.safetensors",
+    "ade20k_deeplab": "models/segmenter_ade20k/segmenter_ade20k_deeplab.safetensors",
+}
 
 
 class TrainedSegmenter:
-    """Runs a SegmenterNet on the image, reduced to the width of its training images, and applies its temperature.
+    """Runs a network on the image, scaled to the width that its card names, and applies its temperature.
 
-    With another label set than its own, classes are matched by grouping or name; pixels mostly of classes without a
-    counterpart do not vote. Raises SegmenterError if the weights cannot be used.
+    With another label set than its own, classes are matched by grouping or name; see regrouping.regrouped for those
+    without a counterpart. Raises SegmenterError if the weights cannot be used.
     """
 
     def __init__(
@@ -45,25 +50,28 @@ class TrainedSegmenter:
         self._label_width, self._device = label_width, torch.device(device)
         self.net = channels_last(fused(self.net).to(self._device))
         self.labels = labels or own
-        self._to_labels = _assignment(own, self.labels)
+        self._to_labels = assignment(own, self.labels)
 
     @torch.inference_mode()
     def segment(self, frame: PosedFrame) -> ClassProbabilities:
         """Segment one frame; the probabilities are `label_width` wide with the aspect of the image.
 
-        The features of the net come with them, at 1/4 of the size of its input.
+        The features of the net come with them, at 1/4 or 1/8 of the size of its input.
         """
         height = max(1, round(self._label_width * frame.camera.height / frame.camera.width))
-        features = self.net.features(self.image_tensor(frame.color))
-        logits = self.net.classify(features)
-        features = features[0].float()
-        logits = interpolate(logits, (height, self._label_width), mode="bilinear", antialias=True)[0].float()
-        values = torch.softmax(logits / self._temperature, dim=0).cpu()
-        if self._to_labels is None:
-            return ClassProbabilities(values, features, self.encoder)
-        values = torch.einsum("chw,cd->dhw", values, self._to_labels)
-        total = values.sum(dim=0, keepdim=True)
-        return ClassProbabilities(torch.where(total > 0.5, values / total.clamp(min=1e-6), 0.0), features, self.encoder)
+        scores, features = self._scores_and_features(self.image_tensor(frame.color), (height, self._label_width))
+        values = torch.softmax(scores.float() / self._temperature, dim=0).cpu()
+        return ClassProbabilities(regrouped(values, self._to_labels), features.float(), self.encoder)
+
+    def _scores_and_features(self, image: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+        """Of [1, 3, h, w]: scores [C, *size] and features [D, h', w'], both with cells that tile the image."""
+        scores, features = self.net.scores_and_features(image)
+        if self.net.corner_strides is None:
+            return interpolate(scores, size, mode="bilinear", antialias=True)[0], features[0]
+        whole = (image.shape[-2], image.shape[-1])
+        of_scores, of_features = self.net.corner_strides
+        cells = (features.shape[-2], features.shape[-1])
+        return tiled(scores, of_scores, whole, size)[0], tiled(features, of_features, whole, cells)[0]
 
     def image_tensor(self, color: np.ndarray) -> Tensor:
         """RGB [H, W, 3] uint8 -> input of the net [1, 3, h, w], as wide as its training images."""
@@ -75,17 +83,7 @@ class TrainedSegmenter:
         return image.contiguous(memory_format=torch.channels_last)
 
 
-def load_segmenter(path: str | Path) -> tuple[SegmenterNet, WeightsCard]:
-    """The network of a weights file, in eval mode on the CPU, and its card. Raises WeightsError."""
-    return load_model(path, KIND, lambda content: SegmenterNet(config_from_dict(content)))
-
-
-def homes_segmenter(labels: LabelSet | None = None, label_width: int = 160, device: str = "cpu") -> TrainedSegmenter:
-    """The shipped net: 20 classes of ScanNet, trained on synthetic homes."""
-    return TrainedSegmenter(resource_path(HOMES_MODEL), labels, label_width, device)
-
-
-def fused(net: SegmenterNet) -> SegmenterNet:
+def fused(net: Net) -> Net:
     """Fold every batch norm into the convolution before it, in place: the same result in less time, for inference."""
     for module in net.modules():
         children = list(module.named_children())
@@ -94,17 +92,3 @@ def fused(net: SegmenterNet) -> SegmenterNet:
                 setattr(module, name, fuse_conv_bn_eval(first, second))
                 setattr(module, after, nn.Identity())
     return net
-
-
-def _assignment(own: LabelSet, labels: LabelSet) -> Tensor | None:
-    """Matrix [own classes, classes] of 0 and 1; None if the sets are the same. Raises SegmenterError."""
-    if labels.name == own.name:
-        return None
-    table = own.regroup(labels)
-    if (table < 0).all():
-        raise SegmenterError(f"label set {labels.name} has no class of {own.name}: leave label_set empty")
-    matrix = torch.zeros(len(own), len(labels))
-    for i, target in enumerate(table.tolist()):
-        if target >= 0:
-            matrix[i, target] = 1
-    return matrix

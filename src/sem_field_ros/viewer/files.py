@@ -18,7 +18,7 @@ from sem_field_ros.viewer.mesh_chunks import SAME_M, Triangles, position_keys
 from sem_field_ros.viewer.points import LabelledPoints
 
 if TYPE_CHECKING:
-    from sem_field_ros.mapping.semantic_map import SemanticMap
+    from sem_field_ros.mapping.submaps import Submaps
 
 _MAX_HEADER_LINES = 1000
 
@@ -41,13 +41,13 @@ class ViewedFile:
     ask: Ask | None = None
 
 
-def view_map(semantic_map: SemanticMap, frame: str) -> ViewedFile:
+def view_map(saved: Submaps, frame: str) -> ViewedFile:
     """A loaded map; `frame` is the frame of its coordinates."""
-    surface, labels = semantic_map.surface(), semantic_map.labels
+    surface, labels = saved.surface(), saved.labels
     once = surface.cloud()
 
     def ask(position: np.ndarray, reply: Callable[[Answer], None]) -> None:
-        values = semantic_map.query(position[None]).probabilities
+        values = saved.query(position[None]).probabilities
         assert values is not None  # a voted map always has them
         reply(PointProbabilities(tuple(labels.names), values[0]))
 
@@ -55,7 +55,7 @@ def view_map(semantic_map: SemanticMap, frame: str) -> ViewedFile:
         LabelledPoints.from_arrays(once.vertices, once.colors, labels.to_id(once.labels), once.confidence),
         triangles_of(surface.vertices, surface.colors, surface.faces),
         labels=labels,
-        path=semantic_map.path.poses,
+        path=saved.camera_poses,
         frame=frame,
         ask=ask,
     )

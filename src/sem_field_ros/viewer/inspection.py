@@ -18,7 +18,7 @@ from sem_field_ros.viewer.picking import Ray
 
 HINT = "click the map to see what a point is"
 WAITING = "waiting for the probabilities"
-_TOP = 5
+_TOP, _LEAST = 5, 0.005
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,9 @@ class PointProbabilities:
     values: np.ndarray
 
     def top(self, count: int = _TOP) -> list[tuple[str, float]]:
-        """The most probable classes with a probability above zero, highest first."""
+        """The most probable classes, highest first, without those that would read 0.00."""
         order = np.argsort(-self.values, kind="stable")[:count]
-        return [(self.names[i], float(self.values[i])) for i in order if self.values[i] > 0]
+        return [(self.names[i], float(self.values[i])) for i in order if self.values[i] >= _LEAST]
 
 
 Answer = PointProbabilities | str  # a text says why there are none

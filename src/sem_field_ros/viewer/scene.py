@@ -13,7 +13,7 @@ from sem_field_ros.viewer.tone_mapping import mesh_colors
 
 _FRUSTUM_COLOR = (255, 140, 0)
 _PATH_COLOR = (255, 170, 60)
-_MARKER_COLOR = (255, 255, 255)
+_MARKER_COLOR = (20, 20, 20)
 _FRUSTUM_M = 0.25
 _FOV, _ASPECT = float(np.radians(45.0)), 4 / 3  # until CameraInfo comes
 

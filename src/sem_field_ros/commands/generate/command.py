@@ -11,6 +11,7 @@ from sem_field_ros.commands.argument_types import at_least, positive
 from sem_field_ros.commands.generate.homes import add_homes
 from sem_field_ros.commands.generate.objects import add_objects
 from sem_field_ros.commands.generate.subset import add_subset
+from sem_field_ros.commands.generate.truth import add_truth
 
 HELP = "make labelled data of our own: a synthetic room, furnished homes, objects with part labels"
 
@@ -34,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_homes(kinds)
     add_objects(kinds)
     add_subset(kinds)
+    add_truth(kinds)
 
 
 def run(args: argparse.Namespace) -> int:

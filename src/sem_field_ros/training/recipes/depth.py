@@ -65,8 +65,8 @@ class DepthRecipe:
         self.training, self.validation = training, validation
         start = self.build_model().eval()
         self._sweep = start.config.sweep
-        self._samples = MatchedFrames(training, config, start)
-        self._validation_samples = MatchedFrames(validation, config, start)
+        self._samples = MatchedFrames(training, start, config.views, config.windows, config.seed)
+        self._validation_samples = MatchedFrames(validation, start, config.views, config.windows, config.seed)
 
     def settings(self) -> dict[str, Any]:
         return {

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from sem_field_ros.training.samples.vote_samples import VoteSamples
     from sem_field_ros.training.samples.votes import SceneVotes
 
-VISIBILITIES = ("depth", "sdf", "none")  # how to decide which views see a voxel, see collect_votes
-
 
 @dataclass(frozen=True)
 class FusionTraining:
@@ -105,9 +103,11 @@ class FusionRecipe:
         return decayed(model.parameters())
 
     def samples(self) -> VoteSamples:
-        from sem_field_ros.training.samples.vote_samples import VoteSamples
+        from sem_field_ros.training.samples.vote_samples import VoteDraw, VoteSamples
 
-        return VoteSamples(self.training, self.config)
+        c = self.config
+        draw = VoteDraw(c.rows, c.views, c.noise, c.corrupt_share, c.feature_dropout, c.seed)
+        return VoteSamples(self.training, draw)
 
     def loss(self, model: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         """Cross entropy of the fused class probabilities (Eq. 6, at surface points)."""

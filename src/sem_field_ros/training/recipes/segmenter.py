@@ -114,10 +114,13 @@ class SegmenterRecipe:
         return decayed(model.backbone.parameters(), self.config.backbone_lr) + decayed(rest)
 
     def samples(self) -> AugmentedCrops:
+        from sem_field_ros.training.samples.augmentation import AugmentationConfig
         from sem_field_ros.training.samples.crops import AugmentedCrops
         from sem_field_ros.training.samples.labelled_frames import repeat_factors
 
-        return AugmentedCrops(self.training, repeat_factors(self._shares), self.config)
+        c = self.config
+        augmentation = AugmentationConfig(c.crop_width, c.crop_height, strength=c.strength)
+        return AugmentedCrops(self.training, repeat_factors(self._shares), augmentation, c.seed)
 
     def loss(self, model: nn.Module, batch: tuple[Tensor, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         """Cross entropy at half the size of the image: class scores twice as fine as the net's, every second label."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -13,17 +12,15 @@ from sem_field_ros.training.loop.recipe import random_for
 from sem_field_ros.training.samples.augmentation import AugmentationConfig, augment
 from sem_field_ros.training.samples.labelled_frames import DrawOrder, LabelledFrame
 
-if TYPE_CHECKING:
-    from sem_field_ros.training.recipes.segmenter import SegmenterTraining
-
 
 class AugmentedCrops:
     """Image [3, h, w] uint8 RGB and class index [h, w] int8 per sample; `factors` [N]: see repeat_factors."""
 
-    def __init__(self, frames: Sequence[LabelledFrame], factors: np.ndarray, config: SegmenterTraining) -> None:
-        self._frames, self._seed = frames, config.seed
-        self._order = DrawOrder(factors, config.seed)
-        self._augmentation = AugmentationConfig(config.crop_width, config.crop_height, strength=config.strength)
+    def __init__(
+        self, frames: Sequence[LabelledFrame], factors: np.ndarray, augmentation: AugmentationConfig, seed: int
+    ) -> None:
+        self._frames, self._augmentation, self._seed = frames, augmentation, seed
+        self._order = DrawOrder(factors, seed)
 
     def __getitem__(self, n: int) -> tuple[Tensor, Tensor]:
         frame = self._frames[self._order.frame_of(n)]

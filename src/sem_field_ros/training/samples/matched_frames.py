@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,9 +15,6 @@ from sem_field_ros.geometry.poses import inverse
 from sem_field_ros.training.loop.recipe import random_for
 from sem_field_ros.training.samples.posed_scenes import PosedScene, scaled_intrinsics
 
-if TYPE_CHECKING:
-    from sem_field_ros.training.recipes.depth import DepthTraining
-
 
 class MatchedFrames:
     """Summary of the matching scores, context maps and depth [h, w] metres (0 = invalid) of a frame per sample.
@@ -26,8 +23,9 @@ class MatchedFrames:
     memory. `net` gives the plane sweep and the frozen encoder of the context.
     """
 
-    def __init__(self, scenes: Sequence[PosedScene], config: DepthTraining, net: StereoNet) -> None:
-        self._scenes, self._config, self._net = scenes, config, net
+    def __init__(self, scenes: Sequence[PosedScene], net: StereoNet, views: int, windows: int, seed: int) -> None:
+        self._scenes, self._net = scenes, net
+        self._views, self._windows, self._seed = views, windows, seed
         self.frames = [(s, f) for s, scene in enumerate(scenes) for f in range(len(scene))]
         self._scores: dict[tuple[int, int, int], Tensor] = {}
         self._context: dict[tuple[int, int], list[Tensor]] = {}
@@ -35,9 +33,9 @@ class MatchedFrames:
 
     def __getitem__(self, n: int) -> tuple[Tensor, list[Tensor], Tensor]:
         epoch, place = divmod(n, len(self.frames))
-        scene, frame = self.frames[random_for(self._config.seed, 0, epoch).permutation(len(self.frames))[place]]
-        sample = self.sample(scene, frame, epoch % self._config.windows)
-        if random_for(self._config.seed, 1, n).random() < 0.5:
+        scene, frame = self.frames[random_for(self._seed, 0, epoch).permutation(len(self.frames))[place]]
+        sample = self.sample(scene, frame, epoch % self._windows)
+        if random_for(self._seed, 1, n).random() < 0.5:
             return sample
         scores, context, depth = sample
         return scores.flip(-1), [x.flip(-1) for x in context], depth.flip(-1)
@@ -47,7 +45,7 @@ class MatchedFrames:
         data = self._scenes[scene]
         key = scene, frame, window
         if key not in self._scores:
-            others = pick_others(len(data), frame, self._config.views, random_for(7, scene, frame, window))
+            others = pick_others(len(data), frame, self._views, random_for(7, scene, frame, window))
             self._scores[key] = (self._summary(scene, frame, others) * 127).round().to(torch.int8)
         if (scene, frame) not in self._context:
             maps = self._net.encode(data.images[frame][None].float() / 255)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -15,38 +15,51 @@ from sem_field_ros.training.samples.labelled_frames import loss_weights
 from sem_field_ros.training.samples.vote_noise import corrupt_views
 from sem_field_ros.training.samples.votes import SceneVotes, random_slots
 
-if TYPE_CHECKING:
-    from sem_field_ros.training.recipes.fusion import FusionTraining
+
+@dataclass(frozen=True)
+class VoteDraw:
+    """`rows` voxels per sample with at most `views` views each.
+
+    noise  share of the samples with corrupt views      corrupt_share  share of the views that are corrupt there
+    feature_dropout  share of the samples without image features
+    """
+
+    rows: int
+    views: int
+    noise: float
+    corrupt_share: float
+    feature_dropout: float
+    seed: int
 
 
 class VoteSamples:
-    """`config.rows` voxels of one scene per sample; a scene is drawn in proportion to its voxels.
+    """The voxels of one scene per sample; a scene is drawn in proportion to its voxels.
 
     probabilities [n, K, C], features [n, K, E] (NaN: without features), cues [n, K, CUES], scores [n, K] (0 = empty
-    slot), label [n] int64, with K = config.views
+    slot), label [n] int64, with K = draw.views
     """
 
-    def __init__(self, scenes: Sequence[SceneVotes], config: FusionTraining) -> None:
-        self._scenes, self._config = scenes, config
+    def __init__(self, scenes: Sequence[SceneVotes], draw: VoteDraw) -> None:
+        self._scenes, self._draw = scenes, draw
         voxels = np.array([len(scene) for scene in scenes], float)
         self._share = voxels / voxels.sum()
 
     def __getitem__(self, n: int) -> dict[str, Tensor]:
-        config = self._config
-        rng = random_for(config.seed, 0, n)
+        draw = self._draw
+        rng = random_for(draw.seed, 0, n)
         generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
         scene = self._scenes[rng.choice(len(self._scenes), p=self._share)]
-        rows = torch.randint(len(scene), (config.rows,), generator=generator)
+        rows = torch.randint(len(scene), (draw.rows,), generator=generator)
         scores, best = scene.scores[rows], rng.random() < 0.5
-        slots = best_slots(scores, config.views) if best else random_slots(scores, config.views, generator)
+        slots = best_slots(scores, draw.views) if best else random_slots(scores, draw.views, generator)
         votes = scene.votes(rows, slots)
         assert votes.features is not None and votes.cues is not None
         probabilities, features = votes.probabilities, votes.features
-        if rng.random() < config.noise:
-            probabilities = corrupt_views(probabilities, votes.keyframe_id, config.corrupt_share, generator)
-        if rng.random() < config.feature_dropout:
+        if rng.random() < draw.noise:
+            probabilities = corrupt_views(probabilities, votes.keyframe_id, draw.corrupt_share, generator)
+        if rng.random() < draw.feature_dropout:
             features = torch.full_like(features, torch.nan)  # zeros would be features of their own
-        missing = config.views - slots.shape[1]
+        missing = draw.views - slots.shape[1]
         parts = {"probabilities": probabilities, "features": features, "cues": votes.cues, "scores": votes.scores}
         return {name: _padded(part, missing) for name, part in parts.items()} | {"label": scene.label[rows]}
 

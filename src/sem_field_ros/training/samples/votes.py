@@ -19,6 +19,7 @@ from sem_field_ros.errors import DataError
 from sem_field_ros.fields.common.visibility import visible_by_sdf
 from sem_field_ros.frame import PosedFrame, SequenceReader
 from sem_field_ros.fusion.hand_made import CUES, Votes, view_scores
+from sem_field_ros.fusion.registry import VISIBILITIES
 from sem_field_ros.mapping.config import MapConfig
 from sem_field_ros.mapping.mapper import Mapper
 from sem_field_ros.mapping.point_query import signed_distance
@@ -26,7 +27,6 @@ from sem_field_ros.mapping.sequence_mapping import read_frames
 from sem_field_ros.mapping.view_samples import ViewSamples, sample_view
 from sem_field_ros.segmentation.external import ExternalSegmenter
 from sem_field_ros.segmentation.segmenter import ClassProbabilities, Segmenter
-from sem_field_ros.training.recipes.fusion import VISIBILITIES
 
 _Labelled = tuple[PosedFrame, ClassProbabilities]
 _MIN_SHARE = 0.7  # share of the label images that must agree on the class of a voxel: leaves out borders
