@@ -4,7 +4,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo test lint bench eval view clean distclean
+.PHONY: help setup setup-dev setup-docs demo test lint bench eval docs view clean distclean
 
 SEQ ?=
 OUT ?= out/demo
@@ -23,6 +23,9 @@ setup:  ## install what is missing, build the interfaces; then `source scripts/e
 setup-dev:
 	@scripts/setup.sh --dev
 
+setup-docs:
+	@scripts/setup.sh --docs
+
 demo: setup  ## map a sequence through real ROS 2 nodes: SEQ=folder or bag (default: the sample), MODE=rgb: colour alone, OUT=out/demo, ARGS=
 	@$(IN_ENV) sem-field demo $(if $(filter rgb,$(MODE)),--depth-source predicted) $(if $(SEQ),--seq $(call quoted,$(SEQ))) --out $(call quoted,$(OUT)) $(ARGS)
 
@@ -37,6 +40,10 @@ bench: setup  ## SEQ=... our mapper beside Open3D's colour integration, per stag
 
 eval: setup  ## every shipped model on the mini benchmark: one table, out/eval.json; SEQ=... on another sequence
 	@$(IN_ENV) sem-field evaluate models $(if $(SEQ),$(call quoted,$(SEQ))) --out out/eval.json $(ARGS)
+
+docs: setup-docs  ## the documentation as a site with search and the Python API: out/site/index.html
+	@$(IN_ENV) NO_MKDOCS_2_WARNING=1 python -m mkdocs build --strict --quiet
+	@echo "out/site/index.html"
 
 clean:  ## remove outputs and caches, keep the environment
 	rm -rf out/ .pytest_cache .mypy_cache .ruff_cache .hypothesis build install log

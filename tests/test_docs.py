@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from sem_field_ros.camera_stream import topics
 from sem_field_ros.mapping.config import MapConfig
 from sem_field_ros.nodes.graph import arguments_of
 from sem_field_ros.segmentation.registry import SEGMENTERS
 from sem_field_ros.settings import settings_of
 
 ROOT = Path(__file__).resolve().parents[1]
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *ROOT.glob("samples/*.md")])
+CARDS = sorted(ROOT.glob("models/*/README.md"))
 NODES = ROOT / "src" / "sem_field_ros" / "nodes"
 HOME_FOLDER = re.compile(r"(?<![\w.~])/(?:root|home/\w+|Users/\w+)\b")
 
@@ -33,7 +35,11 @@ def anchors(path: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+@pytest.mark.parametrize("document", DOCUMENTS + CARDS, ids=name_of)
 def test_relative_links_lead_somewhere(document: Path) -> None:
     text = re.sub(r"^```.*?^```", "", document.read_text(encoding="utf-8"), flags=re.M | re.S)
     for target in re.findall(r"\]\(([^)\s]+)\)", text):
@@ -46,7 +52,7 @@ def test_relative_links_lead_somewhere(document: Path) -> None:
             assert anchor in anchors(file), f"{document.name}: {target}"
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", DOCUMENTS + CARDS, ids=name_of)
 def test_no_path_of_one_machine(document: Path) -> None:
     text = document.read_text(encoding="utf-8")
     assert f"{ROOT}/" not in text
@@ -65,12 +71,14 @@ def test_every_launch_argument_is_described_with_its_default(graph: str) -> None
 
 def test_every_topic_and_service_is_described() -> None:
     words = code_words(read("ros_api.md"))
-    sources = "\n".join(file.read_text(encoding="utf-8") for file in sorted(NODES.glob("*.py")))
-    topics = set(re.findall(r'"(camera/[a-z]+/[a-z_]+)"', sources)) | set(re.findall(r'"(~/[a-z_]+)"', sources))
-    topics |= set(re.findall(r'"(/(?:tf|tf_static|clock|diagnostics))"', sources))
+    names = {name: value for name, value in vars(topics).items() if name.isupper() and isinstance(value, str)}
+    fixed = {value for name, value in names.items() if name.endswith("_TOPIC")}
+    published = {value for name, value in names.items() if name.startswith(("SEMANTIC_", "LABEL_", "FRAME_"))}
+    published |= {topics.FINISHED, topics.PROGRESS}
+    sources = "\n".join(file.read_text(encoding="utf-8") for file in sorted(NODES.rglob("*.py")))
     services = set(re.findall(r'\((?:Trigger|SetBool|SaveMap|LoadMap|QueryPoints), "([a-z_]+)"', sources))
-    assert len(services) == 5 and {"~/semantic_cloud", "~/finished", "camera/depth/image_raw", "/tf"} <= topics
-    assert topics | {f"~/{name}" for name in services} <= words
+    assert len(services) == 5 and {"semantic_cloud", "label_info"} <= published and {"/tf", "/clock"} <= fixed
+    assert fixed | {*topics.CAMERA_TOPICS.values()} | {topics.own(name) for name in published | services} <= words
 
 
 def test_parameters_that_are_described_exist() -> None:
@@ -94,20 +102,23 @@ def test_parameters_that_are_described_exist() -> None:
 
 def test_diagnostics_are_described() -> None:
     pytest.importorskip("rclpy")
-    from sem_field_ros.camera_stream.statistics import FrameStatistics
+    from sem_field_ros.camera_stream.statistics import InputStatistics
     from sem_field_ros.nodes.mapper.diagnostics import MapperState, mapper_diagnostics
     from sem_field_ros.nodes.mapper.options import MapperOptions
+    from sem_field_ros.nodes.mapper.statistics import MappingStatistics
 
     text = read("ros_api.md").split("### Diagnostics")[1].split("\n## ")[0]
     words = code_words(text)
     state = MapperState("active", False, 0, {}, 1.0)
-    statistics = FrameStatistics()
-    for status in mapper_diagnostics("semantic_mapper", statistics.snapshot(), state, MapperOptions()).status:
+    heard, mapped = InputStatistics().snapshot(), MappingStatistics().snapshot()
+    for status in mapper_diagnostics("semantic_mapper", heard, mapped, state, MapperOptions()).status:
         assert status.name in words
         assert {pair.key for pair in status.values} <= words
-    files = [file for floor in ("nodes", "ros", "stream", "geometry") for file in (NODES.parent / floor).glob("*.py")]
+    files = [
+        file for floor in ("nodes", "ros", "camera_stream", "geometry") for file in (NODES.parent / floor).rglob("*.py")
+    ]
     sources = "\n".join(file.read_text(encoding="utf-8") for file in files)
-    causes = set(re.findall(r'(?:drops\["|_drop\("|\.drop\("|\.event\("|refused\["|cause=")([a-z_]+)"', sources))
+    causes = set(re.findall(r'(?:drops\["|_drop\([^"\n]*"|\.drop\("|\.event\("|refused\["|cause=")([a-z_]+)"', sources))
     causes -= {"bad_cloud", "bad_mesh"}  # of messages that the mapper does not hear
     assert {"zero_stamp", "overload", "clock_jump_back", "bad_intrinsics", "old_transform"} <= causes
     assert causes <= words

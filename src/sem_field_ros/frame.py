@@ -1,4 +1,4 @@
-"""PosedFrame: what every reader and the ROS pairing yield and everything above takes; SequenceReader: who yields it."""
+"""PosedFrame: one posed camera frame, from readers or topics. SequenceReader: a recorded sequence of them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Scenes: what a semantic field, a live map or a baseline can do once it has observations.
+"""Scenes: the common interface of semantic fields, live maps and baselines.
 
-encode(views) -> scene; query(points) -> samples; render(camera) -> view. The abilities are separate: a point cloud's
-field need not render, a baseline need not answer queries. Weights become a scene by fields/registry.py.
+encode(views) -> scene; query(points) -> samples; render(camera) -> view. The abilities are separate: a field of
+a point cloud need not render, a baseline need not answer queries. fields/registry.py opens weights as a scene.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @runtime_checkable
 class Queryable(Protocol):
-    """A scene that answers at points."""
+    """A scene with answers at points."""
 
     def query(self, points: np.ndarray) -> PointSamples:
         """Answers at `points` [N, 3] (world frame, metres); points that are not finite are unlabelled."""
@@ -29,7 +29,7 @@ class Queryable(Protocol):
 
 @runtime_checkable
 class Renderable(Protocol):
-    """A scene that shows itself to a camera."""
+    """A scene that renders into cameras."""
 
     def render(self, camera: Intrinsics, T_world_camera: np.ndarray) -> RenderedView:
         """The view of a camera with pose `T_world_camera` (4x4, optical frame to world, metres)."""
@@ -41,7 +41,7 @@ class Online(Protocol):
     """A scene that is encoded frame by frame."""
 
     def add(self, frame: PosedFrame, probabilities: ClassProbabilities | None = None) -> None:
-        """Take one more posed frame, with the class probabilities of its image if it has been segmented."""
+        """Add a posed frame, with the class probabilities of its image if it was segmented."""
         ...
 
     def reset(self) -> None:

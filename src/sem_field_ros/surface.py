@@ -80,7 +80,7 @@ def merge_surfaces(parts: Sequence[Surface]) -> Surface:
 
 @dataclass(frozen=True)
 class SurfaceUpdate:
-    """What changed since the last update: new or changed block surfaces and vanished blocks, by stable block id."""
+    """Changes since the last update: new or changed block surfaces and vanished blocks, by stable block id."""
 
     changed: dict[int, Surface]
     removed: list[int]
@@ -118,7 +118,7 @@ class PointSamples:
 
 @dataclass(frozen=True)
 class RenderedView:
-    """A scene seen by a camera of h x w pixels; None for what the scene does not have.
+    """A scene rendered into a camera of h x w pixels; None for what the scene does not have.
 
     depth          [h, w] float32 metres along z, 0 = nothing there
     rgb            [h, w, 3] uint8
@@ -163,7 +163,7 @@ class SurfaceScene:
 
 
 def _one_vertex() -> Surface:
-    """What index -1 (nothing hit) may be looked up in where a surface has no vertex at all."""
+    """A row for index -1 (nothing hit) of a surface without vertices."""
     empty = Surface.empty()
     columns = (np.zeros((1, *getattr(empty, f.name).shape[1:]), getattr(empty, f.name).dtype) for f in fields(Surface))
     return Surface(*columns)

@@ -1,1 +1,1 @@
-"""Generated data with exact labels: rooms, furnished homes, objects with parts. sem_field_ros never needs it to run."""
+"""Generated data with exact labels: rooms, furnished homes, objects with parts. sem_field_ros runs without it."""

@@ -16,7 +16,7 @@ Color = tuple[float, float, float]  # sRGB, each 0..1
 class Finish:
     """How a surface looks.
 
-    texture    image file, multiplied by nothing: where it is given, `color` only stands in for it
+    texture    image file, used instead of `color`
     shininess  0 matt .. 1 polished
     opacity    1 opaque .. 0 invisible (window panes, glass tables)
     emission   radiance of the surface itself, W/(m^2 sr); lamp shades and screens
@@ -50,8 +50,8 @@ class PlacedModel:
     """A furniture model (an .obj file with its .mtl and textures beside it) placed in the world.
 
     T_world_model  4x4 float64 from the file's own coordinates, scale included, to world metres
-    finishes       what replaces the file's materials, by material name
-    classes        NYU-40 class of single materials where it is not `nyu40`: a cabinet's worktop is a counter
+    finishes       replacements of the file's materials, by material name
+    classes        NYU-40 class of materials that differ from `nyu40`: a cabinet's worktop is a counter
     """
 
     model: Path
@@ -84,7 +84,7 @@ class HomeScene:
 
     T_world_camera  [N, 4, 4] float64, optical camera frames       stamps_ns  [N] int64
     room            polygon of the room that is seen, [P, 2] world metres
-    exposure        stops the picture is brightened by             sky  radiance of the sky outside (color, strength)
+    exposure        stops by which the image is brightened         sky  radiance of the sky outside (color, strength)
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""A few frames of a folder sequence as a sequence of its own: files are copied as they are, nothing is encoded anew."""
+"""A few frames of a folder sequence as a sequence of its own: files are copied, not re-encoded."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _BESIDE = ("intrinsics.txt", "mesh_labels.ply", "ATTRIBUTION.txt")
 
 
 def spread(count: int, wanted: int) -> list[int]:
-    """`wanted` places spread evenly over 0..count-1, the first and the last among them; all where there are fewer."""
+    """`wanted` places spread evenly over 0..count-1, including the first and the last; all if there are fewer."""
     if wanted >= count:
         return list(range(count))
     return [int(place) for place in np.unique(np.linspace(0, count - 1, wanted).round().astype(int))]
@@ -27,9 +27,9 @@ def spread(count: int, wanted: int) -> list[int]:
 def write_subset(
     source: FolderSequence, out: Path, places: Sequence[int], kinds: Sequence[str] = ("depth", "label"), note: str = ""
 ) -> int:
-    """Copy the frames at `places` (in time order) with the `kinds` of pictures wanted; returns bytes written.
+    """Copy the frames at `places` (in time order) with the given `kinds` of images; returns bytes written.
 
-    What lies beside them comes along: intrinsics, labelled mesh, attribution, meta.json (with `note` as its "subset").
+    Also copies intrinsics, labelled mesh, attribution, meta.json (with `note` as its "subset").
     Raises DataError, OutputError.
     """
     if (out / "color").exists():

@@ -131,7 +131,7 @@ def test_a_bag_gives_the_same_map_as_the_folder_it_was_made_from(sequence: Path,
     ("flags", "message"),
     [
         (["no/such/folder"], "no/such/folder does not exist"),
-        ([str(ROOM / "color")], "is no sequence folder"),
+        ([str(ROOM / "color")], "is not a sequence folder"),
         ([str(ROOM), "--segmenter", "magic"], "'magic' is unknown; choose one of external"),
         ([str(ROOM), "--label-set", "nothing"], "label set 'nothing' not found"),
         ([str(ROOM), "--voxel-size-m", "0"], "--voxel-size-m: must be 0.002 to 1"),

@@ -165,7 +165,7 @@ def test_what_is_wrong_is_said_in_one_line(folder, file, content, message):
 def test_not_a_sequence(tmp_path):
     with pytest.raises(DataError, match="does not exist"):
         open_sequence(tmp_path / "nowhere")
-    with pytest.raises(DataError, match="no sequence folder"):
+    with pytest.raises(DataError, match="not a sequence folder"):
         open_sequence(tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""What readers of public data sets with one file a picture have in common: cameras, poses, depth units, labels."""
+"""Common part of readers of data sets with one file per image: cameras, poses, depth units, labels."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sem_field_ros.geometry.camera import Intrinsics
 from sem_field_ros.labels import LabelSet
 
 INVALID_DEPTH = 65535
-_SAME_PIXEL = 0.5  # cameras whose corners agree to half a pixel are one camera
+_SAME_PIXEL = 0.5  # cameras whose image corners agree to half a pixel are equal
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class FrameFiles:
 
 
 class FileSequence(RecordedSequence[FrameFiles]):
-    """A RecordedSequence. A reader of a format lists its frames and says how a frame's camera and pose are found."""
+    """A RecordedSequence. The reader of a format lists its frames and reads their cameras and poses."""
 
     units_per_m = 1000.0  # of the depth images
 
@@ -44,7 +44,7 @@ class FileSequence(RecordedSequence[FrameFiles]):
         *,
         missing_files: int = 0,
     ) -> None:
-        """`timed`: (stamp_ns, files) of each frame; `missing_files`: pictures that lack other files."""
+        """`timed`: (stamp_ns, files) of each frame; `missing_files`: images without their other files."""
         super().__init__(path)
         if missing_files:
             self.drops["missing_files"] = missing_files
@@ -67,10 +67,10 @@ class FileSequence(RecordedSequence[FrameFiles]):
 
     @staticmethod
     def matches(path: Path) -> bool:
-        """Whether a file or folder is of this format, by what is in it."""
+        """Whether a file or folder has this format, by its content."""
         raise NotImplementedError
 
-    # -- what a format may do otherwise ------------------------------------------------------------------------------
+    # -- what a format may override ------------------------------------------------------------------------------
 
     def _camera(self, files: FrameFiles, width: int, height: int) -> Intrinsics:
         """Intrinsics of the colour image."""
@@ -91,12 +91,12 @@ class FileSequence(RecordedSequence[FrameFiles]):
 
 
 def stamp_of_number(number: int, fps: float = DEFAULT_FPS) -> int:
-    """Time stamp in nanoseconds of a frame that has only a number; never 0."""
+    """Time stamp in nanoseconds of a frame without one, from its number; never 0."""
     return round((number + 1) * NS / fps)
 
 
 def numbered_files(folder: Path, pattern: str, prefix: str = "") -> dict[int, Path]:
-    """Files of a folder by the number in their names: `numbered_files(d, "rgb_*.png", "rgb_")`. Others are left out."""
+    """Files of a folder by the number in their names: `numbered_files(d, "rgb_*.png", "rgb_")`. Others are ignored."""
     found = {}
     for path in folder.glob(pattern):
         digits = path.name.removeprefix(prefix).partition(".")[0]
@@ -115,7 +115,7 @@ def depth_in_metres(stored: np.ndarray, units_per_m: float) -> np.ndarray:
 def seen_from(depth: np.ndarray, own: Intrinsics, color: Intrinsics) -> np.ndarray:
     """Resample a depth image to the pixel grid of the colour camera at the depth image's size, nearest neighbours.
 
-    `own` are the depth camera's intrinsics; both cameras are taken to be in one place (registered depth).
+    `own` are the depth camera's intrinsics; both cameras are assumed to be in one place (registered depth).
     """
     own = own.scaled(depth.shape[1], depth.shape[0])
     target = color.scaled(depth.shape[1], depth.shape[0])

@@ -41,7 +41,7 @@ class FolderSequence(RecordedSequence[Path]):
 
     A colour image whose pose or depth file is missing is left out; `drops` counts them (missing_pose, missing_depth).
     A missing label file means a frame without labels. `start_s` and `duration_s` cut [start, start + duration).
-    Iterating goes on after a frame that cannot be read. Raises DataError in one line.
+    Iterating continues after a frame that cannot be read. Raises DataError in one line.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class FolderSequence(RecordedSequence[Path]):
         files = sorted((self.path / "color").glob("*"), key=lambda file: file.stem)
         colors = [file for file in files if file.suffix.lower() in _IMAGES]
         if not colors:
-            raise DataError(f"{path} is no sequence folder: it has no color/*.jpg or color/*.png")
+            raise DataError(f"{path} is not a sequence folder: it has no color/*.jpg or color/*.png")
         self.meta = _read_meta(self.path / "meta.json")
         self._K = read_matrix(self.path / "intrinsics.txt", (3, 3))
         self.has_depth = (self.path / "depth").is_dir()
@@ -129,7 +129,7 @@ def read_matrix(path: Path, shape: tuple[int, int]) -> np.ndarray:
 
 
 def _frame_numbers(stems: list[str]) -> list[int]:
-    """Names that count frames (000000, 000002: every second one) are places in time; others only say the order."""
+    """Names that count frames (000000, 000002: every second one) give the time; other names only the order."""
     if all(stem.isdecimal() for stem in stems):
         numbers = [int(stem) for stem in stems]
         if len(set(numbers)) == len(numbers) and max(numbers) < 1000 * len(numbers) + 1_000_000:

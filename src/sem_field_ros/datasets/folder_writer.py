@@ -17,11 +17,11 @@ _MAX_DEPTH_MM = 65534  # 65535 means invalid
 
 
 class FolderWriter:
-    """Writes frames one by one, then the files about the whole with `close` (or as a context manager).
+    """Writes frames one by one, then timestamps.txt and meta.json with `close` (or as a context manager).
 
-    The folder is made; one that already holds a sequence is refused, so that frames of two never mix, unless `resume`.
-    Every file appears whole or not at all, and a frame's colour image last: where it is, the frame is complete.
-    Images in a frame's `extra` go to the folder of their name: whole numbers as they are, floats as depth in metres.
+    Creates the folder; one that already holds a sequence is refused, so that two sequences never mix, unless `resume`.
+    Every file is written completely or not at all, a frame's colour image last: if it exists, the frame is complete.
+    Images in a frame's `extra` go to the folder of their name: integers unchanged, floats as depth in metres.
     """
 
     def __init__(self, directory: str | Path, jpeg_quality: int = 88, resume: bool = False) -> None:
@@ -36,7 +36,7 @@ class FolderWriter:
         return (self.directory / "color" / f"{name}.jpg").is_file()
 
     def write(self, frame: PosedFrame) -> None:
-        """Write one frame. Raises DataError for a size that changes, OutputError where the disk refuses."""
+        """Write one frame. Raises DataError if a size changes, OutputError if the disk fails."""
         name = frame.name or f"{len(self._stamps):06d}"
         if not self._stamps:
             self._write_text("intrinsics.txt", frame.camera.matrix)
@@ -56,9 +56,9 @@ class FolderWriter:
         self._stamps[name] = frame.stamp_ns
 
     def close(self, meta: dict[str, Any], stamps_ns: Mapping[str, int] | None = None) -> None:
-        """Write timestamps.txt (`stem seconds` a line) and meta.json (`label_set`, and what else the caller gives).
+        """Write timestamps.txt (`stem seconds` a line) and meta.json (`label_set` and the caller's entries).
 
-        stamps_ns  of all frames by name, where some were written before a resumption
+        stamps_ns  of all frames by name, if some were written before resuming
         """
         stamps = self._stamps if stamps_ns is None else stamps_ns
         lines = [f"{name} {stamp // 10**9}.{stamp % 10**9:09d}\n" for name, stamp in stamps.items()]

@@ -1,4 +1,4 @@
-"""Pictures as files: those of recordings (RGB, 16-bit depth, label ids), read; RGB to look at, written."""
+"""Image files: reads those of recordings (RGB, 16-bit depth, label ids), writes RGB images."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def read_labels(path: Path) -> np.ndarray:
 
 
 def write_color(path: Path, image: np.ndarray) -> None:
-    """Write [H, W, 3] uint8 RGB as the PNG or JPEG that the name says, whole or not at all. Raises OutputError."""
+    """Write [H, W, 3] uint8 RGB as the PNG or JPEG that the name says, completely or not at all. Raises OutputError."""
     content = cv2.imencode(path.suffix, image[..., ::-1])[1]
     with atomic_write(path) as file:
         file.write(content.tobytes())

@@ -1,4 +1,4 @@
-"""Opens a recorded sequence by what it is: a folder, a data set's own layout, or an MCAP or sqlite3 bag."""
+"""Opens a recorded sequence by its content: a folder, a data set's own layout, or an MCAP or sqlite3 bag."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from sem_field_ros.datasets.bag.topics import BagTopics
 
 BAG_SUFFIXES = (".mcap", ".db3")
-# name -> readers of a public data set, tried by content in this order; `NAME:PATH` takes the first that fits, or tells
-# what is missing there
+# name -> readers of a public data set, tried by content in this order; `NAME:PATH` takes the first that fits, or
+# reports what is missing
 DATASETS: dict[str, tuple[Any, ...]] = {
     "tum": (TumSequence,),
     "replica": (ReplicaSequence,),
@@ -40,7 +40,7 @@ def is_bag(path: str | Path) -> bool:
 
 
 def bag_path(path: str | Path) -> Path:
-    """Return what to open: a bag folder without metadata.yaml stands for its one file. Raises DataError."""
+    """The path to open: of a bag folder without metadata.yaml, its only file. Raises DataError."""
     path = Path(path)
     if path.is_file() or (path / "metadata.yaml").is_file():
         return path
@@ -61,8 +61,8 @@ def open_sequence(
 ) -> SequenceReader:
     """Open a sequence: PATH, or DATASET:PATH (see DATASETS) for a data set's own layout.
 
-    `label_set` names the classes of its label images where the data does not say. `topics` and `world_frame` are for
-    bags, where they are not to be found by themselves. Raises DataError in one line where there is nothing to read.
+    `label_set` names the classes of its label images if the data do not. `topics` and `world_frame` are for bags in
+    which they cannot be found automatically. Raises DataError in one line if there is nothing to read.
     """
     kind, _, rest = str(path).partition(":")
     if kind in DATASETS and rest:

@@ -53,7 +53,7 @@ class PartPoints:
 class PartObjects:
     """Objects of a class and split (training, validation or test) by number, in the order of their list.
 
-    Raises DataError where the folder holds no such list.
+    Raises DataError if the folder has no such list.
     """
 
     def __init__(self, folder: str | Path, kind: str, split: str) -> None:
@@ -75,7 +75,7 @@ class PartObjects:
         return self.folder / self.kind / self.names[number]
 
     def meta(self, number: int) -> dict[str, Any]:
-        """What is known of an object: source, parts, size_m, metres_per_unit, license. Raises DataError."""
+        """Meta data of an object: source, parts, size_m, metres_per_unit, license. Raises DataError."""
         path = self.path(number) / "meta.json"
         try:
             return dict(json.loads(path.read_text(encoding="utf-8")))

@@ -1,4 +1,4 @@
-"""Reader of PartNet shapes (Mo et al. 2019): a point cloud whose points name parts in a hierarchy.
+"""Reader of PartNet shapes (Mo et al. 2019): a point cloud with hierarchical part labels.
 
 Two layouts: a shape's folder (point_sample/pts-10000.txt, label-10000.txt with a part instance a point, result.json
 with the hierarchy), and NAME.pts, NAME-sem.label, NAME-ins.label with semantics.txt (`id path/of/part leaf` lines).
@@ -83,7 +83,7 @@ def _read_shape(path: Path) -> LabelledCloud:
 
 
 def _paths(node: dict[str, Any], above: str) -> list[tuple[int, str]]:
-    """(id, path) of a node and of all below it."""
+    """(id, path) of a node and of all its descendants."""
     path = f"{above}/{node['name']}".lstrip("/")
     below = [item for child in node.get("children", []) for item in _paths(child, path)]
     return [(int(node["id"]), path), *below]

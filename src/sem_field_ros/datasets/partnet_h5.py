@@ -1,11 +1,11 @@
 """Reader of PartNet's HDF5 releases (Mo et al. 2019), many shapes a file: ins_seg_h5 and sem_seg_h5.
 
-ins_seg_h5  CATEGORY/train-00.h5 with `pts` [S, N, 3] and `label` [S, N], leaf parts; train-00.json beside it says for
-            every shape which leaves make up which part (`ins_seg`: part_name, leaf_id_list)
+ins_seg_h5  CATEGORY/train-00.h5 with `pts` [S, N, 3] and `label` [S, N], leaf parts; train-00.json beside it lists
+            the leaves of every part of every shape (`ins_seg`: part_name, leaf_id_list)
 sem_seg_h5  CATEGORY-LEVEL/train-00.h5 with `data` [S, N, 3] and `label_seg` [S, N], 0 = none of the level's parts; the
             names are in PartNet's CATEGORY-level-LEVEL.txt (`id path/of/part kind` lines)
 
-Written from the files' published description; h5py, which reads them, is not part of the set-up.
+Written from the files' published description. Needs h5py.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from sem_field_ros.errors import DataError
 def read_partnet_h5(path: str | Path, semantics: str | Path | None = None) -> Iterator[LabelledCloud]:
     """The shapes of one .h5 file, in its order.
 
-    semantics  the names of a sem_seg_h5 file's parts; without it they are called part1, part2 ...
+    semantics  the part names of a sem_seg_h5 file; without it they are part1, part2 ...
     Raises DataError in one line.
     """
     path = Path(path)
@@ -78,7 +78,7 @@ def _semantic(path: Path, points: Any, labels: Any, name_of: dict[int, str]) -> 
 
 
 def _used(points: np.ndarray, labels: np.ndarray, instances: np.ndarray, names: tuple[str, ...]) -> LabelledCloud:
-    """A cloud that names only the parts it has points of."""
+    """A cloud with the names of parts that have points."""
     used = np.unique(labels[labels >= 0])
     table = np.full(len(names) + 1, UNLABELLED, np.int16)  # the last entry is that of UNLABELLED
     table[used] = np.arange(len(used))

@@ -24,7 +24,7 @@ PARTS: dict[str, tuple[str, ...]] = {"chair": ("seat", "back", "leg"), "table": 
 class LabelledMesh:
     """One object: vertices [V, 3] float64 and faces [F, 3] int64 as stored, a part number a face.
 
-    labels  [F] int16, index into `parts`, -1 = unlabelled      up  [3] unit vector, None where it is not known
+    labels  [F] int16, index into `parts`, -1 = unlabelled      up  [3] unit vector, None if unknown
     """
 
     name: str
@@ -36,14 +36,14 @@ class LabelledMesh:
     up: np.ndarray | None = None
 
     def upright(self) -> np.ndarray:
-        """The vertices turned so that up is +z, [V, 3]. Raises DataError where up is not known."""
+        """The vertices turned so that up is +z, [V, 3]. Raises DataError if the up axis is unknown."""
         if self.up is None:
             raise DataError(f"shape {self.name}: its up axis is not known (labels/meta.json)")
         return self.vertices @ _rotation_to_z(self.up).T
 
 
 def psb_names(folder: str | Path) -> list[str]:
-    """Names of the labelled shapes in a folder, sorted. Raises DataError where there is none."""
+    """Names of the labelled shapes in a folder, sorted. Raises DataError if there are none."""
     folder = Path(folder)
     named = [file.stem for file in (folder / "off").glob("*.off") if (folder / "labels" / f"{file.stem}.txt").is_file()]
     bare = [file.stem for file in folder.glob("*.off") if _segmentation(file) is not None]
@@ -84,7 +84,7 @@ def read_off(path: str | Path) -> tuple[np.ndarray, np.ndarray]:
         words = " ".join(lines).split()
         if not words or not words[0].startswith("OFF"):
             raise ValueError("it does not start with OFF")
-        words = ([words[0][3:]] if words[0] != "OFF" else []) + words[1:]  # some files run it into the first number
+        words = ([words[0][3:]] if words[0] != "OFF" else []) + words[1:]  # some files omit the space
         v, f = int(words[0]), int(words[1])
         vertices = np.array(words[3 : 3 + 3 * v], dtype=np.float64).reshape(v, 3)
         faces = np.array(words[3 + 3 * v : 3 + 3 * v + 4 * f], dtype=np.float64).astype(np.int64).reshape(f, 4)

@@ -1,4 +1,4 @@
-"""What readers of recordings on disk have in common: frames in the order of their stamps, cutting, counted drops."""
+"""Common part of readers of recordings on disk: frames in the order of their stamps, cutting, counted drops."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sem_field_ros.labels import LabelSet
 DEFAULT_FPS = 30.0
 NS = 1_000_000_000
 
-Files = TypeVar("Files")  # what a reader knows of a frame before it reads it
+Files = TypeVar("Files")  # a reader's record of a frame that is not read yet
 
 
 class RecordedSequence(ABC, Generic[Files]):
@@ -56,7 +56,7 @@ class RecordedSequence(ABC, Generic[Files]):
         return len(self._frames)
 
     def __iter__(self) -> Iterator[PosedFrame]:
-        return map(self.read, range(len(self)))  # goes on after a frame that cannot be read, as a generator would not
+        return map(self.read, range(len(self)))  # continues after a frame that cannot be read, unlike a generator
 
     @abstractmethod
     def read(self, index: int) -> PosedFrame:
@@ -64,7 +64,7 @@ class RecordedSequence(ABC, Generic[Files]):
 
 
 def cut(timed: list[tuple[int, Files]], start_s: float, duration_s: float | None) -> list[tuple[int, Files]]:
-    """Keep what lies in [start, start + duration) after the first stamp; `timed` is sorted (stamp_ns, anything)."""
+    """Keep frames in [start, start + duration) after the first stamp; `timed` is sorted (stamp_ns, anything)."""
     begin = timed[0][0] + round(start_s * NS)
     end = math.inf if duration_s is None else begin + round(duration_s * NS)
     return [item for item in timed if begin <= item[0] < end]

@@ -1,7 +1,7 @@
 """Reader of Replica as rendered for Semantic-NeRF (Zhi et al. 2021): rgb/, depth/, semantic_class/, traj_w_c.txt.
 
 Pictures rgb_0.png ...; depth in millimetres; camera-to-world poses with optical axes, a row of 16 numbers a frame. The
-camera sees 90 degrees across: focal length width / 2, principal point in the middle. Label ids are Replica's own.
+camera is 90 degrees wide: focal length width / 2, principal point in the middle. Label ids are Replica's own.
 """
 
 from __future__ import annotations

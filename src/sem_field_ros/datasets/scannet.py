@@ -1,7 +1,7 @@
 """Readers of ScanNet (Dai et al. 2017): frames as SensReader exports them, scenes of scannet_frames_25k, .sens files.
 
 Poses are camera to world with optical axes; depth is in millimetres and registered to colour, with intrinsics of its
-own: it is resampled to the colour camera where the two differ by more than half a pixel. The 2-D labels of a scan
+own: it is resampled to the colour camera if the two differ by more than half a pixel. The 2-D labels of a scan
 (`label-filt/`, else `label/`) lie beside its frames or its .sens file; see scannet_labels.py for their ids.
 """
 
@@ -60,7 +60,7 @@ class ScanNetFrames(FileSequence):
 
     @staticmethod
     def matches(path: Path) -> bool:
-        """Whether this folder holds exported frames (and no intrinsics.txt: that makes it our own folder format)."""
+        """Whether this folder holds exported frames (and no intrinsics.txt, which marks the generic folder format)."""
         if (path / "intrinsics.txt").is_file():
             return False
         return (path / "color").is_dir() and any((path / name).is_file() for name in _CAMERA_FILES)
@@ -88,7 +88,7 @@ class ScanNetFrames(FileSequence):
 
 
 class ScanNetSens(FileSequence):
-    """A .sens file, or a scan's folder that holds one. Frames are found when it is opened, decoded when iterated."""
+    """A .sens file, or a scan's folder that holds one. Opening it lists the frames; they are decoded when iterated."""
 
     def __init__(
         self, path: str | Path, label_set: str | None = None, start_s: float = 0.0, duration_s: float | None = None

@@ -1,4 +1,4 @@
-"""ScanNet's label ids: raw ids of its annotators to NYU-40 by scannetv2-labels.combined.tsv, and its labelled meshes.
+"""ScanNet's labels: raw ids to NYU-40 by scannetv2-labels.combined.tsv, and labelled meshes.
 
 `label/` and `label-filt/` pictures of a scan are 16-bit with raw ids; those of scannet_frames_25k are 8-bit and NYU-40
 already, as are the vertices of NAME_vh_clean_2.labels.ply. ScanNet-20 keeps NYU-40's ids for its classes.
@@ -30,7 +30,7 @@ def scannet_label_set(name: str | None) -> LabelSet:
 
 
 class RawIds:
-    """Table from raw ScanNet ids to NYU-40 ids. Made when the first 16-bit label image is read."""
+    """Table from raw ScanNet ids to NYU-40 ids. Read with the first 16-bit label image."""
 
     def __init__(self, near: Path) -> None:
         self._near = near
@@ -46,7 +46,7 @@ class RawIds:
 
 
 def find_table(near: Path) -> Path:
-    """scannetv2-labels.combined.tsv beside the scene or above it. Raises DataError that says where to get it."""
+    """scannetv2-labels.combined.tsv beside the scene or above it. Raises DataError with the address to get it from."""
     near = near.resolve()
     for folder in (near, *near.parents[:_FOLDERS_UP]):
         if (folder / TABLE_NAME).is_file():
@@ -59,7 +59,7 @@ def find_table(near: Path) -> Path:
 
 
 def read_table(path: Path) -> np.ndarray:
-    """[65536] uint8: NYU-40 id by raw id, 0 where there is none. Raises DataError."""
+    """[65536] uint8: NYU-40 id by raw id, 0 = none. Raises DataError."""
     table = np.zeros(65536, np.uint8)
     try:
         with path.open(encoding="utf-8", newline="") as file:

@@ -1,8 +1,8 @@
 """Reader of SceneNN scenes (Hua et al. 2016): image/, depth/ and timestamp.txt of the .oni file, trajectory.log.
 
-Pictures are image00001.png, depth00001.png (millimetres) ...; the k-th pose of trajectory.log belongs to picture k,
+Pictures are image00001.png, depth00001.png (millimetres) ...; the k-th pose of trajectory.log belongs to image k,
 camera to world with optical axes. Intrinsics come from intrinsic/asus.ini (or kinect2.ini) beside or above the scene;
-without it, those of the Asus Xtion are taken. Labels are on the mesh alone: NAME.ply has an object number a vertex,
+without it, those of the Asus Xtion are used. Only the mesh has labels: NAME.ply has an object number per vertex,
 NAME.xml the NYU-40 class of each object.
 """
 
@@ -90,7 +90,7 @@ class SceneNNSequence(FileSequence):
 
 
 def read_trajectory_log(path: Path) -> np.ndarray:
-    """Poses of a .log trajectory (a line of numbers, then 4 lines of a matrix, again and again), [N, 4, 4]."""
+    """Poses of a .log trajectory (repeated: a line of numbers, then 4 lines of a matrix), [N, 4, 4]."""
     try:
         lines = [line.split() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
         matrices = [line for number, line in enumerate(lines) if number % 5]
@@ -105,7 +105,7 @@ def _read_stamps(path: Path) -> dict[int, int]:
         return {}
     try:
         rows = [line.split() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-        return {int(row[0]): int(row[1]) * 1000 + NS for row in rows}  # the first is at 0, which is no time in ROS
+        return {int(row[0]): int(row[1]) * 1000 + NS for row in rows}  # the first is at 0, invalid in ROS
     except (ValueError, IndexError) as error:
         raise DataError(f"{path}: expected lines 'number microseconds' ({error})") from error
 
@@ -146,5 +146,5 @@ def _object_classes(path: Path) -> dict[int, str]:
 
 
 def _plain(name: str) -> str:
-    """`Floor mat`, `floor-mat` and `floormat` are one."""
+    """Makes `Floor mat`, `floor-mat` and `floormat` equal."""
     return "".join(letter for letter in name.lower() if letter.isalnum())

@@ -3,7 +3,7 @@
 Little-endian: version u32 | sensor name (u64 length) | 4x4 float32 row-major: intrinsics and extrinsics of colour, then
 of depth | compression of colour and of depth i32 | width and height u32 of colour, then of depth | depth units a metre
 f32 | number of frames u64 | per frame: camera-to-world 4x4 f32, time stamps of colour and depth u64 microseconds, sizes
-of colour and depth u64, their bytes. Inertial data follow, which are not read.
+of colour and depth u64, their bytes. Inertial data follow; they are not read.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _MAX_NAME = 4096
 
 @dataclass(frozen=True)
 class SensFrame:
-    """Where one frame lies in the file: its pose, time stamp in microseconds, offset and sizes of its pictures."""
+    """One frame's place in the file: its pose, time stamp in microseconds, offset and sizes of its pictures."""
 
     T_world_camera: np.ndarray
     color_us: int
@@ -42,9 +42,9 @@ class SensFrame:
 
 
 class SensFile:
-    """Index of a .sens file; pictures are read by number. Raises DataError where it is none, or has no whole frame.
+    """Index of a .sens file; images are read by number. Raises DataError if it is not one, or has no complete frame.
 
-    promised  how many frames the header speaks of; `frames` has fewer where the file was cut short
+    promised  number of frames in the header; `frames` has fewer if the file was cut short
     """
 
     def __init__(self, path: Path) -> None:
@@ -83,7 +83,7 @@ class SensFile:
             file.seek(offset + color_bytes + depth_bytes)
 
     def stamps_ns(self) -> list[int]:
-        """Time stamps of the frames: the recorded ones where they grow, else 30 frames a second."""
+        """Time stamps of the frames: the recorded ones if they increase, else 30 frames per second."""
         recorded = [frame.color_us * 1000 for frame in self.frames]
         if recorded[0] > 0 and all(a < b for a, b in zip(recorded, recorded[1:], strict=False)):
             return recorded

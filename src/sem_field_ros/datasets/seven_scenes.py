@@ -1,8 +1,8 @@
 """Reader of 7-Scenes sequences (Shotton et al. 2013): frame-000000.color.png, .depth.png, .pose.txt in one folder.
 
 Kinect pictures, 640x480 at 30 Hz; depth in millimetres, 65535 invalid; poses camera to world, optical axes. The data
-set gives one camera for both pictures (focal length 585, principal point 320, 240); depth is not registered to colour,
-its edges are some pixels off. There are no labels.
+set gives one camera for both images (focal length 585, principal point 320, 240); depth is not registered to colour,
+so its edges are some pixels off. There are no labels.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Where public data sets are to be had, and under which terms: what a reader says when its data are not there."""
+"""Sources and terms of public data sets, for the error of a reader that does not find its data."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sem_field_ros.errors import DataError
 
 @dataclass(frozen=True)
 class Source:
-    """A data set: its name, the files that make a sequence (or object) of it, where to get it, its terms."""
+    """A data set: name, files of a sequence (or object), address, terms."""
 
     name: str
     files: str
@@ -71,6 +71,6 @@ SOURCES = {
 
 
 def missing_data(path: str | Path, source: str, what: str = "") -> DataError:
-    """The error for data that are not at `path`: one line with what was looked for and where to get it."""
+    """The error for data that are not at `path`: one line with the expected files and where to get them."""
     data = SOURCES[source]
     return DataError(f"{path}: no {data.name} here ({what or data.files}); get it from {data.url} ({data.terms})")

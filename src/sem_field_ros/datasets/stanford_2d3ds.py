@@ -1,9 +1,9 @@
-"""Reader of Stanford 2D-3D-S (Armeni et al. 2017): the regular (not panoramic) pictures of an area or of one room.
+"""Reader of Stanford 2D-3D-S (Armeni et al. 2017): the perspective (not panoramic) images of an area or of one room.
 
 Names are camera_ID_ROOM_frame_N_domain_rgb.png, with _depth, _semantic and _pose.json in folders beside it. Depth is
 along the optical axis, 512 units a metre, 65535 missing. `camera_rt_matrix` maps the area's coordinates (z up) into
 optical camera axes; each picture has its own intrinsics. Semantic pictures hold, as a 24-bit number in red, green and
-blue, an index into assets/semantic_labels.json, whose names begin with the class.
+blue, an index into assets/semantic_labels.json, where names begin with the class.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _SUFFIX = "_rgb.png"
 
 
 class Stanford2D3DSequence(FileSequence):
-    """An area's folder (area_3), its data/ folder, or with `room` the pictures of one room (office_1). No time order.
+    """An area's folder (area_3), its data/ folder, or with `room` the images of one room (office_1). Unordered.
 
     Raises DataError in one line.
     """
@@ -112,7 +112,7 @@ class Stanford2D3DSequence(FileSequence):
         return self._ids[np.minimum(index, len(self._ids) - 1)]
 
     def _read_table(self) -> np.ndarray:
-        """Id of the label set by index into semantic_labels.json, one more at the end for what is missing."""
+        """Id of the label set by index into semantic_labels.json, with one more entry at the end for missing labels."""
         assert self.labels is not None
         path = self._find_table()
         try:

@@ -2,7 +2,7 @@
 
 Colour, depth (5000 units a metre, registered to colour) and poses have their own clocks: a frame is a colour image, the
 depth image nearest in time and the camera's pose between its two nearest neighbours. Poses are camera to world with
-optical axes (tx ty tz qx qy qz qw). The pictures of freiburg1 and freiburg2 have lens distortion, which is undone.
+optical axes (tx ty tz qx qy qz qw). The lens distortion of freiburg1 and freiburg2 is corrected.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from sem_field_ros.errors import DataError
 from sem_field_ros.geometry.camera import Intrinsics
 from sem_field_ros.geometry.poses import interpolate, pose_from_quaternion
 
-MAX_DIFFERENCE_S = 0.02  # between a colour and its depth image, as the data set's own tool has it
-_MAX_POSE_GAP_S = 0.1  # between the poses that a frame lies between
+MAX_DIFFERENCE_S = 0.02  # between a colour and its depth image, as in the data set's own tool
+_MAX_POSE_GAP_S = 0.1  # between the two poses around a frame
 
 # calibrated colour cameras by the recording place in the folder's name: fx fy cx cy, k1 k2 p1 p2 k3
 _CAMERAS = {
@@ -117,7 +117,7 @@ class _Trajectory:
         self._values, self._path = values, path
 
     def at(self, stamp_ns: int) -> np.ndarray | None:
-        """T_world_camera at a time, None where the neighbours are too far apart."""
+        """T_world_camera at a time, None if the neighbours are too far apart."""
         after = int(np.searchsorted(self._stamps, stamp_ns))
         if after < len(self._stamps) and self._stamps[after] == stamp_ns:
             return self._pose(after)
@@ -146,6 +146,6 @@ def _read_list(path: Path) -> list[tuple[int, str]]:
 
 
 def _nanoseconds(text: str) -> int:
-    """Seconds as text -> integer nanoseconds: a float has no room for them."""
+    """Seconds as text -> integer nanoseconds, which a float cannot hold."""
     whole, _, fraction = text.partition(".")
     return int(whole) * NS + int(fraction.ljust(9, "0")[:9] or 0)

@@ -16,12 +16,12 @@ from sem_field_ros.segmentation.segmenter import ClassProbabilities
 from sem_field_ros.surface import RenderedView, known
 
 _WARPED_VIEWS = 6
-_KEPT_DEPTHS = 48  # held-out views come in order: neighbours have the same sources
-_BLEND_DEG = 2.0  # a source counts 1/e of one that sees the point from the new camera's direction
+_KEPT_DEPTHS = 48  # held-out views come in order, so neighbours share sources
+_BLEND_DEG = 2.0  # angle at which a source has 1/e of the weight of one in the new camera's direction
 
 
 class MapColors:
-    """The colours of the map's vertices: every surface point the mean of what was seen of it."""
+    """The colours of the map's vertices: the mean of all observations of each surface point."""
 
     def __init__(self, scene: SemanticMap) -> None:
         self.scene = scene
@@ -41,9 +41,9 @@ class MapColors:
 class WarpedImages:
     """Image-based rendering: the source images nearest to the camera, projected onto the map's surface and blended.
 
-    A source sees a surface point where the map, rendered into the source's camera, has nothing before it. The smaller
-    the angle between its ray and the camera's, the more it counts (as in Buehler et al., "Unstructured Lumigraph
-    Rendering", 2001). Points that none of them sees have the map's own colour.
+    A source sees a surface point if the map, rendered into the source's camera, has nothing before it. Sources with a
+    small angle between their ray and the camera's have more weight (as in Buehler et al., "Unstructured Lumigraph
+    Rendering", 2001). Points that no source sees have the map's colour.
     """
 
     def __init__(self, scene: SemanticMap, views: int = _WARPED_VIEWS) -> None:
@@ -58,7 +58,7 @@ class WarpedImages:
 
     def add(self, frame: PosedFrame, probabilities: ClassProbabilities | None = None) -> None:
         """See scene.Online."""
-        self._frames.append(replace(frame, depth=None, labels=None, extra={}))  # long sequences would fill the memory
+        self._frames.append(replace(frame, depth=None, labels=None, extra={}))  # bounds the memory of long sequences
 
     def render(self, camera: Intrinsics, T_world_camera: np.ndarray) -> RenderedView:
         """See scene.Renderable."""
@@ -83,7 +83,7 @@ class WarpedImages:
                 self._depths.pop(next(iter(self._depths)))
             self._depths[i] = known(self.scene.render(frame.camera, frame.T_world_camera).depth)
         pixels, z = project(transform_points(inverse(frame.T_world_camera), points), frame.camera)
-        u, v = np.clip(pixels.astype(np.float32), -1e4, 1e5).transpose(2, 0, 1)  # remap wants them finite
+        u, v = np.clip(pixels.astype(np.float32), -1e4, 1e5).transpose(2, 0, 1)  # remap needs finite values
         color = cv2.remap(frame.color, u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         depth = cv2.remap(self._depths[i], u, v, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
         inside = (u >= 0) & (v >= 0) & (u <= frame.camera.width - 1) & (v <= frame.camera.height - 1)

@@ -1,4 +1,4 @@
-"""Whether probabilities mean what they say: expected calibration error (Guo et al. 2017), NLL, Brier score."""
+"""Calibration of class probabilities: expected calibration error (Guo et al. 2017), NLL, Brier score."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-_SMALLEST = 1e-6  # a class with probability 0 that turns out to be true costs -log of this, not infinity
+_SMALLEST = 1e-6  # smallest probability: a true class of probability 0 costs -log of this, not infinity
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Calibration:
         self._brier += float((p**2).sum() - 2 * true.sum() + len(label))
 
     def scores(self) -> CalibrationScores | None:
-        """Scores of everything added; None where nothing counted."""
+        """Scores of everything added; None if nothing was counted."""
         total = int(self._counts.sum())
         if not total:
             return None

@@ -1,4 +1,4 @@
-"""A picture of maps side by side: what each of two fusions makes of the same views, and where they differ."""
+"""A picture of maps side by side: the same views by two or more fusions, and where they differ."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SAME = (246, 246, 246)
 
 @dataclass(frozen=True)
 class ComparedView:
-    """One camera: its image, the true labels where there are any, and the class indices [h, w] of every map."""
+    """One camera: its image, the true labels if there are any, and the class indices [h, w] of every map."""
 
     color: np.ndarray
     truth: np.ndarray | None
@@ -29,7 +29,7 @@ class ComparedView:
 
     @property
     def difference(self) -> float:
-        """Share of the pixels that both of the first two maps label, and label differently."""
+        """Share of pixels to which the first two maps give different labels."""
         a, b = list(self.maps.values())[:2]
         return float(((a != b) & (a >= 0) & (b >= 0)).mean())
 
@@ -60,7 +60,7 @@ def most_different(views: Sequence[ComparedView], count: int) -> list[int]:
 
 
 def draw_comparison(views: Sequence[ComparedView], labels: LabelSet) -> np.ndarray:
-    """A row a view: image | truth | maps | where the first two differ. Returns [H, W, 3] uint8 RGB."""
+    """A row per view: image | truth | maps | where the first two differ. Returns [H, W, 3] uint8 RGB."""
     names = ["image", *(["truth"] if any(v.truth is not None for v in views) else []), *views[0].maps, "they differ"]
     rows = [name_bar(names, views[0].color.shape[1])]
     rows += [_row(view, labels, "truth" in names) for view in views]

@@ -1,4 +1,4 @@
-"""How near a reconstructed surface is to the true one: accuracy, completeness, chamfer distance and F-score."""
+"""Distances between a reconstructed and the true surface: accuracy, completeness, chamfer distance and F-score."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class SurfaceScores:
 def surface_scores(
     points: np.ndarray, truth: np.ndarray, thresholds_m: Sequence[float] = THRESHOLDS_M
 ) -> SurfaceScores | None:
-    """Compare surfaces given as points [N, 3] and [M, 3], metres, spread evenly over each. None where one is empty."""
+    """Compare surfaces given as points [N, 3] and [M, 3], metres, spread evenly over each. None if one is empty."""
     if len(points) == 0 or len(truth) == 0:
         return None
     to_truth, _ = cKDTree(truth).query(points, workers=-1)

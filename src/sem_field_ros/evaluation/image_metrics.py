@@ -1,4 +1,4 @@
-"""How near a rendered image or depth is to the true one: PSNR, SSIM (Wang 2004), depth errors (Eigen 2014)."""
+"""Errors of a rendered image or depth: PSNR, SSIM (Wang 2004), depth errors (Eigen 2014)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _DELTA = 1.25
 def psnr(image: np.ndarray, truth: np.ndarray, mask: np.ndarray | None = None) -> float:
     """Peak signal-to-noise ratio in dB (infinite for equal images): both [H, W, 3] uint8, or float in [0, 1].
 
-    Only pixels of `mask` [H, W] bool count where it is given. Raises ValueError for other shapes.
+    With `mask` [H, W] bool, only its pixels count. Raises ValueError for other shapes.
     """
     difference = _unit(image, truth) - _unit(truth, image)
     if mask is not None:
@@ -28,7 +28,7 @@ def ssim(image: np.ndarray, truth: np.ndarray) -> float:
     """Structural similarity, at most 1: mean over channels and pixels; windows reflect the image at its borders.
 
     Both [H, W, 3] or [H, W], uint8 or float in [0, 1], at least 11 pixels wide and high. Raises ValueError.
-    The same numbers as torchmetrics; leaving the borders out, as Wang's own code does, changes the third digit.
+    Equal to torchmetrics; Wang's own code omits the borders, which changes the third digit.
     """
     x, y = _unit(image, truth), _unit(truth, image)
     if min(x.shape[:2]) < _WINDOW:
@@ -54,10 +54,10 @@ def _blur(values: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class DepthScores:
-    """Errors over the pixels where both depths are known; `coverage` is their share of those where the truth is.
+    """Errors over pixels with both depths; `coverage` is their share of the pixels with true depth.
 
     mae, rmse  metres      abs_rel  mean |error| / truth      delta1, 2, 3  share with max(d/t, t/d) < 1.25, ^2, ^3
-    pixels     how many have a true depth
+    pixels     number with a true depth
     """
 
     mae: float
@@ -71,7 +71,7 @@ class DepthScores:
 
 
 class DepthErrors:
-    """Sums up depth errors over any number of images; a pixel is worth the same wherever it comes from."""
+    """Sums up depth errors over any number of images; all pixels have equal weight."""
 
     def __init__(self) -> None:
         self._sums = np.zeros(6)
@@ -79,7 +79,7 @@ class DepthErrors:
         self._known = 0
 
     def add(self, depth: np.ndarray, truth: np.ndarray) -> None:
-        """Add depths of equal shape in metres, 0 = unknown. Raises ValueError where the shapes differ."""
+        """Add depths of equal shape in metres, 0 = unknown. Raises ValueError if the shapes differ."""
         if depth.shape != truth.shape:
             raise ValueError(f"depths of {depth.shape} and {truth.shape} cannot be compared")
         known = truth > 0
@@ -92,7 +92,7 @@ class DepthErrors:
         self._known += int(known.sum())
 
     def scores(self) -> DepthScores | None:
-        """Errors of everything added; None where no pixel has both depths."""
+        """Errors of everything added; None if no pixel has both depths."""
         if not self._both:
             return None
         mae, square, abs_rel, *delta = (float(value) for value in self._sums / self._both)

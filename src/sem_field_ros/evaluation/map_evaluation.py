@@ -22,7 +22,7 @@ _ERRORS_PER_VIEW = 20_000  # enough for a median, and bounded
 
 @dataclass(frozen=True)
 class MapScores:
-    """2-D scores, median absolute depth error of the rendered views (metres), and 3-D scores where there is a mesh."""
+    """2-D scores, median absolute depth error of the rendered views (metres), and 3-D scores if there is a mesh."""
 
     views: SegmentationScores | None
     depth_error_m: float | None
@@ -48,7 +48,7 @@ def _report(scores: SegmentationScores | None, labels: LabelSet) -> Scores | Non
 
 
 class MapTally:
-    """What a map got right and wrong, over any number of views, meshes and scenes: pairs are counted, then scored.
+    """Counts correct and wrong labels of a map over any number of views, meshes and scenes, then scores them.
 
     `labels` are the map's classes; those of the data are regrouped into them, and what has no counterpart there is
     not scored.
@@ -60,7 +60,7 @@ class MapTally:
         self._errors: list[np.ndarray] = []
 
     def add_view(self, frame: PosedFrame, source: LabelSet, scene: Renderable) -> None:
-        """Score a scene's rendering against a frame's label image (ids of `source`) and depth; nothing without."""
+        """Score a scene's rendering against a frame's label image (ids of `source`) and depth, if it has them."""
         if frame.labels is None:
             return
         camera = frame.camera.scaled(frame.labels.shape[1], frame.labels.shape[0])
@@ -82,7 +82,7 @@ class MapTally:
         self.mesh.add(true_index(truth.label_ids[seen], source, self.labels), found)
 
     def scores(self) -> MapScores:
-        """Scores of everything added; 2-D or 3-D is None where nothing labelled was."""
+        """Scores of everything added; 2-D or 3-D is None without labels."""
         views, mesh = self.views.scores(), self.mesh.scores()
         error = float(np.median(np.concatenate(self._errors))) if sum(map(len, self._errors)) else None
         return MapScores(views if views.samples else None, error, mesh if mesh.samples else None)
@@ -96,7 +96,7 @@ def true_index(label_ids: np.ndarray, source: LabelSet, labels: LabelSet) -> np.
 def evaluate_map(
     surface: Surface, scene: Renderable, labels: LabelSet, sequence: SequenceReader, every: int = 1
 ) -> MapScores:
-    """Score a map (classes `labels`) against a sequence's label images and what its cameras saw of its labelled mesh.
+    """Score a map (classes `labels`) against a sequence's label images and the seen part of its labelled mesh.
 
     `every`: every N-th frame is rendered and scored.
     """

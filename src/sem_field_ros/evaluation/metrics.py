@@ -1,4 +1,4 @@
-"""Segmentation metrics from one confusion matrix: IoU, accuracy, class accuracy, over the classes that are there."""
+"""Segmentation metrics from one confusion matrix: IoU, accuracy, class accuracy, over the classes present."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 class SegmentationScores:
     """Scores in [0, 1]. `iou` and `class_accuracy` are by class index, only for classes present in the labels.
 
-    miou            mean IoU over those classes            accuracy  share of labelled samples that are right
+    miou            mean IoU over those classes            accuracy  share of labelled samples that are correct
     mean_accuracy   mean class accuracy (recall)           coverage  share of labelled samples that got any class
     samples         number of labelled samples
     """
@@ -33,7 +33,7 @@ class Confusion:
         self.counts = np.zeros((classes, classes + 1), np.int64)  # the last column: predicted nothing
 
     def add(self, labels: np.ndarray, predictions: np.ndarray) -> None:
-        """Add arrays of equal shape. Raises ValueError where shapes differ or an index is out of range."""
+        """Add arrays of equal shape. Raises ValueError if shapes differ or an index is out of range."""
         labels, predictions = np.asarray(labels).reshape(-1), np.asarray(predictions).reshape(-1)
         if labels.shape != predictions.shape:
             raise ValueError(f"labels {labels.shape} and predictions {predictions.shape} differ in size")
@@ -52,7 +52,7 @@ class Confusion:
         return part
 
     def scores(self) -> SegmentationScores:
-        """Scores of everything added; all zero where nothing was labelled."""
+        """Scores of everything added; all zero without labels."""
         total = int(self.counts.sum())
         square = self.counts[:, :-1]
         right = np.diagonal(square)
@@ -75,9 +75,9 @@ class Confusion:
 def transfer_labels(
     points: np.ndarray, labels: np.ndarray, targets: np.ndarray, limit_m: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Give each target [M, 3] the label of the nearest of `points` [N, 3], -1 where none lies within `limit_m`.
+    """Give each target [M, 3] the label of the nearest of `points` [N, 3], -1 if none lies within `limit_m`.
 
-    Returns labels [M] and distances [M] metres (inf where there are no points).
+    Returns labels [M] and distances [M] metres (inf without points).
     """
     from scipy.spatial import cKDTree
 

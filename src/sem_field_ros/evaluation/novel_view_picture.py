@@ -1,4 +1,4 @@
-"""A picture of held-out views: the image, the true labels, and what every method shows and says in its place."""
+"""A picture of held-out views: the image, the true labels, and the rendering and labels of every method."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MAX_VIEWS = 6
 def draw_novel_views(views: Sequence[HeldOutView], labels: LabelSet, width: int = 200, columns: int = 6) -> np.ndarray:
     """At most six views, a block of named tiles each, `width` pixels a tile. Returns [H, W, 3] uint8 RGB.
 
-    Where a method labels colours that were rendered, these stand before its labels.
+    Rendered colours that a method labels are shown before its labels.
     """
     rows, shown = [], []
     for view in views[:_MAX_VIEWS]:

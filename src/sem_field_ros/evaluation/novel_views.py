@@ -1,8 +1,8 @@
-"""Semantic view synthesis (GNeSF, Table 1): what maps, fields and rendered images say about views that were held out.
+"""Semantic view synthesis (GNeSF, Table 1): scores maps, fields and segmented renderings in held-out views.
 
-Of each sequence some frames are held out: no map, field or vote gets to see them. Everything else renders classes into
-their cameras, or colours that the 2-D segmenter then labels, and is scored against their images and, where they have
-any, label images; all pooled.
+Some frames of each sequence are held out from maps, fields and votes. Every method renders classes into their cameras,
+or colours that the 2-D segmenter then labels, and is scored against their images and, if they have any, label images;
+all pooled.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class HeldOutView:
 
 
 class ViewTally:
-    """What one method got right over any number of held-out views: classes, and colours where it renders them."""
+    """Scores of one method over any number of held-out views: classes, and colours if it renders them."""
 
     def __init__(self, classes: int) -> None:
         self.views, self.covered = Confusion(classes), Confusion(classes)
@@ -53,7 +53,7 @@ class ViewTally:
         self.covered_psnr: list[float] = []
 
     def add(self, rendering: RenderedView, truth: np.ndarray | None, color: np.ndarray) -> None:
-        """Score a rendering against class indices [h, w], where there are any, and the image [h, w, 3] uint8 RGB."""
+        """Score a rendering against class indices [h, w], if there are any, and the image [h, w, 3] uint8 RGB."""
         if rendering.labels is not None and truth is not None:
             self.views.add(truth, rendering.labels)
             self.covered.add(np.where(rendering.covered, truth, -1), rendering.labels)
@@ -94,7 +94,7 @@ class NovelViewEvaluation:
         self._tallies: dict[str, ViewTally] = {}
 
     def add(self, sequence: SequenceReader, scope: Scope, on_progress: Callable[[], None] = lambda: None) -> None:
-        """Map the sources of a sequence, score its held-out views. Raises DataError where one of the two is missing."""
+        """Map the sources of a sequence, score its held-out views. Raises DataError if one of the two is missing."""
         maps = SharedMaps(self._configs, self.labels, votes=self.segmenter is not None)
         renderers: dict[str, OnlineView] = {MAP_COLORS: MapColors(maps.first), WARPED: WarpedImages(maps.first)}
         for field in self._fields.values():
@@ -176,7 +176,7 @@ class NovelViewEvaluation:
     def _renderings(
         self, frame: PosedFrame, color: np.ndarray, maps: SharedMaps, renderers: Mapping[str, OnlineView]
     ) -> dict[str, RenderedView]:
-        """What every method shows in a held-out camera, at the size of `color`."""
+        """Every method's rendering into a held-out camera, at the size of `color`."""
         size = color.shape[:2]
         camera = frame.camera.scaled(size[1], size[0])
         found = {}
@@ -197,7 +197,7 @@ class NovelViewEvaluation:
         return found
 
     def _labels_of(self, frame: PosedFrame, size: tuple[int, int]) -> np.ndarray | None:
-        """The segmenter's class indices for an image, at `size`; None where it cannot label it."""
+        """The segmenter's class indices for an image, at `size`; None if it cannot label it."""
         probabilities = self._segment(frame)
         if probabilities is None:
             return None
@@ -206,12 +206,12 @@ class NovelViewEvaluation:
 
 
 def is_held_out(place: int, hold_out: int) -> bool:
-    """Whether the frame at `place` is held out: the middle one of every `hold_out`, which lies among sources."""
+    """Whether the frame at `place` is held out: the middle one of every `hold_out`, so that it lies between sources."""
     return place % hold_out == hold_out // 2
 
 
 def segmented(renderer: str) -> str:
-    """The method that segments what a renderer shows."""
+    """The name of the method that segments a renderer's colours."""
     return f"segmenter on {renderer}"
 
 

@@ -16,8 +16,8 @@ from sem_field_ros.evaluation.sequence_evaluation import SequenceEvaluation
 from sem_field_ros.labels import LabelSet
 
 IMAGES = "image by image"  # the method of a segmenter without a map; a map's method is its fusion
-_TABLE_WIDTH = 120  # where the output is no terminal
-# metric -> heading and number format of its column; other metrics are in the JSON alone
+_TABLE_WIDTH = 120  # if the output is not a terminal
+# metric -> heading and number format of its column; other metrics are only in the JSON
 COLUMNS = {
     "miou_2d": ("2-D mIoU", ".3f"),
     "accuracy_2d": ("2-D acc.", ".3f"),
@@ -63,7 +63,7 @@ def rows_of(evaluation: SequenceEvaluation, benchmark: str, segmenter: str) -> l
 
 
 def label_rows(benchmark: str, method: str, kind: str, confusion: Confusion, labels: LabelSet) -> list[Row]:
-    """What a confusion matrix says, as metrics of `kind` 2d or 3d."""
+    """Metrics of `kind` 2d or 3d of a confusion matrix."""
     return [Row(benchmark, method, metric, value) for metric, value in _labels(kind, confusion.scores(), labels)]
 
 
@@ -115,7 +115,7 @@ def write_rows(path: str | Path, rows: Sequence[Row]) -> None:
 
 
 def print_rows(rows: Sequence[Row], console: Console, out: Path | None = None) -> None:
-    """Print the tables of `rows`; write them to `out` where it is given."""
+    """Print the tables of `rows`; write them to `out` if given."""
     if not console.is_terminal:
         console = Console(width=_TABLE_WIDTH)
     for table in tables(rows):
@@ -126,7 +126,7 @@ def print_rows(rows: Sequence[Row], console: Console, out: Path | None = None) -
 
 
 def tables(rows: Sequence[Row]) -> list[Table]:
-    """One table a benchmark with a line a method; columns that nobody filled are left out."""
+    """One table per benchmark with a line per method; empty columns are left out."""
     return [
         _table(name, [row for row in rows if row.benchmark == name])
         for name in dict.fromkeys(r.benchmark for r in rows)

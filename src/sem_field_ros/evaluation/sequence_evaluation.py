@@ -1,7 +1,7 @@
 """Scores a 2-D segmenter and the maps made with it on recorded sequences, all fusions in one pass over the frames.
 
-Everything is pooled over the scenes: counts are summed first, then scored, so every pixel, vertex and square metre is
-worth the same wherever it comes from (and mIoU is the IoU of the summed confusion matrix, not a mean over scenes).
+Everything is pooled over the scenes: counts are summed first, then scored, so every pixel, vertex and square metre has
+equal weight, and mIoU is the IoU of the summed confusion matrix, not a mean over scenes.
 """
 
 from __future__ import annotations
@@ -35,18 +35,18 @@ _MAX_SAMPLES = 1_000_000
 
 @dataclass(frozen=True)
 class Scope:
-    """Which frames of each sequence are used: every `every`-th, at most `max_frames`."""
+    """The frames of each sequence to use: every `every`-th, at most `max_frames`."""
 
     every: int = 1
     max_frames: int | None = None
 
     def frames_of(self, sequence: SequenceReader) -> int:
-        """How many frames of a sequence that are."""
+        """The number of such frames of a sequence."""
         return min(-(-len(sequence) // self.every), self.max_frames or len(sequence))
 
 
 class SequenceEvaluation:
-    """One segmenter (None: geometry alone) with any number of fusions, scored over the sequences given to `add`.
+    """One segmenter (None: geometry only) with any number of fusions, scored over the sequences given to `add`.
 
     images, calibration   the segmenter's own probabilities against the label images, at the size of these
     maps                  by fusion: the map rendered into the same views, and against the labelled mesh
@@ -69,7 +69,7 @@ class SequenceEvaluation:
     def add(
         self, sequence: SequenceReader, scope: Scope = Scope(), on_progress: Callable[[], None] | None = None
     ) -> None:
-        """Map one sequence with every fusion and score all of it. Raises DataError where no frame could be used."""
+        """Map one sequence with every fusion and score all of it. Raises DataError if no frame could be used."""
         configs = {fusion: replace(self.config, fusion=fusion) for fusion in self.maps}
         maps = SharedMaps(configs, self.labels, self.segmenter is not None)
         mapped = 0
@@ -89,7 +89,7 @@ class SequenceEvaluation:
         self._score_maps(maps, sequence, scope)
 
     def geometry(self) -> SurfaceScores | None:
-        """The maps' surface against the true one; None where no scene had a mesh with faces."""
+        """The maps' surface against the true one; None if no scene had a mesh with faces."""
         if not self._to_truth:
             return None
         return scores_of_distances(np.concatenate(self._to_truth), np.concatenate(self._to_map))
@@ -105,7 +105,7 @@ class SequenceEvaluation:
     # -- one frame --------------------------------------------------------------------------------------------------
 
     def _segment(self, frame: PosedFrame, sequence: SequenceReader) -> ClassProbabilities | None:
-        """What the segmenter says about a frame, scored where it is labelled; None where it cannot say anything."""
+        """The segmenter's probabilities of a frame, scored if it is labelled; None if the segmenter fails."""
         if self.segmenter is None:
             return None
         start = time.perf_counter()
@@ -151,14 +151,14 @@ class SequenceEvaluation:
             self._compare_surfaces(scene, maps.first.surface())
 
     def _compare_surfaces(self, scene: _TrueScene, surface: Surface) -> None:
-        """Distances both ways. What no camera saw of the truth need not be in the map, but the map may have it."""
+        """Distances both ways. Unseen parts of the true surface need not be in the map, but may be."""
         wanted = scene.samples[scene.seen.seen[len(scene.truth.vertices) :]]
         self._to_map.append(MeshRaycaster(surface.vertices, surface.faces).distance(wanted))
         self._to_truth.append(scene.raycaster.distance(_sample(surface.vertices, surface.faces)))
 
 
 class _TrueScene:
-    """A true mesh with points spread over it; `seen` is about its vertices followed by these points."""
+    """A true mesh with points spread over it; `seen`: of its vertices followed by these points."""
 
     def __init__(self, truth: TrueMesh, reach_m: float) -> None:
         self.truth = truth

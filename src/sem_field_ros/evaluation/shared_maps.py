@@ -15,7 +15,7 @@ from sem_field_ros.segmentation.segmenter import ClassProbabilities
 
 
 class SharedMaps:
-    """`maps` by name; they may differ in how they fuse alone: their surfaces are the same. `votes` False: no labels."""
+    """`maps` by name; they differ only in their fusion: their surfaces are the same. `votes` False: no labels."""
 
     def __init__(self, configs: Mapping[str, MapConfig], labels: LabelSet, votes: bool = True) -> None:
         self._memory = _LastProbabilities(labels)
@@ -31,7 +31,7 @@ class SharedMaps:
 
     @property
     def first(self) -> SemanticMap:
-        """Any of them, for what is the same in all: surface, colours, depth."""
+        """Any of them, for what all share: surface, colours, depth."""
         return next(iter(self._mappers.values())).map
 
     def register(self, frame: PosedFrame, probabilities: ClassProbabilities | None) -> None:
@@ -43,7 +43,7 @@ class SharedMaps:
 
 
 def with_depth(frames: Iterable[PosedFrame], config: MapConfig) -> Iterator[PosedFrame]:
-    """What is to be mapped: the frames as they are, or, with `depth_source: predicted`, those with predicted depth."""
+    """Frames to map: the given ones, or with `depth_source: predicted` those with predicted depth."""
     predictor = depth_predictor_for(config)
     for given in frames:
         if predictor is None:
@@ -62,5 +62,5 @@ class _LastProbabilities:
 
     def segment(self, frame: PosedFrame) -> ClassProbabilities:
         if self.probabilities is None:
-            raise SegmenterError(f"nothing is known about frame {frame.name}")
+            raise SegmenterError(f"there are no class probabilities of frame {frame.name}")
         return self.probabilities

@@ -1,4 +1,4 @@
-"""The ground-truth surface beside a sequence: its labelled vertices, and how much of it the cameras saw."""
+"""The ground-truth surface beside a sequence: its labelled vertices, and the part of it that the cameras saw."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sem_field_ros.geometry.raycast import MeshRaycaster
 
 MESH_NAME = "mesh_labels.ply"  # ground truth beside a sequence
 _NEAR_M = 0.05
-_TOLERANCE_M = 0.01  # a point this far behind the surface is still seen: meshes are not exact
+_TOLERANCE_M = 0.01  # a point this far behind the surface still counts as seen, because meshes are not exact
 
 
 @dataclass(frozen=True)
@@ -32,13 +32,13 @@ class TrueMesh:
         """Read a PLY file with the vertex property `label`. Raises DataError."""
         columns, faces = read_ply(path)
         if "label" not in columns:
-            raise DataError(f"{path} has no vertex property 'label': it is no labelled mesh")
+            raise DataError(f"{path} has no vertex property 'label': it is not a labelled mesh")
         vertices = np.stack([columns[axis] for axis in "xyz"], axis=1).astype(np.float64)
         return cls(vertices, faces, columns["label"])
 
 
 def find_true_mesh(sequence: SequenceReader) -> TrueMesh | None:
-    """The labelled mesh of a sequence: `mesh_path`, what its reader reads, else mesh_labels.ply in its folder."""
+    """The labelled mesh of a sequence: `mesh_path`, else the reader's mesh, else mesh_labels.ply in its folder."""
     read = getattr(sequence, "read_mesh", None)
     if read is not None and getattr(sequence, "mesh_path", None) is None:
         arrays = read()
@@ -50,7 +50,7 @@ def find_true_mesh(sequence: SequenceReader) -> TrueMesh | None:
 
 
 class SeenPoints:
-    """Which of `points` [N, 3] on a mesh some camera saw: inside its image, within reach, and not hidden by the mesh.
+    """The `points` [N, 3] on a mesh that some camera saw: inside its image, within reach, and not hidden by the mesh.
 
     seen  [N] bool, updated by `look`
     """
@@ -60,7 +60,7 @@ class SeenPoints:
         self.seen = np.zeros(len(points), bool)
 
     def look(self, camera: Intrinsics, T_world_camera: np.ndarray) -> None:
-        """Add what one camera sees. `reach_m` is along the optical axis, as depth is."""
+        """Add what one camera sees. `reach_m` is along the optical axis, like depth."""
         pixel, z = project(transform_points(inverse(T_world_camera), self._points), camera)
         inside = (z > _NEAR_M) & (z <= self._reach_m) & (pixel > -0.5).all(axis=1)
         inside &= (pixel[:, 0] < camera.width - 0.5) & (pixel[:, 1] < camera.height - 0.5)

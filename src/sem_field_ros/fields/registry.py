@@ -1,4 +1,4 @@
-"""Fields by the kind on their weights' card: the one place where weights become a scene, a model or a configuration.
+"""Fields by the kind on their weights' card: makes a scene, a model or a configuration of weights.
 
 A new field costs one line here: kind -> module with `open_field(path, labels, options) -> scene.FieldScene`.
 """

@@ -1,1 +1,1 @@
-"""Fusions: how the views of a surface voxel become one class distribution. `registry` names them all."""
+"""Fusions: how the views of a surface voxel become one class distribution. Names: `registry`."""

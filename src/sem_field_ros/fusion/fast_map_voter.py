@@ -1,9 +1,9 @@
-"""The map's vote as it runs on a robot: MapVoter.forward for inference, in nearly half the time on a processor.
+"""MapVoter.forward for inference: the map's learned vote in nearly half the time on a CPU.
 
-Same weights, same answer (tests hold the two together), less work: the moments of the features are the same for all
-views of a voxel, so their part of the first layer is multiplied once a voxel; slots behind the last one in use never
-reach the network; one logarithm of the probabilities serves entropy and product. Voxels are the last dimension of
-everything: then every sum runs over whole rows and every layer is one product a view.
+Same weights and, by test, the same result with less work: the moments of the features are the same for all views of a
+voxel, so their part of the first layer is computed once per voxel; slots after the last one in use are skipped; one
+logarithm of the probabilities is used for entropy and product. Voxels are the last dimension everywhere: sums run over
+whole rows and every layer is one product per view.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from sem_field_ros.fusion.map_voter import DISTANCE_SCALE_M, FLOOR, ONE, RESIDUA
 
 
 class FastMapVoter:
-    """A MapVoter's weights, laid out for `__call__`. What it `can_do`: every pooling but `direct`, with relu."""
+    """A MapVoter's weights, laid out for `__call__`. Every pooling except `direct`, with relu (`can_do`)."""
 
     def __init__(self, voter: MapVoter) -> None:
         assert self.can_do(voter)
@@ -35,7 +35,7 @@ class FastMapVoter:
 
     @staticmethod
     def can_do(voter: MapVoter) -> bool:
-        """Whether this form is for such a voter."""
+        """Whether this form supports the voter."""
         return voter.config.pooling != "direct" and voter.config.activation == "relu"
 
     @torch.inference_mode()
@@ -43,10 +43,10 @@ class FastMapVoter:
         """As MapVoter.forward: class probabilities [N, C] and weights [N, K]."""
         slots = _used(seen)
         empty = seen.shape[1] - slots
-        if slots == 1 and self.pooling == "linear":  # one view has all the weight, whatever the network says
+        if slots == 1 and self.pooling == "linear":  # a single view has all the weight
             return probabilities[:, 0] * seen[:, :1], seen.float()
         probabilities, features, cues = (_voxels_last(x, slots) for x in (probabilities, features, cues))
-        seen = seen.T[:slots].contiguous()  # [K, N], as everything from here on
+        seen = seen.T[:slots].contiguous()  # [K, N], the layout from here on
         there = seen.float()
         share = there / there.sum(dim=0).clamp(min=1)
         logs = probabilities.clamp(min=1e-6).log_()
@@ -63,7 +63,7 @@ class FastMapVoter:
         return fused.T, pad((powers / powers.sum(dim=0).clamp(min=1e-6)).T, (0, empty))
 
     def _base(self, features: Tensor, share: Tensor) -> Tensor:
-        """What SoftVoting's base makes of features [K, D, N]: [K, base, N]."""
+        """SoftVoting's base applied to features [K, D, N]: [K, base, N]."""
         shares = features * share[:, None]
         mean = shares.sum(dim=0)
         variance = (shares.mul_(features).sum(dim=0) - mean.square()).clamp_(min=0)
@@ -72,7 +72,7 @@ class FastMapVoter:
 
 
 def _used(seen: Tensor) -> int:
-    """How many slots it takes from the first to the last one in use, at least one."""
+    """Number of slots from the first to the last one in use, at least one."""
     slots = seen.any(dim=0).nonzero()
     return int(slots[-1]) + 1 if len(slots) else 1
 

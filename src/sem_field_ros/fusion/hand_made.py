@@ -11,18 +11,18 @@ from torch import Tensor
 from sem_field_ros.segmentation.segmenter import ClassProbabilities
 
 CUES = 5  # per view: displacement from the camera (3, metres), depth residual (metres), cosine to the normal
-_FLOOR = 1.0 / 510.0  # probabilities are kept in 8 bits: half a step stands for "nearly impossible"
+_FLOOR = 1.0 / 510.0  # probabilities are kept in 8 bits: half a step is the smallest probability
 
 
 @dataclass(frozen=True)
 class Votes:
-    """What up to K views say about N voxels.
+    """Votes of up to K views for N voxels.
 
     probabilities  [N, K, C] float32  class probabilities of the views, zeros where a slot is empty
     scores    [N, K]    float32  quality of the view (see view_scores), 0 = empty slot
     keyframe_id    [N, K]    int32    number of the keyframe, higher = newer
-    features  [N, K, D] float32  image features in -1..1, where the fusion asks for them
-    cues      [N, K, CUES] float32  how the view sees the voxel, where the fusion asks for features
+    features  [N, K, D] float32  image features in -1..1, if the fusion uses them
+    cues      [N, K, CUES] float32  how the view sees the voxel, if the fusion uses features
     """
 
     probabilities: Tensor
@@ -36,8 +36,8 @@ class Fusion(Protocol):
     """One way to fuse.
 
     prefers_new  the K views that are kept are the newest instead of the best
-    feature_dim  number of image features it wants of every view, 0 = none
-    identity     whose features these are: kept with a map, since another voter cannot read them
+    feature_dim  number of image features per view, 0 = none
+    identity     names the voter of these features; saved with a map, because another voter cannot read them
     """
 
     prefers_new: bool
@@ -45,16 +45,16 @@ class Fusion(Protocol):
     identity: str
 
     def fuse(self, votes: Votes) -> Tensor:
-        """Class probabilities [N, C] float32 that sum to 1, or to 0 where there is no view."""
+        """Class probabilities [N, C] float32 that sum to 1, or to 0 without a view."""
         ...
 
     def project_features(self, probabilities: ClassProbabilities) -> Tensor | None:
-        """A keyframe's image features -> what is sampled and kept of them, [feature_dim, h, w] in -1..1, or None."""
+        """A keyframe's image features -> those sampled and stored, [feature_dim, h, w] in -1..1, or None."""
         ...
 
 
 class _ByProbabilitiesAlone:
-    """What the hand-made fusions have in common: the K best views, no image features."""
+    """Common part of the hand-made fusions: the K best views, no image features."""
 
     prefers_new = False
     feature_dim = 0

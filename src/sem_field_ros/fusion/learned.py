@@ -1,4 +1,4 @@
-"""The learned vote (GNeSF) as a Fusion: weights that say how much each view of a voxel counts."""
+"""The learned vote (GNeSF) as a Fusion: a weight for each view of a voxel."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ KIND = "gnesf_map"
 
 
 class LearnedFusion:
-    """Soft voting with a trained MapVoter. Views that bring no image features vote with zeros in their place."""
+    """Soft voting with a trained MapVoter. For views without image features, zeros are used."""
 
     prefers_new = False
 
     def __init__(self, voter: MapVoter, encoder: str = "", identity: str = "") -> None:
-        """`encoder` of the features that the voter was trained with, see ClassProbabilities; `identity`: see Fusion."""
+        """`encoder`: the encoder of the features in training, see ClassProbabilities; `identity`: see Fusion."""
         self.voter, self.encoder, self.identity = voter.eval(), encoder, identity
         self.feature_dim = voter.config.features
         self._moving = Lock()
@@ -33,7 +33,7 @@ class LearnedFusion:
         self._vote = FastMapVoter(self.voter) if FastMapVoter.can_do(self.voter) else self.voter
 
     def _follow(self, tensor: Tensor) -> None:
-        """Be on the device of what is asked about; parts of a vote ask from several threads."""
+        """Move to the device of the votes; called from several threads."""
         with self._moving:
             if tensor.device != self.voter.projection.weight.device:
                 self.voter.to(tensor.device)
@@ -47,11 +47,11 @@ class LearnedFusion:
         features = votes.probabilities.new_zeros(n, k, self.feature_dim) if votes.features is None else votes.features
         cues = votes.probabilities.new_zeros(n, k, MAP_CUES) if votes.cues is None else votes.cues
         fused, _ = self._vote(votes.probabilities, features, cues, votes.scores > 0)
-        return fused / fused.sum(dim=1, keepdim=True).clamp(min=1e-9)  # probabilities in 8 bits need not sum to 1
+        return fused / fused.sum(dim=1, keepdim=True).clamp(min=1e-9)  # probabilities in 8 bits do not sum to 1 exactly
 
     @torch.inference_mode()
     def project_features(self, probabilities: ClassProbabilities) -> Tensor | None:
-        """See Fusion.project_features; None where there are no features, or another encoder's."""
+        """See Fusion.project_features; None if there are no features, or those of another encoder."""
         features = probabilities.features
         if features is None or probabilities.encoder != self.encoder or features.shape[0] != self.voter.config.encoder:
             return None

@@ -1,7 +1,7 @@
-"""The learned vote of the live map: GNeSF's soft voting over what the map keeps of every view (RGB-D mode).
+"""The learned vote of the live map: GNeSF's soft voting over the views that the map stores (RGB-D mode).
 
-Where a map has depth there is no encoding volume M(x) (its TSDF is the geometry), so the voter is fed what the map
-knows instead: displacement, depth residual, viewing angle, and how certain the view itself is.
+A map with depth has no encoding volume M(x): its TSDF is the geometry. The inputs are displacement, depth residual,
+viewing angle and the certainty of the view instead.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ class MapVoterConfig:
     """`encoder` channels of the segmenter's feature map are reduced to `features` before they are sampled and kept.
 
     pooling  linear  the weighted mean of the views' probabilities (Eq. 4)
-             log     their weighted product, of which the Bayesian fusion is the case that every weight is 1, where an
-                     untrained voter begins
+             log     their weighted product, which is the Bayesian fusion if every weight is 1, as in an untrained
+                     voter
              logits  the weighted mean of their logits (ablation, Table 4)
              direct  no vote: classes from the mean and variance of the features and probabilities (ablation, Table 4)
-    classes  how many there are; only `direct` is bound to a number
+    classes  number of classes; only `direct` depends on it
     base, head, activation  of SoftVoting
     """
 
@@ -75,7 +75,7 @@ def config_from_dict(content: Mapping[str, Any]) -> MapVoterConfig:
     try:
         base, head = (tuple(int(v) for v in content[name]) for name in ("base", "head"))
         sizes = int(content["encoder"]), int(content["features"]), (base[0], base[1]), (head[0], head[1])
-        more = int(content.get("classes", 0)), str(content.get("activation", "elu"))  # what the first ones did not say
+        more = int(content.get("classes", 0)), str(content.get("activation", "elu"))  # not stored by the first version
         return MapVoterConfig(*sizes, str(content["pooling"]), *more)
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise WeightsError(f"not the architecture of a map voter: {error!r}") from error
@@ -104,7 +104,7 @@ class MapVoter(nn.Module):
         """Feature maps [B, encoder, h, w] -> [B, features, h, w] in -1..1, to be sampled and kept in 8 bits."""
         weight, bias = self.projection.weight[:, :, 0, 0], self.projection.bias
         assert bias is not None
-        reduced = torch.matmul(weight, features.flatten(2)) + bias[:, None]  # a fifth of what the convolution takes
+        reduced = torch.matmul(weight, features.flatten(2)) + bias[:, None]  # takes a fifth of the convolution's time
         return torch.tanh(reduced).unflatten(2, features.shape[2:])
 
     def reduce_samples(self, features: Tensor) -> Tensor:
@@ -152,7 +152,7 @@ def scaled_cues(cues: Tensor) -> Tensor:
 
 
 def own_cues(probabilities: Tensor, seen: Tensor) -> Tensor:
-    """What probabilities say about themselves [N, K, OWN_CUES]: top, entropy (0..1), agreement with the mean."""
+    """Certainty of probabilities [N, K, OWN_CUES]: top, entropy (0..1), agreement with the mean."""
     logs = probabilities.clamp(min=1e-6).log()
     top = probabilities.amax(dim=-1)
     entropy = -(probabilities * logs).sum(dim=-1) / math.log(max(2, probabilities.shape[-1]))

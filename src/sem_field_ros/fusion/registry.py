@@ -1,4 +1,4 @@
-"""Fusions by name: their names and help, and the one place where a name becomes a Fusion."""
+"""Fusions by name: names, help, and making a Fusion of a name."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FUSIONS = {
     "last_wins": "the newest view",
     "confidence": "mean of the views' probabilities, weighted by confidence and view quality",
 }
-ALL = "all"  # every fusion, where several can be compared
+ALL = "all"  # every fusion, for flags that take several
 FUSION_HELP = "; ".join(f"{name}: {what}" for name, what in FUSIONS.items())
 VISIBILITIES = ("depth", "sdf", "none")  # how it is decided which views see a surface point
 GNESF_MODEL = "models/gnesf_map/gnesf_map.safetensors"
@@ -31,8 +31,8 @@ def chosen_fusions(name: str) -> tuple[str, ...]:
 def make_fusion(name: str, weights: str = "", classes: int = 0) -> Fusion:
     """Make a fusion by its name in MapConfig.fusion; `weights` is a file for `gnesf`, empty = the shipped one.
 
-    `classes` is how many the map has, 0 = not known yet. Raises SettingError with the known names, or WeightsError, as
-    where the weights are bound to another number of classes; each in one line.
+    `classes`: number of classes of the map, 0 = unknown. Raises SettingError with the known names, or WeightsError, for
+    example for weights of another number of classes; each in one line.
     """
     if name == "gnesf":
         from sem_field_ros.fusion.learned import load_fusion

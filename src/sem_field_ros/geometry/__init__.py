@@ -1,1 +1,1 @@
-"""Cameras, poses, TSDF volumes, ray casting and mesh extraction; knows no semantics."""
+"""Cameras, poses, TSDF volumes, ray casting and mesh extraction, without semantics."""

@@ -1,4 +1,4 @@
-"""Which way is up: the six axes by name, and the rotation that puts any of them upright."""
+"""Up directions: the six axes by name, and the rotation that puts any of them upright."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def axis_vector(name: str) -> np.ndarray:
 def rotation_between(source: np.ndarray, target: np.ndarray) -> np.ndarray:
     """The shortest rotation [3, 3] that turns unit vector `source` [3] into unit vector `target` [3]."""
     cross, cosine = np.cross(source, target), float(source @ target)
-    if cosine < -1 + _EPSILON:  # opposite: half a turn about any axis at right angles, x where it is one
+    if cosine < -1 + _EPSILON:  # opposite: half a turn about any perpendicular axis, x if it is one
         axis = np.eye(3)[np.argmin(np.abs(source))]
         axis = axis - (axis @ source) * source
         axis /= np.linalg.norm(axis)

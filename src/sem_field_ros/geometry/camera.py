@@ -33,7 +33,7 @@ class Intrinsics:
 
     @classmethod
     def from_matrix(cls, K: np.ndarray, width: int, height: int) -> Intrinsics:
-        """Build from a 3x3 matrix (CameraInfo.k, intrinsics.txt). Raises FrameError where it is unusable."""
+        """Build from a 3x3 matrix (CameraInfo.k, intrinsics.txt). Raises FrameError if it is unusable."""
         K = np.asarray(K, dtype=np.float64).reshape(3, 3)
         return cls(float(K[0, 0]), float(K[1, 1]), float(K[0, 2]), float(K[1, 2]), int(width), int(height))
 

@@ -1,4 +1,4 @@
-"""Coloured triangle meshes as GLB (binary glTF 2.0). Knows no semantics."""
+"""Coloured triangle meshes as GLB (binary glTF 2.0), without semantics."""
 
 from __future__ import annotations
 
@@ -68,9 +68,9 @@ def encode_glb(
 
 
 def linear_rgb(colors: np.ndarray) -> np.ndarray:
-    """sRGB [V, 3] uint8 -> linear light [V, 3] float32, as glTF wants it; floats are taken for linear already.
+    """sRGB [V, 3] uint8 -> linear light [V, 3] float32, as glTF stores it; floats are linear already.
 
-    Floats, because 8 bits would band in the darks and trimesh misreads 16.
+    Floats, because 8 bits would band in dark colours and trimesh misreads 16.
     """
     return _LINEAR[colors] if colors.dtype == np.uint8 else colors
 
@@ -91,7 +91,7 @@ def _to_y_up(up: np.ndarray) -> list[float]:
 
 
 class _Buffer:
-    """The binary chunk while it is filled: each part is a multiple of 4 bytes long, so every part is aligned."""
+    """The binary chunk under construction: each part is a multiple of 4 bytes long, so every part is aligned."""
 
     def __init__(self) -> None:
         self.parts: list[bytes] = []

@@ -1,7 +1,7 @@
 """Marching cubes (Lorensen and Cline 1987) over many small blocks at once, without seams between them.
 
-The 256-case table is derived, not typed in: on every cube face each run of inside corners is cut off by one segment
-(so two cubes that share a face always agree), segments chain into loops, loops become triangle fans.
+The 256-case table is computed: on every cube face each run of inside corners is cut off by one segment, so two cubes
+that share a face always agree; segments chain into loops, loops become triangle fans.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ def marching_cubes(values: Tensor, valid: Tensor) -> BlockMesh:
 
 
 def vertex_normals(vertices: Tensor, faces: Tensor) -> Tensor:
-    """Area-weighted unit normals [V, 3] of a mesh; zero where a vertex has no face of any area."""
+    """Area-weighted unit normals [V, 3] of a mesh; zero for a vertex without a face of positive area."""
     corners = vertices[faces]
     normal = torch.linalg.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     total = torch.zeros_like(vertices)

@@ -1,7 +1,7 @@
-"""Normalised patches of images: their products are zero-mean normalised cross-correlations, whatever the exposure.
+"""Normalised patches of images: their products are zero-mean normalised cross-correlations, independent of exposure.
 
-A patch of grey values less their mean, divided by their norm (Collins 1996; Gallup 2007), is kept as its lowest cosine
-coefficients without the constant one, which is half the work.
+A patch of grey values minus their mean, divided by their norm (Collins 1996; Gallup 2007), is kept as its lowest cosine
+coefficients without the constant one, which halves the work.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def normalised_patches(images: Tensor, patch: int, order: int, noise: float) -> 
     """
     grey = (images * images.new_tensor(_LUMA)[:, None, None]).sum(dim=1, keepdim=True)
     size = max(1, grey.shape[2] // 2), max(1, grey.shape[3] // 2)
-    grey = adaptive_avg_pool2d(grey, size)  # of an odd side too the whole, as sample_maps takes it
+    grey = adaptive_avg_pool2d(grey, size)  # also covers an odd side completely, as sample_maps expects
     kernels = cosine_kernels(patch, order).to(images)
     coefficients = conv2d(pad(grey, (patch // 2,) * 4, mode="replicate"), kernels[:, None])
     return coefficients / (coefficients.square().sum(dim=1, keepdim=True) + (patch * noise) ** 2).sqrt()

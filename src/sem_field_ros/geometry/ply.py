@@ -1,4 +1,4 @@
-"""PLY triangle meshes: reads any vertex properties, ascii or binary; writes binary. Knows no semantics."""
+"""PLY triangle meshes: reads any vertex properties, ascii or binary; writes binary. No semantics."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _MAX_HEADER_LINES = 1000
 def read_ply(path: str | Path) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Read a PLY file: vertex properties by name (each [V]), and triangles [F, 3] int64 (none: [0, 3]).
 
-    Raises DataError where the file is missing, truncated, or has faces that are not triangles.
+    Raises DataError if the file is missing, truncated, or has faces that are not triangles.
     """
     path = Path(path)
     try:
@@ -42,7 +42,7 @@ def read_ply(path: str | Path) -> tuple[dict[str, np.ndarray], np.ndarray]:
                 elif name == "face" and len(lists) == 1 and len(properties) == 1:
                     faces = _read_triangles(file, order, count, lists[0])
                 else:
-                    break  # later elements are of no use here
+                    break  # later elements are not needed
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}); give a PLY file") from error
     except (ValueError, KeyError, IndexError, UnicodeDecodeError) as error:
@@ -77,7 +77,7 @@ def write_ply(
 
 
 def _comment(text: str) -> str:
-    """One header line; some readers take `end_header` anywhere in a line for the header's end."""
+    """One header line; some readers end the header at `end_header` anywhere in a line."""
     return "comment " + " ".join(text.split()).replace("end_header", "end-header")
 
 

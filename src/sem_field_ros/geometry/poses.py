@@ -32,7 +32,7 @@ def check_pose(T: np.ndarray, name: str = "T_world_camera", tolerance: float = 1
 
 
 def pose_from_quaternion(translation: np.ndarray, xyzw: np.ndarray, name: str = "transform") -> np.ndarray:
-    """ROS translation (metres) and quaternion (x, y, z, w) -> 4x4. Raises FrameError where not finite or zero."""
+    """ROS translation (metres) and quaternion (x, y, z, w) -> 4x4. Raises FrameError if not finite or zero."""
     q = np.asarray(xyzw, dtype=np.float64)
     t = np.asarray(translation, dtype=np.float64)
     if not (np.isfinite(q).all() and np.isfinite(t).all()) or np.linalg.norm(q) < 1e-6:
@@ -71,7 +71,7 @@ def motion_between(T_a: np.ndarray, T_b: np.ndarray) -> tuple[float, float]:
 def interpolate(T_a: np.ndarray, T_b: np.ndarray, fraction: float) -> np.ndarray:
     """Pose at `fraction` in [0, 1] from a to b: linear in translation, constant angular rate in rotation."""
     axis, angle = quaternions.quat2axangle(quaternions.mat2quat(T_a[:3, :3].T @ T_b[:3, :3]))
-    if angle > np.pi:  # the shorter way round
+    if angle > np.pi:  # the shorter rotation
         angle -= 2 * np.pi
     T = np.eye(4)
     T[:3, :3] = T_a[:3, :3] @ quaternions.quat2mat(quaternions.axangle2quat(axis, angle * fraction))

@@ -1,7 +1,7 @@
 """Software z-buffer: triangle meshes and point clouds with per-vertex attributes seen from a camera, without OpenGL.
 
 Every triangle is rasterised exactly: pixel centres inside it (edges included), perspective-correct interpolation,
-the nearest surface wins. Fragments are made for many triangles at once, so it is numpy speed, not Python speed.
+the nearest surface wins. Fragments are made for many triangles at once in numpy.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ def rasterize(
     near_m: float = 0.02,
     point_size: int = 3,
 ) -> dict[str, np.ndarray]:
-    """Render a mesh, or a point cloud where `faces` is None or empty.
+    """Render a mesh, or a point cloud if `faces` is None or empty.
 
     vertices        [V, 3] world, metres          faces  [F, 3], counter-clockwise seen from the front
     attributes      name -> [V] or [V, K]: floating types are interpolated over the triangle; integers and bools are
                     taken from the corner with the greatest (screen-space) weight
     T_world_camera  4x4, optical camera frame to world
     cull_back       leave out triangles seen from behind
-    near_m          what is nearer than this is cut off
+    near_m          nearer parts are cut off
     point_size      side of the square that a point covers, pixels (clouds only)
 
     Returns `depth` [h, w] float32 metres along z (0 = nothing), `face` [h, w] int32 (index of the face, or of the
-    point of a cloud; -1 = nothing) and one image [h, w] or [h, w, K] per attribute, zero where there is nothing.
-    Raises ValueError where shapes do not fit or a name is taken.
+    point of a cloud; -1 = nothing) and one image [h, w] or [h, w, K] per attribute, zero where nothing was hit.
+    Raises ValueError if shapes do not fit or a name is taken.
     """
     vertices = np.asarray(vertices, dtype=np.float64).reshape(-1, 3)
     for name, values in attributes.items():
@@ -128,7 +128,7 @@ def _clip_near(
 
 
 def _append_mix(values: np.ndarray, starts: np.ndarray, ends: np.ndarray, fraction: np.ndarray) -> np.ndarray:
-    """Append values part of the way from `starts` to `ends`: interpolated, or the nearer end's for integers."""
+    """Append values between `starts` and `ends`: interpolated, or the nearer end's for integers."""
     if np.issubdtype(values.dtype, np.floating):
         f = fraction.reshape(-1, *[1] * (values.ndim - 1))
         new = values[starts] * (1 - f) + values[ends] * f

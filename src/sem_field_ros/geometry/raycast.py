@@ -40,7 +40,7 @@ class MeshRaycaster:
         return np.where(hit, depth, 0).astype(np.float32), np.where(hit, vertex, -1).astype(np.int64)
 
     def sees(self, eye: np.ndarray, points: np.ndarray, tolerance_m: float) -> np.ndarray:
-        """Whether nothing of the mesh lies between `eye` [3] and each point [N, 3], but within `tolerance_m` of it."""
+        """Whether each point [N, 3] is visible from `eye` [3]: no mesh before it but within `tolerance_m` of it."""
         ray = points - eye
         distance = np.linalg.norm(ray, axis=1)
         if len(self._faces) == 0 or len(points) == 0:

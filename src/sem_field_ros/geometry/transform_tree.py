@@ -1,7 +1,7 @@
-"""A tree of time-stamped transforms with tf2's answers, in plain Python: what /tf holds, for nodes and for bags.
+"""A tree of time-stamped transforms with tf2's answers, in plain Python, for nodes and for bags.
 
-Each frame remembers the transforms to its parent over the last `cache_s` seconds. Between two stamps the pose is
-interpolated; outside of them nothing is guessed. A frame may change its parent: each sample keeps its own.
+Each frame stores the transforms to its parent over the last `cache_s` seconds. Between two stamps the pose is
+interpolated, outside of them never extrapolated. A frame may change its parent: each sample has its own.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from sem_field_ros.errors import FrameError
 from sem_field_ros.geometry.poses import interpolate, inverse, pose_from_quaternion
 
 QUATERNION_TOLERANCE = 1e-2  # on the squared norm, as in tf2
-STRAYS = 2  # that many old transforms in a row are strays; with one more the clock has jumped back
+STRAYS = 2  # up to this many old transforms in a row are strays; one more means that the clock has jumped back
 LATEST = 0  # stamp that asks for the newest transform, as in tf2
 
 
 class TransformError(FrameError):
     """A transform cannot be given. `cause` is one of tf_missing, tf_extrapolation, tf_disconnected, bad_pose.
 
-    `retry` is True where a transform that arrives later may still answer the same question.
+    `retry` is True if a transform that arrives later can still answer the same lookup.
     """
 
     def __init__(self, message: str, cause: str, retry: bool = False) -> None:
@@ -33,7 +33,7 @@ class TransformError(FrameError):
 
 @dataclass
 class _Track:
-    """All that is known of one child frame: sorted stamps, with the parent and T_parent_child at each."""
+    """The history of one child frame: sorted stamps, with the parent and T_parent_child at each."""
 
     static: bool
     stamps: list[int] = field(default_factory=list)
@@ -44,7 +44,7 @@ class _Track:
         if self.static:
             self.stamps, self.samples = [stamp_ns], [(parent, T)]
             return True
-        if self.stamps:  # as tf2 does it: what is too old leaves before the new one enters
+        if self.stamps:  # as in tf2, old transforms are removed before the new one is added
             oldest = self.stamps[-1] - cache_ns
             old = bisect_left(self.stamps, oldest)
             del self.stamps[:old], self.samples[:old]
@@ -63,7 +63,7 @@ class _Track:
         return True
 
     def at(self, child: str, stamp_ns: int) -> tuple[str, np.ndarray]:
-        """Parent and T_parent_child at a stamp; raises TransformError outside of what is known."""
+        """Parent and T_parent_child at a stamp; raises TransformError outside the stored interval."""
         if not self.samples:
             message = f"no transform of '{child}' since the buffer was cleared"
             raise TransformError(message, "tf_extrapolation", retry=True)
@@ -84,9 +84,9 @@ class _Track:
 
 
 class TransformTree:
-    """What tf2's buffer does: transforms go in by parent and child, poses between any two frames come out.
+    """Like tf2's buffer: takes transforms by parent and child, returns poses between any two frames.
 
-    Not locked: guard it when several threads use it. `refused` counts transforms that were not taken, by cause:
+    Not locked: guard it when several threads use it. `refused` counts transforms that were refused, by cause:
     bad_pose (NaN, zero or denormalised quaternion), bad_frame_id, old_transform (before the cache begins).
     """
 
@@ -99,7 +99,7 @@ class TransformTree:
     def set_transform(
         self, parent: str, child: str, stamp_ns: int, translation: np.ndarray, xyzw: np.ndarray, static: bool = False
     ) -> bool:
-        """Add one transform as TransformStamped gives it. Returns False, and counts why, where it is refused."""
+        """Add one transform in the form of TransformStamped. Returns False, and counts the cause, if it is refused."""
         parent, child = parent.lstrip("/"), child.lstrip("/")
         if not parent or not child or parent == child:
             self.refused["bad_frame_id"] += 1
@@ -113,7 +113,7 @@ class TransformTree:
     def set_pose(
         self, parent: str, child: str, stamp_ns: int, T_parent_child: np.ndarray, static: bool = False
     ) -> bool:
-        """Add one transform as a valid 4x4. Returns False, and counts it, where it is older than the cache."""
+        """Add one transform as a valid 4x4. Returns False, and counts it, if it is older than the cache."""
         self._frames |= {parent, child}
         track = self._tracks.get(child)
         if track is None or track.static != static:
@@ -146,7 +146,7 @@ class TransformTree:
         raise error_source or error_target or _disconnected(target, source)
 
     def can_transform(self, target: str, source: str, stamp_ns: int) -> bool:
-        """Whether lookup would answer."""
+        """Whether lookup would succeed."""
         try:
             self.lookup(target, source, stamp_ns)
         except TransformError:
@@ -162,13 +162,13 @@ class TransformTree:
         return self._ancestors(frame.lstrip("/"))[-1]
 
     def clear(self) -> None:
-        """Forget everything that moves; static transforms stay, because nobody sends them again."""
+        """Forget dynamic transforms; static ones are kept, because they are sent only once."""
         for child, track in self._tracks.items():
             if not track.static:
                 self._tracks[child] = _Track(static=False)
 
     def _chain(self, frame: str, stamp_ns: int) -> tuple[dict[str, np.ndarray], TransformError | None]:
-        """T_ancestor_frame of every ancestor that can be reached at a stamp, and what stopped (None = the root)."""
+        """T_ancestor_frame of every ancestor within reach at a stamp, and the error that ended it (None: root)."""
         reached = {frame: np.eye(4)}
         T = reached[frame]
         while frame in self._tracks:
@@ -183,7 +183,7 @@ class TransformTree:
         return reached, None
 
     def _ancestors(self, frame: str) -> list[str]:
-        """The frame and its ancestors by their newest parents, whatever the stamp."""
+        """The frame and its ancestors by their newest parents at any stamp."""
         found = [frame]
         while found[-1] in self._tracks and self._tracks[found[-1]].samples:
             parent = self._tracks[found[-1]].samples[-1][0]
@@ -193,7 +193,7 @@ class TransformTree:
         return found
 
     def _latest_common(self, target: str, source: str) -> int:
-        """The newest stamp that all links between two frames have; LATEST where only statics link them."""
+        """The newest stamp that all links between two frames have; LATEST if only static transforms link them."""
         up_target, up_source = self._ancestors(target), self._ancestors(source)
         common = next((frame for frame in up_target if frame in up_source), None)
         if common is None:

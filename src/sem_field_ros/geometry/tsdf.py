@@ -1,7 +1,7 @@
 """The truncated signed distance volume: sparse blocks of 8x8x8 voxels, by one of two implementations.
 
-`open3d` integrates with Open3D's VoxelBlockGrid (C++), `torch` with plain tensor code (the readable twin, and what
-runs on any device). Both keep the same block layout, so everything above works on either:
+`open3d` integrates with Open3D's VoxelBlockGrid (C++), `torch` with plain tensor code (the readable
+twin, on any device). Both have the same block layout:
 
     tsdf    [S, 512]     float32  distance / truncation, clamped to [-1, 1]; positive in free space
     weight  [S, 512]     float32  number of frames that saw the voxel; 0 = never observed
@@ -26,7 +26,7 @@ from sem_field_ros.geometry.voxel_names import BLOCK
 
 @dataclass(frozen=True)
 class TsdfConfig:
-    """What steers a volume; lengths in metres."""
+    """Parameters of a volume; lengths in metres."""
 
     voxel_size_m: float
     truncation_voxels: float = 4.0
@@ -54,7 +54,7 @@ class ActivatedBlocks:
 
 
 class TsdfVolume(Protocol):
-    """A sparse TSDF. Slots are stable until `grow` (called only by `ensure_capacity`) says otherwise."""
+    """A sparse TSDF. Slots are stable until `grow`."""
 
     config: TsdfConfig
 
@@ -76,7 +76,7 @@ class TsdfVolume(Protocol):
         ...
 
     def activate(self, keys: Tensor) -> ActivatedBlocks:
-        """Make blocks exist (zeroed where new). The caller made room with `grow` before."""
+        """Create blocks that do not exist (zeroed). The caller must have made room with `grow`."""
         ...
 
     def integrate(
@@ -92,7 +92,7 @@ class TsdfVolume(Protocol):
         ...
 
     def find(self, keys: Tensor) -> Tensor:
-        """Keys [n, 3] -> slots [n] int64, -1 where there is no such block."""
+        """Keys [n, 3] -> slots [n] int64, -1 = no such block."""
         ...
 
     def keys(self) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""The TSDF implementations by name. Open3D is imported only where it is chosen."""
+"""The TSDF implementations by name. Open3D is imported only if it is chosen."""
 
 from __future__ import annotations
 

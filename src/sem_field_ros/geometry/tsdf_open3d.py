@@ -1,4 +1,4 @@
-"""TSDF volume on Open3D's VoxelBlockGrid (CPU): the fast one. See tsdf.py for layout and meaning."""
+"""TSDF volume on Open3D's VoxelBlockGrid (CPU): the fast one. Layout: tsdf.py."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from sem_field_ros.geometry.poses import inverse
 from sem_field_ros.geometry.tsdf import ActivatedBlocks, TsdfConfig
 from sem_field_ros.geometry.voxel_names import BLOCK, VOXELS
 
-# Open3D reports buffers that torch still shares when the interpreter ends as leaks; they are not.
+# At exit Open3D reports buffers that torch still shares as leaks; they are not.
 o3d.utility.set_verbosity_level(o3d.utility.VerbosityLevel.Error)
 
 
 class Open3dTsdf:
-    """A TsdfVolume whose buffers belong to Open3D; torch sees them without a copy."""
+    """A TsdfVolume whose buffers belong to Open3D and are shared with torch."""
 
     def __init__(self, config: TsdfConfig, capacity: int) -> None:
         self.config = config
@@ -59,9 +59,9 @@ class Open3dTsdf:
         return int(self._table.size())
 
     def _depth_units(self, depth: np.ndarray) -> np.ndarray:
-        """Depth in Open3D's units [H, W] uint16, 0 where it is out of range; metres once asked for are not asked twice.
+        """Depth in Open3D's units [H, W] uint16, 0 where it is out of range.
 
-        A frame's blocks are looked for, then it is integrated: the second one takes what the first one made.
+        Cached for one frame: finding its blocks and integrating it both need it.
         """
         (asked, units), self._asked = self._asked, (None, None)
         if units is None or asked is not depth:
@@ -72,7 +72,7 @@ class Open3dTsdf:
     def visible_block_keys(self, depth: np.ndarray, camera: Intrinsics, T_world_camera: np.ndarray) -> Tensor:
         units = self._depth_units(depth)
         if not units.any():
-            return torch.zeros((0, 3), dtype=torch.int32)  # Open3D throws on an image without depth
+            return torch.zeros((0, 3), dtype=torch.int32)  # Open3D raises on an image without depth
         self._asked = depth, units
         try:
             keys = self._grid.compute_unique_block_coordinates(
@@ -86,14 +86,14 @@ class Open3dTsdf:
         except RuntimeError as error:
             if "No block is touched" not in str(error):
                 raise
-            return torch.zeros((0, 3), dtype=torch.int32)  # it looks at every 4th pixel; depth is between these
+            return torch.zeros((0, 3), dtype=torch.int32)  # it reads every 4th pixel; depth lies between these
         return torch.from_numpy(keys.numpy())
 
     def activate(self, keys: Tensor) -> ActivatedBlocks:
         if len(keys) == 0:
             return ActivatedBlocks(torch.zeros(0, dtype=torch.int64), torch.zeros(0, dtype=torch.bool))
         slots, is_new = self._table.activate(_tensor(keys.numpy()))
-        # `activate` leaves the slot of a block that already was there undefined: look all of them up
+        # `activate` leaves the slots of existing blocks undefined: look all of them up
         slots, _ = self._table.find(_tensor(keys.numpy()))
         touched = ActivatedBlocks(torch.from_numpy(slots.numpy()).long(), torch.from_numpy(is_new.numpy()))
         new = touched.slots[touched.is_new]
@@ -146,7 +146,7 @@ class Open3dTsdf:
 
 
 def _truncating(camera: Intrinsics) -> Any:
-    """Open3D truncates pixel coordinates where ours round to the nearest centre: half a pixel makes the two equal."""
+    """Open3D truncates pixel coordinates, the code here rounds to the nearest centre: half a pixel makes both equal."""
     K = camera.matrix
     K[:2, 2] += 0.5
     return _tensor(K)

@@ -1,4 +1,4 @@
-"""Where to stand to look at a whole scan: which way is up, which two oblique views show most, how far back to go."""
+"""Views of a whole scan: the up direction, the two oblique views that show most, and their distance."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sem_field_ros.geometry.camera import Intrinsics
 from sem_field_ros.geometry.poses import transform_points
 from sem_field_ros.geometry.raster import rasterize
 
-_MAX_SAMPLES = 30_000  # points that decide about views; more change nothing
+_MAX_SAMPLES = 30_000  # points used to choose views; more change nothing
 _AZIMUTHS = 12
 _LEVEL = np.cos(np.radians(15))  # surface this close to level counts as a floor or a table top
 _UNDERSIDE_PENALTY = 5.0  # cameras see floors and table tops but hardly any underside; of walls they see both sides
@@ -20,11 +20,11 @@ _FRONTAL_PENALTY = 0.15  # a view along a wall must show this much more than one
 
 
 def estimate_up(normals: np.ndarray, T_world_cameras: Sequence[np.ndarray] | None) -> np.ndarray:
-    """Unit vector [3] against gravity: +z without cameras or where cameras agree, else from cameras and normals.
+    """Unit vector [3] against gravity: +z without cameras or if cameras agree, else from cameras and normals.
 
     normals  [N, 3] unit normals of the scan, towards free space (zeros where unknown)
 
-    Cameras are held upright on average, so the mean of their -y axes is rough up; the most common normal near it
+    Cameras are upright on average, so the mean of their -y axes is roughly up; the most common normal near it
     (floor, tables) makes it exact. ROS maps are z-up; worlds of data sets are often not.
     """
     z_up = np.array([0.0, 0.0, 1.0])
@@ -110,7 +110,7 @@ def fit_view(
     points = points[front] if front.any() else points
     center = np.median(points, axis=0)
     margin = 0.94
-    for _ in range(3):  # centring and distance depend on each other
+    for _ in range(3):  # centring and distance depend on each other, so iterate
         T = look_at(center + direction, center, up)
         local = (points - center) @ T[:3, :3]
         slope = margin * np.array([camera.cx / camera.fx, camera.cy / camera.fy])

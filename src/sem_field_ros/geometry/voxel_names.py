@@ -1,4 +1,4 @@
-"""Names of voxels: slot * VOXELS + index inside the block. The one place that knows how blocks and voxels are numbered.
+"""Names of voxels: slot * VOXELS + index inside the block. Defines how blocks and voxels are numbered.
 
 A voxel (i, j, k) of the world lattice lies in block (i, j, k) // BLOCK; its index inside is x + 8 y + 64 z.
 """
@@ -23,7 +23,7 @@ def slot_of(names: Tensor) -> Tensor:
 
 
 def renamed(names: Tensor, slots: Tensor) -> Tensor:
-    """The same voxels of blocks that are in `slots` now."""
+    """The same voxels after their blocks moved to `slots`."""
     return slots * VOXELS + names % VOXELS
 
 

@@ -1,4 +1,4 @@
-"""The mesh of every block, re-extracted when its voxels change; each vertex knows the voxel whose label it carries."""
+"""The mesh of every block, re-extracted when its voxels change; each vertex refers to the voxel with its label."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _CHUNK = 512  # blocks at once: bounds the memory of extraction
 
 @dataclass(frozen=True)
 class BlockGeometry:
-    """One block's mesh. Fields as in Surface; `voxel` [V] int64 names the voxel nearest to each vertex."""
+    """One block's mesh. Fields as in Surface; `voxel` [V] int64: the voxel nearest to each vertex."""
 
     vertices: np.ndarray
     normals: np.ndarray
@@ -90,7 +90,7 @@ def _extract_chunk(
 
 
 def _grid(values: Tensor, near: Tensor, missing: float) -> Tensor:
-    """Samples [B, 9, 9, 9] (z, y, x) of blocks with their upper border; `missing` where a neighbour does not exist."""
+    """Samples [B, 9, 9, 9] (z, y, x) of blocks with their upper border; `missing` if a neighbour does not exist."""
     grid = torch.full((len(near), _SIDE, _SIDE, _SIDE), missing, device=values.device)
     for corner in range(8):
         x, y, z = ((slice(BLOCK, _SIDE), slice(0, 1)) if corner >> s & 1 else (slice(0, BLOCK),) * 2 for s in range(3))

@@ -1,4 +1,4 @@
-"""The surface of every block with the id it is published under, and what changed since the last publication."""
+"""The surface of every block with its published id, and the changes since the last publication."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class BlockSurfaces:
         return sum(b.vertices.nbytes * 3 + b.faces.nbytes for b in self._blocks.values())
 
     def put(self, key: BlockKey, geometry: BlockGeometry) -> None:
-        """A block has this surface now."""
+        """Set a block's surface."""
         if key not in self._id_of:
             self._id_of[key] = self._next_id
             self._next_id += 1
@@ -41,18 +41,18 @@ class BlockSurfaces:
         self._unpublished.add(key)
 
     def drop(self, key: BlockKey) -> None:
-        """A block has no surface any more."""
+        """Remove a block's surface."""
         self._blocks.pop(key, None)
         self._unpublished.discard(key)
         if key in self._id_of:
             self._removed_ids.append(self._id_of.pop(key))
 
     def relabelled(self, keys: Iterable[BlockKey]) -> None:
-        """Labels of these blocks may have changed."""
+        """Mark blocks whose labels may have changed."""
         self._unpublished.update(self._blocks.keys() & set(keys))
 
     def take_update(self) -> SurfaceUpdate:
-        """What changed since the last call."""
+        """The changes since the last call."""
         changed = {self._id_of[key]: self._surface_of(self._blocks[key]) for key in sorted(self._unpublished)}
         update = SurfaceUpdate(changed, self._removed_ids)
         self._unpublished, self._removed_ids = set(), []

@@ -34,7 +34,7 @@ class CameraPath:
         return list(self._poses)
 
     def add(self, keyframe_id: int, frame: PosedFrame) -> None:
-        """Take in a keyframe; `keyframe_id` is the number that its votes carry."""
+        """Add a keyframe; `keyframe_id` is the number in its votes."""
         self._ids.append(keyframe_id)
         self._stamps_ns.append(frame.stamp_ns)
         self._poses.append(np.array(frame.T_world_camera, dtype=np.float64))
@@ -54,7 +54,7 @@ class CameraPath:
     def of(cls, state: MapState, max_keyframes: int = MAX_KEYFRAMES) -> CameraPath:
         """The path of a saved map; empty if the map was saved without one, as older versions did.
 
-        Raises MapFileError with one line where the arrays do not fit each other.
+        Raises MapFileError with one line if the arrays do not fit each other.
         """
         path = cls(max_keyframes)
         if _POSES not in state.arrays:

@@ -1,4 +1,4 @@
-"""Everything that steers a map, as frozen dataclasses: node parameters, CLI flags and YAML map onto these fields."""
+"""Settings of a map, as frozen dataclasses: node parameters, command-line flags and YAML come from these fields."""
 
 from __future__ import annotations
 
@@ -21,30 +21,30 @@ class MapConfig:
         0.05, "voxel edge length; 0.05 for navigation, 0.02 for manipulation", minimum=0.002, maximum=1.0
     )
     truncation_voxels: float = setting(
-        4.0, "the signed distance is known this many voxels from the surface", minimum=1.0, maximum=20.0
+        4.0, "signed distances are clamped at this many voxels from the surface", minimum=1.0, maximum=20.0
     )
     depth_min_m: float = setting(0.1, "nearer depth is ignored", minimum=0.0, maximum=100.0)
     depth_max_m: float = setting(
         4.0, "farther depth is ignored; consumer sensors get noisy with distance", minimum=0.01, maximum=200.0
     )
     max_weight: float = setting(
-        100.0, "old geometry gives way to new after about this many frames", minimum=1.0, maximum=10_000.0
+        100.0, "old geometry is replaced by new after about this many frames", minimum=1.0, maximum=10_000.0
     )
     max_blocks: int = setting(
-        20_000, "block budget; beyond it the least recently seen blocks leave", minimum=1, maximum=2_000_000
+        20_000, "most blocks; beyond it the least recently seen ones are removed", minimum=1, maximum=2_000_000
     )
     map_radius_m: float = setting(
-        0.0, "blocks farther than this from the camera leave; 0 keeps all within the budget", minimum=0.0, maximum=1e6
+        0.0, "blocks farther than this from the camera are removed; 0 = never", minimum=0.0, maximum=1e6
     )
     depth_source: str = setting(
         "depth",
-        "where surfaces come from: the depth camera, or predicted from the colour images of a moving camera alone",
+        "source of depth: a depth camera, or predicted from the colour images of a moving camera",
         choices=DEPTH_SOURCES,
         formerly=("geometry",),
     )
     depth_weights: str = setting(
         "",
-        "weights (.safetensors) of `depth_source: predicted`; empty = the shipped ones, plane_sweep = nothing learned",
+        "weights (.safetensors) for `depth_source: predicted`; empty = shipped, plane_sweep = without learning",
         formerly=("geometry_weights",),
     )
     backend: str = setting("open3d", "TSDF implementation", choices=BACKENDS)
@@ -54,8 +54,7 @@ class MapConfig:
     fusion_weights: str = setting("", "weights (.safetensors) of `fusion: gnesf`; empty = the shipped ones")
     smoothing_cell_m: float = setting(
         0.2,
-        "labels also heed the surface around that faces the same way, averaged in cells of this size; 0 = every voxel "
-        "alone",
+        "labels are averaged in cells of this size over nearby surface that faces the same way; 0 = no smoothing",
         minimum=0.0,
         maximum=1.0,
         formerly=("context_m",),
@@ -72,7 +71,7 @@ class MapConfig:
     )
     keyframe_interval_s: float = setting(
         5.0,
-        "a keyframe at the latest after this time, so that a standing robot sees changes; 0 = never",
+        "a keyframe at the latest after this time, so that a standing robot maps changes; 0 = never",
         minimum=0.0,
         maximum=3600.0,
     )
@@ -83,7 +82,7 @@ class MapConfig:
 
     @property
     def vote_tolerance_m(self) -> float:
-        """A view votes on surface within this of what its depth image shows; predicted depth is less exact."""
+        """A view votes on surface within this distance of its depth image; predicted depth is less exact."""
         return (1.5 if self.depth_source == "depth" else PREDICTED_TOLERANCE_VOXELS) * self.voxel_size_m
 
     def __post_init__(self) -> None:

@@ -1,7 +1,7 @@
-"""What the neighbourhood of a surface voxel says: the map's stand-in for GNeSF's encoding volume M(x) in RGB-D mode.
+"""Smooths labels over nearby surface: replaces GNeSF's encoding volume M(x) in RGB-D mode.
 
-Voted distributions are averaged in coarse cells and read back by trilinear interpolation, apart for every direction
-that a surface can face: a table top does not heed its legs, nor a wall the room behind it.
+Fused distributions are averaged in coarse cells and read back by trilinear interpolation, separately for six surface
+directions: a table top is not averaged with its legs, nor a wall with the room behind it.
 """
 
 from __future__ import annotations
@@ -16,31 +16,31 @@ from sem_field_ros.geometry.tsdf import TsdfVolume, unique_keys
 from sem_field_ros.geometry.voxel_names import slot_of
 from sem_field_ros.mapping.votes import VoteTable
 
-WEIGHT = 4.0  # of the neighbourhood beside a voxel's own views; chosen on validation homes
-_NO_VIEW = 0.5  # what the neighbours' support counts where a voxel has no view of its own
-_CHUNK = 65_536  # points at once: bounds the memory when a whole map is asked
+WEIGHT = 4.0  # weight of the neighbourhood relative to a voxel's own views; chosen on validation homes
+_NO_VIEW = 0.5  # factor of the neighbours' support for a voxel without a view of its own
+_CHUNK = 65_536  # points at once: bounds the memory for a whole map
 _FACES = 6  # +x, +y, +z, -x, -y, -z
 _MOST_CELLS = 1 << 23  # of a grid of blocks
 _CORNERS = torch.tensor([[c & 1, c >> 1 & 1, c >> 2 & 1] for c in range(8)], dtype=torch.int32)
 
 
 class LabelSmoother:
-    """Keeps VoteTable.probabilities and .confidence at what a voxel's own views and its neighbourhood say together."""
+    """Computes VoteTable.probabilities and .confidence from a voxel's own views and its neighbourhood."""
 
     def __init__(self, volume: TsdfVolume, votes: VoteTable, cell_m: float) -> None:
-        """cell_m: edge of a cell in metres, 0 = every voxel alone"""
+        """cell_m: edge of a cell in metres, 0 = no smoothing"""
         self._volume, self._votes, self._cell_m = volume, votes, cell_m
-        # a vote counts in a pool of half a cell, which counts in the cells around it, which are read from around them
+        # votes go to pools of half a cell, pools to the cells around them, and cells are interpolated
         self._reach = math.ceil(2.5 * cell_m / volume.config.block_side_m)
         self._touched: list[Tensor] = []
 
     def touch(self, keys: Tensor) -> None:
-        """Blocks [n, 3] whose votes or voxels changed: they and those around them are asked anew by `update`."""
+        """Mark blocks [n, 3] whose votes or voxels changed: `update` recomputes them and those around them."""
         if len(keys):
             self._touched.append(keys.cpu())
 
     def update(self) -> Tensor:
-        """Ask what was touched and all around it; returns the keys [n, 3] int32 of the blocks whose answers changed."""
+        """Recompute marked blocks and those around them; returns keys [n, 3] int32 of blocks with other labels."""
         if not self._touched:
             return torch.zeros(0, 3, dtype=torch.int32)
         touched, self._touched = torch.cat(self._touched), []
@@ -64,7 +64,7 @@ class LabelSmoother:
 
 
 class Neighbourhood:
-    """The distributions of M fused surface points, pooled in half cells: what `update` reads the neighbourhood from.
+    """Fused distributions of M surface points, pooled in half cells, from which `update` reads the neighbourhood.
 
     position [M, 3] metres    normal [M, 3] unit    fused [M, C], of sum 1    support [M] in 0..1, see VoteTable
     """
@@ -82,7 +82,7 @@ class Neighbourhood:
         self._spread(position / sums[:, -1:], normalize(normal), sums)
 
     def _spread(self, position: Tensor, normal: Tensor, sums: Tensor) -> None:
-        """Spread pools [P] over the cells around them. The table's last rows are a cell without any."""
+        """Spread pools [P] over the cells around them. The table's last rows are an empty cell."""
         corners = (position / self._cell_m).floor().int()[:, None] + _CORNERS.to(position.device)
         self._cells, cell = unique_keys(corners.reshape(-1, 3))
         self._table = sums.new_zeros((len(self._cells) + 1) * _FACES, sums.shape[1])
@@ -93,7 +93,7 @@ class Neighbourhood:
     def update(self, position: Tensor, normal: Tensor, fused: Tensor, support: Tensor) -> tuple[Tensor, Tensor]:
         """Points [N], as above or with a `fused` and `support` of 0 -> their distributions [N, C] and support [N].
 
-        fused + WEIGHT * neighbourhood, made to sum to 1; 0 where neither has anything to say.
+        fused + WEIGHT * neighbourhood, normalised to sum to 1; 0 if both are empty.
         """
         parts = [self._read(p, n) for p, n in zip(position.split(_CHUNK), normal.split(_CHUNK), strict=True)]
         mean, near_support = (torch.cat(column) for column in zip(*parts, strict=True))
@@ -111,7 +111,7 @@ class Neighbourhood:
         return read[:, :-2], read[:, -2]
 
     def _numbers(self, cells: Tensor) -> Tensor:
-        """Which of `_cells` each of cells [n, 3] is, [n]; their count where none is known there."""
+        """Index into `_cells` of each of cells [n, 3], [n]; their number if it is not there."""
         known = len(self._cells)
         unique, back = unique_keys(torch.cat([self._cells, cells]))
         number = torch.full((len(unique),), known, device=cells.device)
@@ -130,7 +130,7 @@ class Neighbourhood:
 
 
 def _faces(normal: Tensor) -> tuple[Tensor, Tensor]:
-    """The three faces [N, 3] that normals [N, 3] turn to, and how much [N, 3], of sum 1."""
+    """The three faces [N, 3] towards normals [N, 3], and their weights [N, 3], of sum 1."""
     face = torch.arange(3, device=normal.device) + 3 * (normal < 0)
     share = normal.square()
     return face, share / share.sum(dim=1, keepdim=True).clamp(min=1e-12)

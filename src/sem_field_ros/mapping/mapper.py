@@ -1,4 +1,4 @@
-"""Mapper: the pipeline a frame goes through. Integrate its geometry; when the camera has moved, segment it and vote."""
+"""Mapper: the pipeline of a frame. Integrate its geometry; if the camera has moved, segment it and vote."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from sem_field_ros.segmentation.segmenter import ClassProbabilities, Segmenter
 
 @dataclass(frozen=True)
 class FrameResult:
-    """What became of one frame. `probabilities` is set on keyframes; `timings_ms` has integrate, segment, fuse.
+    """Result for one frame. `probabilities` is set on keyframes; `timings_ms` has integrate, segment, fuse.
 
-    mapped  the frame that went into the map: where depth is predicted an earlier one than was given, or none
+    mapped  the frame that was mapped; with predicted depth, an earlier one than the given frame, or none
     """
 
     keyframe: bool
@@ -30,7 +30,7 @@ class FrameResult:
 
 
 class Mapper:
-    """One map, one segmenter, one verb. Without a segmenter the map is geometry and colour alone."""
+    """One map and one segmenter. Without a segmenter the map has geometry and colour only."""
 
     def __init__(
         self,
@@ -53,17 +53,17 @@ class Mapper:
         self.map.reset()
 
     def use_map(self, semantic_map: SemanticMap) -> None:
-        """Go on with another map (a loaded one, or a new submap); the next frame is a keyframe."""
+        """Continue with another map (a loaded one, or a new submap); the next frame is a keyframe."""
         self.map = semantic_map
         self._last_keyframe = None
         if self.depth_predictor is not None:
             self.depth_predictor.reset()
 
     def register_frame(self, frame: PosedFrame) -> FrameResult:
-        """Map one frame. Raises SegmenterError where the segmenter cannot work on it (geometry is kept).
+        """Map one frame. Raises SegmenterError if the segmenter fails on it (geometry is kept).
 
-        With `depth_source: predicted`, the frame's own depth is ignored: the frame that is mapped is the earlier one
-        whose depth can be predicted now that this one is known.
+        With `depth_source: predicted`, the frame's own depth is ignored: an earlier frame is mapped, whose depth can
+        be predicted with the help of this one.
         """
         timings: dict[str, float] = {}
         if self.depth_predictor is not None:
@@ -75,7 +75,7 @@ class Mapper:
         return self._map(frame, timings)
 
     def finish(self) -> list[FrameResult]:
-        """At the end of a recording: map the frames whose predicted depth waited for later ones."""
+        """At the end of a recording: map the frames that wait for later ones to predict their depth."""
         waiting = [] if self.depth_predictor is None else self.depth_predictor.finish()
         return [self._map(frame, {}) for frame in waiting]
 
@@ -105,7 +105,7 @@ class Mapper:
 
 
 def depth_predictor_for(config: MapConfig) -> DepthPredictor | None:
-    """The depth predictor that a map's configuration asks for; None where a depth camera is the source."""
+    """The depth predictor of a map's configuration; None with a depth camera."""
     return make_depth_predictor(config.depth_weights, config.device) if config.depth_source == "predicted" else None
 
 

@@ -1,4 +1,4 @@
-"""Answers at 3-D points: trilinear signed distance, the label of the nearest surface voxel in reach; what is gone."""
+"""Answers at 3-D points: trilinear signed distance, label of the nearest surface voxel in reach; rows in free space."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from sem_field_ros.geometry.voxel_names import blocks_of, voxel_names
 from sem_field_ros.mapping.votes import VoteTable
 from sem_field_ros.surface import PointSamples
 
-_REACH = 2  # voxels: farther from the surface a point has no label
-_GONE = 2.0  # voxels before any surface: what was there has been carried away; a surface that only shifts is nearer
+_REACH = 2  # voxels; points farther from the surface have no label
+_GONE = 2.0  # voxels before any surface: the object was removed; a surface that only shifts is nearer
 _CHUNK = 4096
 
 
@@ -29,7 +29,7 @@ def signed_distance(volume: TsdfVolume, points: Tensor) -> Tensor:
 
 
 def rows_in_free_space(volume: TsdfVolume, votes: VoteTable, keys: Tensor) -> Tensor:
-    """Rows [n] of the blocks `keys` [m, 3] that had been surface and lie well before any by now."""
+    """Rows [n] of the blocks `keys` [m, 3] that were surface and now lie well in free space."""
     slots = volume.find(keys)
     rows = votes.rows_in(slots[slots >= 0])
     truncation = volume.config.truncation_voxels
@@ -51,7 +51,7 @@ def _query_chunk(volume: TsdfVolume, votes: VoteTable, points: Tensor) -> tuple[
 
 
 def _voxels(volume: TsdfVolume, lattice: Tensor) -> Tensor:
-    """Integer lattice positions [..., 3] -> voxel names [...] (slot * 512 + index), -1 where there is no block."""
+    """Integer lattice positions [..., 3] -> voxel names [...] (slot * 512 + index), -1 = no block."""
     block, inner = blocks_of(lattice)
     unique, back = unique_keys(block.reshape(-1, 3))
     slot = volume.find(unique)[back].reshape(lattice.shape[:-1])
@@ -73,7 +73,7 @@ def _signed_distance(volume: TsdfVolume, lattice: Tensor) -> Tensor:
 
 
 def _nearest_row(volume: TsdfVolume, votes: VoteTable, lattice: Tensor) -> Tensor:
-    """Row of the nearest labelled surface voxel, -1 where none lies within reach."""
+    """Row of the nearest labelled surface voxel, -1 = none within reach."""
     if len(votes) == 0:
         return torch.full((len(lattice),), -1)
     reach = torch.arange(-_REACH, _REACH + 1)

@@ -1,4 +1,4 @@
-"""Which blocks of a volume a frame sees: those near the surface it shows, and those it looks through."""
+"""The blocks of a volume that a frame sees: near its surface, and in the free space before it."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from sem_field_ros.geometry.tsdf import TsdfVolume
 
 
 class SeenBlocks:
-    """Answers for one volume. Frames have depth."""
+    """Finds the blocks of one volume. Frames must have depth."""
 
     def __init__(self, volume: TsdfVolume) -> None:
         self._volume = volume
         self._last: tuple[PosedFrame, Tensor] | None = None
 
     def surface(self, frame: PosedFrame) -> Tensor:
-        """Keys [n, 3] int32 of the blocks near the surface that the frame shows.
+        """Keys [n, 3] int32 of the blocks near the frame's surface.
 
-        The last answer is kept: a keyframe asks twice, when it is integrated and when it votes.
+        The last result is cached: a keyframe needs it twice, to integrate and to vote.
         """
         assert frame.depth is not None
         if self._last is None or self._last[0] is not frame:
@@ -31,7 +31,7 @@ class SeenBlocks:
         return self._last[1]
 
     def free_space(self, frame: PosedFrame) -> Tensor:
-        """Keys [n, 3] of blocks that this frame looks through: what stood there has gone (people, doors, drift)."""
+        """Keys [n, 3] of blocks in free space: what was there is gone (people, doors, drift)."""
         assert frame.depth is not None
         keys, _ = self._volume.keys()
         side = self._volume.config.block_side_m

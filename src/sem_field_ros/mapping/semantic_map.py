@@ -62,7 +62,7 @@ class _View:
 
 
 class SemanticMap:
-    """See the module. Not thread-safe: one thread owns a map."""
+    """A live map, see the module. Not thread-safe: one thread owns a map."""
 
     def __init__(self, config: MapConfig, labels: LabelSet, fusion: Fusion | None = None) -> None:
         """`fusion` replaces the one that `config` names."""
@@ -123,7 +123,7 @@ class SemanticMap:
         self._whole = self._shown = None
 
     def _adopt_blocks(self, keys: Tensor) -> Tensor:
-        """Make the blocks [n, 3] of a loaded map exist, to be filled; returns their slots [n]."""
+        """Create the blocks [n, 3] of a loaded map, to be filled; returns their slots [n]."""
         needed = len(self.volume) + 2 * len(keys)
         if needed > self.volume.capacity:
             old, moved = self.volume.grow(needed)
@@ -135,20 +135,20 @@ class SemanticMap:
         return slots
 
     def _make_room(self, keys: Tensor, center: np.ndarray) -> None:
-        """Evict what left the radius or the budget, then grow the volume if the new blocks need it."""
+        """Evict blocks outside the radius or the budget, then grow the volume if the new blocks need it."""
         new = int((self.volume.find(keys) < 0).sum())
         if self.config.map_radius_m > 0 and self.frames % 16 == 0:
             self._evict(self._ages.outside(center, self.config.map_radius_m))
         excess = len(self.volume) + new - self.config.max_blocks
         if excess > 0:
-            # a tenth at once: eviction then happens rarely
+            # a tenth at once, so that eviction is rare
             self._evict(self._ages.oldest(max(excess, self.config.max_blocks // 10), set(map(tuple, keys.tolist()))))
-        # Open3D makes room as if every key were new, even when all are there; being first keeps the slots in place
+        # Open3D makes room as if every key were new; growing first keeps the slots stable
         needed = len(self.volume) + new + len(keys)
         if needed > self.volume.capacity:
             old, moved = self.volume.grow(max(needed, min(2 * self.volume.capacity, self.config.max_blocks)))
             self.votes.remap(old, moved, self.volume.capacity)
-            self._stale.update(self._surfaces.keys())  # their meshes name voxels by slots that moved
+            self._stale.update(self._surfaces.keys())  # their meshes refer to voxels by slots that moved
 
     def _evict(self, keys: list[BlockKey]) -> None:
         if not keys:
@@ -236,7 +236,7 @@ class SemanticMap:
 
     @one_thread()
     def update_surface(self) -> SurfaceUpdate:
-        """Return the block surfaces that changed since the last call, and the ids of blocks that vanished."""
+        """Return the block surfaces that changed since the last call, and the ids of removed blocks."""
         self._bring_up_to_date()
         return self._surfaces.take_update()
 
@@ -271,9 +271,9 @@ class SemanticMap:
     @classmethod
     @one_thread()
     def from_state(cls, state: MapState, config: MapConfig | None = None) -> SemanticMap:
-        """Rebuild a map from load_map's answer; `config` steers all but what its voxels depend on.
+        """Rebuild a map from load_map's result; `config` replaces all settings that its voxels do not depend on.
 
-        Raises MapFileError with one line where arrays do not fit each other or the header is not ours.
+        Raises MapFileError with one line if arrays do not fit each other or the header is not valid.
         """
         header = read_header(state.header, config)
         keys = block_keys(state)

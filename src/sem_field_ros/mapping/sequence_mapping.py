@@ -1,4 +1,4 @@
-"""Maps a recorded sequence as fast as it can: what `sem-field map` runs, without ROS."""
+"""Maps a recorded sequence as fast as possible, without ROS, for `sem-field map`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Tick = Callable[[], None]
 
 @dataclass
 class SequenceRun:
-    """What mapping a sequence did, filled while it runs. `poses` are the cameras of the mapped frames, 4x4 each."""
+    """The record of mapping a sequence, filled while it runs. `poses`: cameras of the mapped frames, 4x4 each."""
 
     frames_in: int = 0
     frames_mapped: int = 0
@@ -32,7 +32,7 @@ class SequenceRun:
     duration_s: float = 0.0
     drops: Counter[str] = field(default_factory=Counter)
     unlabelled_keyframes: int = 0
-    waited: int = 0  # frames that depth was predicted from, but not for
+    waited: int = 0  # frames used to predict depth that got none themselves
     last_problem: str = ""
     frame_ms: list[float] = field(default_factory=list)
     stage_ms: dict[str, list[float]] = field(default_factory=dict)
@@ -44,7 +44,7 @@ class SequenceRun:
         self.last_problem = problem
 
     def count(self, result: FrameResult) -> None:
-        """Count what a frame was and how long its stages took."""
+        """Count a mapped frame, its kind and the time of its stages."""
         self.keyframes += result.keyframe
         for stage, milliseconds in result.timings_ms.items():
             self.stage_ms.setdefault(stage, []).append(milliseconds)
@@ -85,7 +85,7 @@ def map_sequence(
     """Map every `every`-th frame of a sequence, at most `max_frames`; `on_progress` is called after each.
 
     Frames that cannot be used are counted by cause and left out. Once one is mapped, Ctrl-C ends it early with
-    `interrupted` set. Raises DataError where no frame could be mapped, SegmenterError where the segmenter failed on
+    `interrupted` set. Raises DataError if no frame could be mapped, SegmenterError if the segmenter failed on
     every keyframe.
     """
     run = SequenceRun()
@@ -115,7 +115,7 @@ def map_sequence(
 def read_frames(
     sequence: SequenceReader, every: int = 1, max_frames: int | None = None
 ) -> Iterator[PosedFrame | FrameError | DataError]:
-    """Every `every`-th frame of a sequence, at most `max_frames`; in place of one that cannot be read, its error."""
+    """Every `every`-th frame of a sequence, at most `max_frames`; for an unreadable one, its error."""
     frames = iter(sequence)
     taken = 0
     for position in count():
@@ -134,11 +134,11 @@ def read_frames(
 
 
 class MappedFrames:
-    """The readable ones of the frames that `map_sequence` went through, as a sequence to evaluate the map on."""
+    """The readable frames that `map_sequence` used, as a sequence to evaluate the map on."""
 
     def __init__(self, sequence: SequenceReader, every: int, run: SequenceRun) -> None:
         self.name, self.labels = sequence.name, sequence.labels
-        self.path = getattr(sequence, "path", "")  # where a labelled mesh would be
+        self.path = getattr(sequence, "path", "")  # the place of a labelled mesh
         self.read_mesh = getattr(sequence, "read_mesh", None)
         self._sequence, self._every, self._frames_in = sequence, every, run.frames_in
 
@@ -167,7 +167,7 @@ def _register(mapper: Mapper, frame: PosedFrame, run: SequenceRun) -> None:
         return
     else:
         run.count(result)
-        if result.mapped is None:  # seen, but nothing was mapped: the camera has to move on first
+        if result.mapped is None:  # nothing was mapped yet: the camera must move first
             run.waited += 1
             run.last_problem = run.last_problem or "no depth can be predicted from a camera that does not move sideways"
             return
@@ -178,7 +178,7 @@ def _register(mapper: Mapper, frame: PosedFrame, run: SequenceRun) -> None:
 
 
 def _finish(mapper: Mapper, run: SequenceRun) -> None:
-    """Map the frames whose predicted depth waited for later ones; each was counted as waiting."""
+    """Map the frames that waited for later ones to predict their depth; each was counted as waiting."""
     try:
         for result in mapper.finish():
             run.count(result)

@@ -1,7 +1,7 @@
 """Submaps: the map a mapper is working on and, before it, maps that were frozen when the world frame jumped.
 
-Frozen maps change no more. They stay part of the surface (with block ids of their own), answer queries where the
-active map has nothing, and are saved with it. Their number is bounded: the oldest leaves.
+Frozen maps do not change. They stay part of the surface (with block ids of their own), answer queries where the active
+map has nothing, and are saved with it. Their number is bounded: the oldest is removed.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ HEADER_KEY = "submaps"  # in a saved map's header: the headers of its frozen map
 
 @dataclass
 class _Submap:
-    """One map and the ids under which its blocks are known outside."""
+    """One map and the published ids of its blocks."""
 
     map: SemanticMap
     ids: dict[int, int] = field(default_factory=dict)
@@ -54,7 +54,7 @@ class Submaps:
         self._active = _Submap(mapper.map)
         self._frozen: list[_Submap] = []  # oldest first
         self._next_id = count()
-        self._removed: list[int] = []  # ids of maps that are gone, not yet reported
+        self._removed: list[int] = []  # ids of blocks of removed maps, not yet reported
 
     @classmethod
     def of(cls, state: MapState, device: str) -> Submaps:
@@ -77,14 +77,14 @@ class Submaps:
 
     @property
     def active(self) -> SemanticMap:
-        """The map that frames go into."""
+        """The active map, which takes frames."""
         return self._active.map
 
     def __len__(self) -> int:
         return 1 + len(self._frozen)
 
     def begin_submap(self) -> None:
-        """Freeze the active map and go on with an empty one. An empty active map is kept as it is."""
+        """Freeze the active map and continue with an empty one. An empty active map is kept."""
         if self.active.stats()["blocks"] == 0:
             return
         self._frozen.append(self._active)
@@ -108,7 +108,7 @@ class Submaps:
         """What changed since the last call, over all maps; block ids are unique over the maps and never used again."""
         changed: dict[int, Surface] = {}
         removed, self._removed = self._removed, []
-        for submap in [*self._frozen, self._active]:  # a frozen map reports what it had not yet reported, once
+        for submap in [*self._frozen, self._active]:  # a frozen map reports its last changes once
             update = submap.map.update_surface()
             removed += [submap.ids.pop(block) for block in update.removed if block in submap.ids]
             for block, surface in update.changed.items():
@@ -122,7 +122,7 @@ class Submaps:
         return merge_surfaces([submap.map.surface() for submap in [*self._frozen, self._active]])
 
     def add(self, frame: PosedFrame, probabilities: ClassProbabilities | None = None) -> None:
-        """Take a frame into the active map, see SemanticMap.add."""
+        """Add a frame to the active map, see SemanticMap.add."""
         self.active.add(frame, probabilities)
 
     def render(self, camera: Intrinsics, T_world_camera: np.ndarray) -> RenderedView:
@@ -163,7 +163,7 @@ class Submaps:
         return MapState(arrays, {**state.header, HEADER_KEY: [dict(part.header) for part in frozen]})
 
     def load(self, state: MapState, config: MapConfig) -> None:
-        """Replace all maps by those of a state. Raises MapFileError, and changes nothing, where it does not fit."""
+        """Replace all maps by those of a state. Raises MapFileError, and changes nothing, if it does not fit."""
         headers = state.header.get(HEADER_KEY, [])
         if not isinstance(headers, list):
             raise MapFileError(f"the map's header has no list under '{HEADER_KEY}': map again")

@@ -1,4 +1,4 @@
-"""What one view says about surface points: which of them it sees, and its class probabilities there."""
+"""Samples one view at surface points: which of them it sees, and its class probabilities there."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from sem_field_ros.segmentation.segmenter import ClassProbabilities
 
 @dataclass(frozen=True)
 class ViewSamples:
-    """One view of n surface points, m of which it sees.
+    """One view of n surface points, of which it sees m.
 
-    seen       [n] bool; all else is of the m seen points, in their order
+    seen       [n] bool; everything else is for the m seen points, in order
     probabilities  [m, C] class probabilities that sum to 1        distance  [m] metres from the camera
     cosine     [m] between the normal and the way to the camera
     cues       [m, CUES] how the view sees the points, see Votes
-    features   [m, D] image features in -1..1, None where there are none
+    features   [m, D] image features in -1..1, None if there are none
     """
 
     seen: Tensor
@@ -40,7 +40,7 @@ def sample_view(
     """Sample a keyframe at surface points [n, 3] (world, metres; normals point to free space).
 
     A point is seen if it projects into the image, faces the camera, and the depth image has the same depth there,
-    within `tolerance_m` plus what an oblique surface changes between neighbouring pixels.
+    within `tolerance_m` plus the change between neighbouring pixels on an oblique surface.
     """
     assert frame.depth is not None
     device = positions.device
@@ -84,7 +84,7 @@ def sample_view(
 
 
 def _image_grid(x: Tensor, y: Tensor, camera: Intrinsics) -> Tensor:
-    """Where points at x = X / Z, y = Y / Z [n] lie in the image, [n, 2]: -1 and 1 are the image's edges."""
+    """Image position of points at x = X / Z, y = Y / Z [n], [n, 2]: -1 and 1 are the image's edges."""
     u = 2 * (camera.fx * x + camera.cx + 0.5) / camera.width - 1
     v = 2 * (camera.fy * y + camera.cy + 0.5) / camera.height - 1
     return torch.stack([u, v], dim=1)

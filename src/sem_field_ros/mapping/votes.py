@@ -1,7 +1,7 @@
-"""VoteTable: what the K best views said about every surface voxel, and the label fused from it.
+"""VoteTable: the votes of the K best views of every surface voxel, and the fused label.
 
-One row a surface voxel. A row keeps the views' class probabilities themselves (8 bits a class), so neither images nor
-keyframes need to stay in memory and a loaded map goes on voting where it stopped.
+One row per surface voxel. A row stores the class probabilities of the views (8 bits per class), so neither images nor
+keyframes stay in memory, and a loaded map can continue voting.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from sem_field_ros.mapping.view_samples import ViewSamples
 from sem_field_ros.parallel import for_each, part_size
 
 _FEATURE_STEPS = 127.0  # features in -1..1 are kept in 8 bits
-_CPU_CHUNK, _CHUNK = 1024, 1 << 16  # most rows fused at once: they stay in the processor's cache, and bound the memory
-_LEAST_CHUNK = 256  # rows that are worth a thread
+_CPU_CHUNK, _CHUNK = 1024, 1 << 16  # rows fused at once: fits the processor's cache, bounds the memory
+_LEAST_CHUNK = 256  # fewest rows worth a thread
 
 
 class VoteTable:
@@ -28,7 +28,7 @@ class VoteTable:
     scores [R, K] float32, 0 = empty   keyframe_id [R, K] int32 keyframe number
     fused [R, C] float32, the views fused   support [R] float32, 1 - 0.5^views: one view alone counts half
     probabilities [R, C] float32, confidence [R] (of the winning class, times support): smoothed, see LabelSmoother
-    features [R, K, D] int8 (127 = 1)   cues [R, K, CUES] float16; of no size where the fusion wants none (D = 0)
+    features [R, K, D] int8 (127 = 1)   cues [R, K, CUES] float16; empty if the fusion uses none (D = 0)
     """
 
     voxel: Tensor
@@ -113,11 +113,11 @@ class VoteTable:
         return rows, is_new
 
     def release(self, slots: Tensor) -> None:
-        """Free every row of the given blocks (they leave the map)."""
+        """Free every row of the given blocks, which are removed from the map."""
         self.drop(self.rows_in(slots))
 
     def drop(self, rows: Tensor) -> None:
-        """Free rows [n]: their voxels are surface no more."""
+        """Free rows [n]: their voxels are no longer surface."""
         self.row_of_voxel[self.voxel[rows]] = -1
         self.voxel[rows] = -1
         self._free = torch.cat([self._free, rows])
@@ -140,8 +140,8 @@ class VoteTable:
     def insert(self, rows: Tensor, view: ViewSamples, scores: Tensor, keyframe_id: int, prefers_new: bool) -> Tensor:
         """Offer one view to the rows [m] it sees, with scores [m] > 0; returns the rows that changed.
 
-        It takes an empty slot, or the worst one if it is better. A view without the features that the fusion wants
-        votes with zeros.
+        It takes an empty slot, or replaces the worst view if it is better. A view without the features that the
+        fusion uses gets zeros.
         """
         rank = view_rank(self.scores.index_select(0, rows), self.keyframe_id.index_select(0, rows), prefers_new)
         worst, slot = rank.min(dim=1)
@@ -165,7 +165,7 @@ class VoteTable:
         return rows
 
     def views_of(self, rows: Tensor, slots: int | None = None) -> Votes:
-        """What the views say about rows [n], as a fusion takes it; `slots`: of the first ones only."""
+        """The votes of rows [n] for a fusion; `slots`: only the first ones."""
 
         def column(values: Tensor) -> Tensor:
             return values.index_select(0, rows)[:, :slots]
@@ -180,7 +180,7 @@ class VoteTable:
         """Fuse the views of rows [n] into `fused` and `support`."""
         seen = self.scores.index_select(0, rows) > 0
         last = torch.where(seen, self._slot_numbers, 0).amax(dim=1)
-        order = last.argsort(descending=True)  # rows with about as many views each: few slots stay empty
+        order = last.argsort(descending=True)  # rows with similar numbers of views, so that few slots are empty
         size = part_size(len(rows), _CPU_CHUNK, _LEAST_CHUNK) if self.device.type == "cpu" else _CHUNK
         parts = [(rows[part], max(1, int(last[part[0]]))) for part in order.split(size) if len(part)]
 

@@ -43,8 +43,8 @@ def write_glb(
     _COLOR_CAMERA or _COLOR_LABEL), and the vertex attributes _LABEL (id) and _CONFIDENCE.
 
     up  unit vector [3] that is up in the map's frame; None = z. glTF's y axis is up: the scene's node carries the
-        rotation and the vertices stay in the map's frame, so Blender and viewers show the map upright and give its
-        coordinates back.
+        rotation and the vertices stay in the map's frame, so Blender and viewers show the map upright and report its
+        coordinates.
     The scene's extras list the classes. Raises OutputError.
     """
     (_, colors), (prefix, others) = _colors(surface, labels, color_by).items()
@@ -81,6 +81,6 @@ def _unlabelled_id(labels: LabelSet) -> int:
 
 
 def _unit_normals(normals: np.ndarray) -> np.ndarray:
-    """glTF wants unit normals; a vertex without one points up."""
+    """glTF requires unit normals; a vertex without one gets an upward normal."""
     length = np.linalg.norm(normals, axis=1, keepdims=True)
     return np.where(length > 1e-6, normals / np.maximum(length, 1e-6), np.array([0, 0, 1], np.float32))

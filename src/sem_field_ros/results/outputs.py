@@ -1,4 +1,4 @@
-"""The files that a mapping run leaves: the same names and contents from the demo and from `sem-field map`."""
+"""Result files of a mapping run, the same for the demo and `sem-field map`."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """preview.png: a map seen from two sides, coloured by label (above) and by RGB (below), with a legend.
 
-Surfaces seen from behind are left out, so walls and ceilings in front of the viewer open up like a doll's house.
+Surfaces seen from behind are left out, so the room can be seen through walls and ceilings.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from sem_field_ros.geometry.viewpoints import estimate_up, front_facing, point_s
 from sem_field_ros.labels import LabelSet
 from sem_field_ros.surface import Surface
 
-_SCALE = 2  # everything is drawn this much larger and shrunk: smooth edges and text
+_SCALE = 2  # everything is drawn this much larger and then shrunk, for smooth edges and text
 _PANEL = (800, 580)  # width, height of one view
 _LEGEND_WIDTH = 300
 _TITLE_HEIGHT = 64
@@ -42,8 +42,8 @@ def write_preview(
 ) -> Path:
     """Write the picture of a map as a PNG (atomically) and return its path.
 
-    T_world_cameras  4x4 poses along the camera's path: drawn, and used to find out which way is up.
-    An empty surface gives a picture that says so. Raises OutputError where the file cannot be written.
+    T_world_cameras  4x4 poses along the camera's path: drawn, and used to find the up direction.
+    For an empty surface, the picture is a note. Raises OutputError if the file cannot be written.
     """
     image = draw_preview(surface, labels, T_world_cameras, title)
     write_color(path, image)

@@ -1,4 +1,4 @@
-"""report.json: what a mapping run did, in numbers. The one place where its keys are defined, for demo and map."""
+"""report.json: a mapping run in numbers. Defines its keys, for demo and `sem-field map`."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Scores:
 
 @dataclass(frozen=True)
 class MapReport:
-    """One run. fps is frames mapped per second that the run (offline) or the replay (over ROS) took; latency_ms is the
+    """One run. fps: frames mapped per second of the run (offline) or the replay (over ROS); latency_ms is the
     time to map one frame offline, over ROS camera stamp to published cloud (image received to cloud, if the replay was
     not in real time).
 
@@ -66,9 +66,9 @@ class MapReport:
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON content: the fields, `miou`, `accuracy` and `iou_per_class` on top where there were labels.
+        """The JSON content: the fields, `miou`, `accuracy` and `iou_per_class` on top if there were labels.
 
-        The top-level scores are the 2-D ones; with a labelled mesh alone, the 3-D ones. Absent scores have no key.
+        The top-level scores are the 2-D ones; with only a labelled mesh, the 3-D ones. Absent scores have no key.
         """
         content = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "extra"}
         for name in ("scores_2d", "scores_3d"):

@@ -1,4 +1,4 @@
-"""Names the makers and licences of everything in a scene that is not made here."""
+"""Names the authors and licences of all third-party assets in a scene."""
 
 from __future__ import annotations
 

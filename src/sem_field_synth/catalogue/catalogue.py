@@ -26,8 +26,8 @@ class CatalogueModel:
     size      width (x, left to right), depth (front to back), height in metres
     rotation  [3, 3] of the file's coordinates (y up, front towards +z), applied before anything else
     lower, upper  [3] bounds of the rotated vertices, in the file's units
-    elevation metres above the floor that it usually hangs at        drop_on_top  height in metres things stand at on it
-    textured  has image textures                                     whole  every texture file it names is there
+    elevation metres above the floor at which it usually hangs       drop_on_top  height in metres of what is put on it
+    textured  has image textures                                     whole  all texture files it names exist
     """
 
     id: str
@@ -63,10 +63,10 @@ class CatalogueTexture:
 
 
 class Assets:
-    """What the two Debian packages bring, read from the cache (extracted on first use, in about a minute).
+    """Contents of the two Debian packages, read from the cache (extracted on first use, in about a minute).
 
     source  folder with sweethome3d.jar and furniture/*.sh3f        cache  where the files are extracted to
-    Raises DataError with the line to install them where they are missing.
+    Raises DataError with the command to install them if they are missing.
     """
 
     def __init__(self, source: str | Path | None = None, cache: str | Path | None = None) -> None:

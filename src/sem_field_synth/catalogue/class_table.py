@@ -1,4 +1,4 @@
-"""What each catalogue model is: roles (coffee table, lower cabinet) and their NYU-40 classes, from our own table."""
+"""Roles (coffee table, lower cabinet) and NYU-40 classes of catalogue models: config/furniture_classes.yaml."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TABLE = "config/furniture_classes.yaml"
 
 @dataclass(frozen=True)
 class Role:
-    """A kind of furniture: its name, its NYU-40 class, and the catalogue ids of the models that are of that kind."""
+    """A kind of furniture: its name, its NYU-40 class, and the catalogue ids of its models."""
 
     name: str
     nyu40: str
@@ -40,7 +40,7 @@ def roles() -> dict[str, Role]:
 
 @cache
 def role_of_model() -> dict[str, str]:
-    """The first role a catalogue id appears under, by catalogue id."""
+    """The role of every model, by catalogue id: the first one that lists it."""
     table: dict[str, str] = {}
     for role in roles().values():
         for model in role.models:
@@ -56,7 +56,7 @@ def split_of(catalogue_id: str) -> str:
 
 @cache
 def classes_by_material() -> dict[str, dict[str, str]]:
-    """NYU-40 class of single materials of a model, where it is not its role's, by catalogue id and material."""
+    """NYU-40 classes of materials that differ from their model's role, by catalogue id and material."""
     table = yaml.safe_load(resource_path(TABLE).read_text(encoding="utf-8"))
     return {
         f"{table['libraries'][short]}#{model}": {m: name for name, materials in parts.items() for m in materials}

@@ -1,4 +1,4 @@
-"""Unpacks the archives of Debian's sweethome3d packages into a cache, with an index of what they hold."""
+"""Unpacks the archives of Debian's sweethome3d packages into a cache, with an index of their contents."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CATALOGUES = (
 TEXTURES = "com/eteks/sweethome3d/io/DefaultTexturesCatalog.properties"
 LOADER_CLASS = "com/eteks/sweethome3d/j3d/OBJLoader.class"  # its text constants hold the default materials
 DEFAULT_MATERIALS = "default_materials.mtl"
-VERSION = 1  # of the index; another one is extracted again
+VERSION = 1  # version of the index; another version is extracted again
 
 
 def extract(archives: list[Path], cache: Path, stamp: list[list[Any]]) -> dict[str, Any]:
@@ -91,7 +91,7 @@ def _wanted(name: str) -> bool:
 
 
 def read_catalogue(text: str) -> tuple[dict[str, str], list[dict[str, str]]]:
-    """Parse a `*Catalog.properties`: what holds for the library, and a dict for each numbered entry, in order."""
+    """Parse a `*Catalog.properties`: the library's properties, and a dict for each numbered entry, in order."""
     head: dict[str, str] = {}
     entries: dict[int, dict[str, str]] = {}
     for line in text.splitlines():
@@ -140,18 +140,18 @@ def _index_model(entry: dict[str, str], head: dict[str, str], path: Path, work: 
 
 
 def _of_faces(obj: bytes, vertices: np.ndarray) -> np.ndarray:
-    """The vertices [V, 3] that faces use: some files hold stray ones, which Sweet Home 3D does not measure either."""
+    """The vertices [V, 3] that faces use. Stray vertices of some files are left out, as Sweet Home 3D does."""
     used: set[int] = set()
     for line in obj.splitlines():
         if line[:2] == b"f ":
             used.update(int(word.partition(b"/")[0]) for word in line.split()[1:])
-    if not used or min(used) < 0:  # counted from the end: their files hold no stray ones
+    if not used or min(used) < 0:  # indices from the end occur only in files without stray vertices
         return vertices
     return vertices[np.array(sorted(used)) - 1]
 
 
 def _textures_of(obj: bytes, folder: Path) -> tuple[bool, bool]:
-    """Whether an .obj names image textures, and whether all material files and images it names are there."""
+    """Whether an .obj names image textures, and whether all material files and images it names exist."""
     used = {m.strip() for m in re.findall(rb"^usemtl\s+(.+)$", obj, re.M)}
     images: list[Path] = []
     whole = True

@@ -1,7 +1,7 @@
 """Reader of Wavefront OBJ models with their MTL materials, as Sweet Home 3D's catalogues ship them.
 
-Forgiving where those files are sloppy: faces with any number of corners, negative indices, indices that point nowhere,
-missing material files and missing textures (`missing_textures` names them), text in any 8-bit encoding.
+Tolerates what these files contain: faces with any number of corners, negative and invalid indices, missing material
+files and missing textures (`missing_textures` lists them), text in any 8-bit encoding.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class ObjModel:
 
 @lru_cache(maxsize=64)
 def read_obj(path: Path) -> ObjModel:
-    """Read a model with its materials and textures' places. Raises DataError where it has no triangle."""
+    """Read a model with its materials and texture paths. Raises DataError if it has no triangles."""
     try:
         text = path.read_text(encoding="latin-1")
     except OSError as error:
@@ -60,7 +60,7 @@ def read_obj(path: Path) -> ObjModel:
 
 
 class _Faces:
-    """What has been read of a file so far: lines go in, a model comes out."""
+    """Parser state: takes lines, returns a model."""
 
     def __init__(self) -> None:
         self.positions: list[list[float]] = []
@@ -166,7 +166,7 @@ def _normals(triangles: np.ndarray, vertex: np.ndarray, given: np.ndarray, smoot
     face = np.cross(triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0])
     length = np.linalg.norm(face, axis=1, keepdims=True)
     face = face / length
-    # weighted by the angle at the corner: how a polygon was cut does not matter then
+    # weighted by the angle at the corner, so the triangulation of a polygon does not matter
     weighted = (_angles(triangles)[..., None] * face[:, None])[smooth].reshape(-1, 3)
     count = vertex.max() + 1
     total = np.stack([np.bincount(vertex[smooth].reshape(-1), weighted[:, i], count) for i in range(3)], axis=1)
@@ -205,7 +205,7 @@ def _read_materials(
 
 
 def _beside(path: Path, name: str) -> Path | None:
-    """The file `name` in the folder of `path`, upper and lower case alike; folders in the name are ignored."""
+    """The file `name` in the folder of `path`, ignoring case; folders in the name are ignored."""
     name = name.strip().strip('"').replace("\\", "/").rsplit("/", 1)[-1]
     if (path.parent / name).is_file():
         return path.parent / name

@@ -1,4 +1,4 @@
-"""Things of a role that stand with their back to a wall, and what belongs on or above them."""
+"""Places furniture with its back to a wall, and what belongs on or above it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ON_WALL = {"mirror": 1.0, "towel rack": 1.0, "upper cabinet": 1.45}  # metres of
 
 
 def some_item(role: str, room: int, chooser: Chooser, finishes: Finishes) -> Iterator[Item]:
-    """Items of a role to try, in real size about: models of the catalogue, then one made here."""
+    """Candidates for a role, in about real size: catalogue models, then a parametric one."""
     rng = chooser.rng
     usual = MAKERS[role][1] if role in MAKERS else (0.8, 0.5, 1.0)
     found = chooser.candidates(role, room, usual[0], usual[1])[:3]
@@ -38,7 +38,7 @@ def some_item(role: str, room: int, chooser: Chooser, finishes: Finishes) -> Ite
 def along_wall(
     space: Space, building: Building, room: int, role: str, chooser: Chooser, finishes: Finishes, tries: int = 24
 ) -> Item | None:
-    """Stand something with its back to a wall, its front free, not before a window it would cover."""
+    """Place an item with its back to a wall, its front free, covering no window."""
     rng = chooser.rng
     for item in some_item(role, room, chooser, finishes):
         item.bottom = ON_WALL.get(role, item.bottom)
@@ -61,7 +61,7 @@ def along_wall(
 
 
 def to_wall(item: Item, building: Building, room: int, rng: np.random.Generator) -> bool:
-    """Move an item to a random place along the room's walls, often into a corner; False where no wall is."""
+    """Move an item to a random place along the room's walls, often into a corner; False if there is no wall."""
     ring = np.array(shapely.get_coordinates(building.polygons[room].exterior))
     if not building.polygons[room].exterior.is_ccw:
         ring = ring[::-1]
@@ -111,7 +111,7 @@ def front_is_free(item: Item, space: Space, metres: float) -> bool:
 
 
 def on_top(space: Space, support: Item, role: str, room: int, chooser: Chooser, finishes: Finishes) -> None:
-    """Set something of a role in the middle of another item."""
+    """Place an item of a role in the middle of another item."""
     for item in some_item(role, room, chooser, finishes):
         scale = min(1.0, 0.95 * support.size[0] / item.size[0], 0.95 * support.size[1] / item.size[1])
         if scale < 0.7:

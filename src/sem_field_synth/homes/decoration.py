@@ -16,7 +16,7 @@ from sem_field_synth.homes.placing import Item, Space
 from sem_field_synth.homes.refurnish import Chooser, as_item, set_on
 from sem_field_synth.scene import Finish
 
-ON_TOP = {  # roles of small things by the class of what they stand on
+ON_TOP = {  # roles of small things by the class of their support
     "table": ("dining prop", "small plant", "living prop", "dining prop", "computer"),
     "desk": ("computer", "table lamp", "desk prop", "book", "small plant", "desk prop"),
     "night stand": ("table lamp", "book", "living prop"),
@@ -30,7 +30,7 @@ IN_BATHS = ("bath prop", "bath prop", "small plant")
 def decorate(
     space: Space, building: Building, kinds: list[str], room: int, chooser: Chooser, finishes: Finishes
 ) -> None:
-    """Add to every room in sight what makes it look lived in; the filmed room gets most."""
+    """Add small items to every visible room, most of them to the filmed one."""
     rng = chooser.rng
     rooms = sorted({i.room for i in space.items if i.room is not None} | {room})
     for index in rooms:
@@ -162,7 +162,7 @@ def pictures(
 
 
 def props(space: Space, item: Item, kind: str, chooser: Chooser) -> None:
-    """Small things on an item's top, as they are found in a kind of room."""
+    """Small things on an item's top, by the kind of room."""
     rng = chooser.rng
     wanted = ON_TOP.get(item.nyu40)
     if kind == "bath" and wanted is not None:

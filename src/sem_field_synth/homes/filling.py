@@ -1,4 +1,4 @@
-"""Furnishes what a home leaves empty, by the kind of room: along the walls, around tables, on the floor."""
+"""Furnishes empty parts of a home, by the kind of room: along the walls, around tables, on the floor."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FULL = {
     "bedroom": 0.5,
     "living": 0.48,
 }  # of a room's floor that furniture may cover; 0.42 elsewhere
-# (role, how likely, how many at most) in the order they are tried; what is there already counts
+# (role, how likely, how many at most) in the order they are tried; existing items count
 WANTED: dict[str, tuple[tuple[str, float, int], ...]] = {
     "living": (
         ("sofa", 0.9, 2),
@@ -96,7 +96,7 @@ WANTED: dict[str, tuple[tuple[str, float, int], ...]] = {
 def fill(
     space: Space, building: Building, room: int, kind: str, chooser: Chooser, finishes: Finishes, modest: bool
 ) -> None:
-    """Add what a room of its kind lacks. `modest`: a room seen through a door only, which gets the large things."""
+    """Add what is missing for the kind of room. `modest`: only large things, for a room seen through a door."""
     rng = chooser.rng
     area = building.polygons[room].area
     for role, chance, most in WANTED.get(kind, ()):

@@ -1,4 +1,4 @@
-"""Paints, floors and fabrics: colours as homes have them, textures of the package, and images made here."""
+"""Paints, floors and fabrics: typical colours, textures of the package, and procedural images."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sem_field_synth.catalogue.catalogue import Assets
 from sem_field_synth.homes.home_building import RoomFinish
 from sem_field_synth.scene import Color, Finish
 
-IMAGE_VERSION = 3  # in the names of the images made here
+IMAGE_VERSION = 3  # in the names of the procedural images
 WALL_HUES = (
     (0.1, 0.12),
     (0.11, 0.05),
@@ -49,7 +49,7 @@ def wall_color(rng: np.random.Generator) -> Color:
 
 
 class Finishes:
-    """Chooses finishes by room type. Images made here are written once into the cache, named by what they show."""
+    """Chooses finishes by room type. Procedural images are written once into the cache, named by their content."""
 
     def __init__(self, assets: Assets, rng: np.random.Generator) -> None:
         self._assets = assets
@@ -64,7 +64,7 @@ class Finishes:
         return self.texture(names[self._rng.integers(len(names))])
 
     def room(self, kind: str) -> RoomFinish:
-        """How a room of a kind (living, bedroom, kitchen, bath, office, corridor) is painted and floored."""
+        """How a room of a kind (living, bedroom, kitchen, bath, office, corridor) is painted, and its floor."""
         rng = self._rng
         wall, repeat = Finish(wall_color(rng), shininess=0.05), (1.0, 1.0)
         lower, lower_height = None, 0.0
@@ -122,7 +122,7 @@ class Finishes:
         return self._image("carpet", hsv(rng.random(), rng.uniform(0, 0.4), rng.uniform(0.25, 0.75)), 0, _carpet)
 
     def wood(self) -> Path:
-        """Grain without joints, for furniture made here."""
+        """Grain without joints, for parametric furniture."""
         rng = self._rng
         return self._image(
             "wood", hsv(rng.uniform(0.05, 0.11), rng.uniform(0.2, 0.7), rng.uniform(0.25, 0.85)), 0, _wood
@@ -133,7 +133,7 @@ class Finishes:
         return self._image(f"fabric_{pattern}_{_hex(second)}", first, 0, _fabric, pattern=pattern, second=second)
 
     def painting(self, number: int) -> Path:
-        """A picture to hang: landscape, still life or abstract, told apart by its number."""
+        """A picture to hang: landscape, still life or abstract, by its number."""
         return self._image("painting", (0.5, 0.5, 0.5), number, _painting)
 
     def _image(self, name: str, color: Color, variant: int, make: object, **more: object) -> Path:

@@ -15,7 +15,7 @@ TABLES = ("dining table", "desk")
 
 
 def dining(space: Space, building: Building, room: int, chooser: Chooser, finishes: Finishes) -> None:
-    """A table with free space around it, where the room has none and is large enough."""
+    """A table with free space around it, if the room has none and is large enough."""
     rng = chooser.rng
     if any(i.room == room and i.role == "dining table" for i in space.items):
         return

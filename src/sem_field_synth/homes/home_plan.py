@@ -20,7 +20,7 @@ MIN_AREA, MAX_AREA = 4.0, 60.0  # square metres of the rooms that are seen
 
 @dataclass(frozen=True)
 class SceneSpec:
-    """One scene to generate: the home, the room's index over the home's usable rooms, and the seed of everything."""
+    """One scene to generate: the home, the room's index over the home's usable rooms, and the seed."""
 
     home: str
     room: int
@@ -29,7 +29,7 @@ class SceneSpec:
 
     @property
     def name(self) -> str:
-        """A folder name that says it all."""
+        """A unique folder name."""
         return f"{self.split}_{self.home}_room{self.room}_{self.seed}"
 
 

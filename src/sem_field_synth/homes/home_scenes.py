@@ -1,4 +1,4 @@
-"""build_scene: one furnished room of an example home with a camera's way through it."""
+"""build_scene: one furnished room of an example home with a camera path."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from sem_field_synth.homes.trajectory import FreeSpace, Target, camera_positions
 from sem_field_synth.scene import Finish, HomeScene, Panel, PlacedModel
 
 SEEN_AROUND = 5.0  # metres around the room in which other rooms are furnished too
-WEIGHTS = {  # how much a class is worth looking at: small or rare things more than what is everywhere
+WEIGHTS = {  # weight of a class as a camera target: higher for small and rare things
     "floor mat": 0.1,
     "otherprop": 0.25,
     "lamp": 0.3,
@@ -59,8 +59,8 @@ def build_scene(
 ) -> HomeScene:
     """Build one scene: the home's level refurnished, and `frames` camera poses through its room number `room`.
 
-    size  width and height of the pictures in pixels        split  of the models; of the home where not given
-    Deterministic by its arguments. Raises DataError where the home or room does not exist.
+    size  width and height of the pictures in pixels        split  of the models; by default that of the home
+    The same arguments give the same scene. Raises DataError if the home or room does not exist.
     """
     split = split or split_of_home(home)
     rooms = usable_rooms(assets, home)
@@ -95,7 +95,7 @@ class _Builder:
         self.kinds = [room_kind(r.name, raw[i]) for i, r in enumerate(self.building.rooms)]
         for i, room in enumerate(self.building.rooms):
             spare = self.building.polygons[i].area > 8 and not room.name
-            if self.kinds[i] in ("corridor", "other") and spare:  # a room the home has no use for
+            if self.kinds[i] in ("corridor", "other") and spare:  # a room without a named use
                 self.kinds[i] = str(self.rng.choice(["living", "bedroom", "office", "kitchen"]))
         self.looks = [self.finishes.room(kind) for kind in self.kinds]
         self.outside = RoomFinish(

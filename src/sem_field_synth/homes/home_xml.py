@@ -65,7 +65,7 @@ class Level:
 
 
 def read_home(path: Path) -> list[Level]:
-    """Read an example home: its levels, lowest first. Raises DataError where the file is no home."""
+    """Read an example home: its levels, lowest first. Raises DataError if the file is not a home."""
     try:
         root = ElementTree.parse(path).getroot()  # noqa: S314  (a file of the Debian package)
         height = float(root.get("wallHeight", 250)) / 100
@@ -77,7 +77,7 @@ def read_home(path: Path) -> list[Level]:
         found = levels or [(None, "", height, 0.0)]
         return [_level(root, path.stem, *level[:3]) for level in found]
     except (OSError, ElementTree.ParseError, KeyError, ValueError) as error:
-        raise DataError(f"{path} is no Sweet Home 3D home: {error}") from error
+        raise DataError(f"{path} is not a Sweet Home 3D home: {error}") from error
 
 
 def _level(root: ElementTree.Element, home: str, key: str | None, name: str, height: float) -> Level:

@@ -1,4 +1,4 @@
-"""Light: an area lamp at every room's ceiling, the lamps that stand and hang about, daylight of varying strength."""
+"""Light: an area lamp at every room's ceiling, standing and hanging lamps, daylight of varying strength."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def warmth(rng: np.random.Generator) -> Color:
 def light(
     building: Building, kinds: list[str], items: list[Item], room: int, seen: BaseGeometry, rng: np.random.Generator
 ) -> list[Lamp]:
-    """Lamps of the rooms in sight: the filmed room is always lit, others mostly."""
+    """Lamps of the visible rooms: the filmed room is always lit, others mostly."""
     lamps = []
     tone = warmth(rng)
     strength = float(rng.uniform(0.7, 1.5))

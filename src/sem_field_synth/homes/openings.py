@@ -1,4 +1,4 @@
-"""Doors (frame and leaf, open or shut) and windows (frame, bars, pane, sill) made to fit the holes in the walls."""
+"""Doors (frame and leaf, open or shut) and windows (frame, bars, pane, sill) that fit the holes in the walls."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the pieces of the example homes are meant to be: their models are few, their names and sizes tell the role."""
+"""Roles of the pieces in the example homes, from their names and sizes."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def room_kind(name: str, roles: list[str]) -> str:
 
 
 def role_of_piece(piece: Piece, room: str) -> str | None:
-    """The role a piece of a home is refurnished with; None for what is left out (beams, roofs, decoration boxes)."""
+    """The role that replaces a piece of a home; None for pieces that are left out (beams, roofs, decoration boxes)."""
     role = _role(piece, room)
     return None if room == "bath" and role in NOT_IN_BATHS else role
 

@@ -1,4 +1,4 @@
-"""Things that stand somewhere in a home, and the space that keeps them out of walls and of each other."""
+"""Items placed in a home, and the occupied space that keeps them out of walls and of each other."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TUCKED = 0.14  # metres a chair may reach under a table
 
 @dataclass
 class Item:
-    """Something placed: its box, what it is, and what it looks like (a catalogue model or parts made here).
+    """A placed item: its box, role and look (a catalogue model or parametric parts).
 
     center [2], yaw  world; at yaw 0 its front faces -y        bottom, size  metres
     scale  [3] of a model's own size along width, depth, height; ignored for parts
@@ -46,7 +46,7 @@ class Item:
 
     @property
     def footprint(self) -> Polygon:
-        """What it covers, seen from above."""
+        """Its footprint, seen from above."""
         return rectangle(self.center, self.yaw, self.size[0], self.size[1])
 
     @property
@@ -77,7 +77,7 @@ class Item:
 
 
 class Space:
-    """What is taken: walls, door ways and items. Boxes are compared in plan and in height."""
+    """Occupied space: walls, doorways and items. Boxes are compared in plan and in height."""
 
     def __init__(
         self, walls: BaseGeometry, rooms: list[BaseGeometry], keep_free: list[tuple[BaseGeometry, float]]
@@ -89,7 +89,7 @@ class Space:
         shapely.prepare(walls)
 
     def fits(self, item: Item, room: int | None, support: Item | None = None) -> bool:
-        """Whether an item lies inside its room, out of walls and door ways, and clear of every other but `support`."""
+        """Whether an item lies inside its room, outside walls and doorways, clear of all others except `support`."""
         shape = item.footprint.buffer(-SLACK, join_style="mitre")
         if shape.is_empty:
             shape = item.footprint
@@ -120,7 +120,7 @@ class Space:
         return item
 
     def place(self, item: Item, room: int | None, shifts: tuple[float, ...] = (0.0, 0.06, 0.15, 0.3)) -> Item | None:
-        """Add an item where it is, or a little beside it; None where it does not fit."""
+        """Add an item at its place or slightly beside it; None if it does not fit."""
         home = item.center
         for shift in shifts:
             for turn in range(1 if shift == 0 else 8):

@@ -26,8 +26,8 @@ MODULAR = (
 )  # fill their place exactly
 HUNG = ("upper cabinet", "pendant lamp", "wall lamp", "mirror", "radiator", "wall tv", "hood")
 PER_ROOM = ("chair", "bar stool", "lower cabinet", "upper cabinet", "night stand", "radiator", "office chair", "stool")
-BETWEEN = (0.85, 1.15)  # of its real size a model may be scaled
-MADE_SHARE = {  # how often something made here stands in although the catalogue has models: few, or all alike
+BETWEEN = (0.85, 1.15)  # limits of a model's scale
+MADE_SHARE = {  # how often a parametric item is used although the catalogue has models, because those are few or alike
     "toilet": 0.35,
     "refrigerator": 0.3,
     "washbasin": 0.3,
@@ -41,7 +41,7 @@ MADE_SHARE = {  # how often something made here stands in although the catalogue
     "dining table": 0.12,
     "stove": 0.15,
 }
-INSTEAD = {  # other roles of the same class that may stand in where a split has none that fits
+INSTEAD = {  # other roles of the same class, used if a split has no model that fits
     "single bed": ("bed",),
     "corner sofa": ("sofa",),
     "tv stand": ("dresser",),
@@ -53,7 +53,7 @@ INSTEAD = {  # other roles of the same class that may stand in where a split has
 
 
 class Chooser:
-    """Picks models by role for one split; the same one again within a room where such things come in sets."""
+    """Picks models by role for one split; things that come in sets get the same model within a room."""
 
     def __init__(self, assets: Assets, split: str, rng: np.random.Generator) -> None:
         self.assets = assets
@@ -63,7 +63,7 @@ class Chooser:
         self._coats: dict[tuple[int | None, str], dict[str, Finish]] = {}
 
     def coat(self, model: CatalogueModel, role: str, room: int | None) -> dict[str, Finish]:
-        """New colours for a model: the same within a room, as sets of chairs and cabinets are."""
+        """New colours for a model, the same within a room."""
         key = (room, model.id)
         if key not in self._coats:
             self._coats[key] = repaint(model, role, self.rng)
@@ -173,7 +173,7 @@ def new_item(
 def made(
     role: str, piece: Piece, room: int | None, space: Space, rng: np.random.Generator, finishes: Finishes
 ) -> Item | None:
-    """Place something made here where `piece` was."""
+    """Place a parametric item where `piece` was."""
     maker, usual = MAKERS[role]
     width, depth, height = piece.size
     if role == "rug":
@@ -209,7 +209,7 @@ def rug_fits(item: Item, space: Space, room: int | None) -> bool:
 
 
 def support_at(space: Space, center: np.ndarray, elevation: float) -> Item | None:
-    """The item under a point [2] whose top is next to a height, None where nothing is there."""
+    """The item under a point [2] whose top is nearest to a height; None if there is none."""
     flat = ("table", "desk", "cabinet", "dresser", "night stand", "counter", "shelves")
     found = [i for i in space.items if i.nyu40 in flat and i.footprint.contains(Point(center)) and i.top < 1.4]
     found = [i for i in found if abs(surface_height(i) - elevation) < 0.4]
@@ -217,7 +217,7 @@ def support_at(space: Space, center: np.ndarray, elevation: float) -> Item | Non
 
 
 def surface_height(item: Item) -> float:
-    """The height in metres of what things stand on: the catalogue tells it where it is not the top."""
+    """The height in metres at which things stand on an item: from the catalogue if it is not the top."""
     if item.model is not None and item.model.drop_on_top is not None and item.model.drop_on_top > 0:
         return item.bottom + item.model.drop_on_top * item.size[2] / item.model.size[2]
     return item.top

@@ -20,7 +20,7 @@ WOODEN = (
 )  # fmt: skip
 ENAMELLED = ("refrigerator", "washer")
 SHARE = 0.55  # of the models that may be repainted
-# metal, glass, rubber, handles and the like stay what they are
+# metal, glass, rubber, handles and the like keep their look
 KEEP = re.compile(
     r"metal|glass|chrom|silver|alu|steel|black|rubber|handle|mirror|iron|inox|vidr|wheel|knob|plast|foot|leg|button|tack"
     r"|hood|oven|dispens|^red$|^blue$"
@@ -42,7 +42,7 @@ def repaint(model: CatalogueModel, role: str, rng: np.random.Generator) -> dict[
 
 @lru_cache(maxsize=512)
 def plain_materials(path: Path) -> tuple[str, ...]:
-    """Material names of an .obj without an image and not transparent, those of most faces first."""
+    """Material names of an .obj without an image and not transparent, those with most faces first."""
     text = path.read_text(encoding="latin-1")
     count: Counter[str] = Counter()
     name = ""
@@ -61,7 +61,7 @@ def plain_materials(path: Path) -> tuple[str, ...]:
 
 
 def _special_materials(mtl: str) -> set[str]:
-    """Materials with a texture, or which one sees through."""
+    """Materials that are textured or transparent."""
     special = set()
     name = ""
     for line in mtl.splitlines():

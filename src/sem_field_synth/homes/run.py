@@ -27,7 +27,7 @@ _POLL_S = 0.2
 
 @dataclass(frozen=True)
 class HomeJob:
-    """One home to draw. `build` (a function that can be sent to a process) gives the scene and its attribution text."""
+    """One home to draw. `build` (a picklable function) returns the scene and its attribution text."""
 
     name: str
     folder: Path
@@ -39,7 +39,7 @@ class HomeJob:
 
 
 def build_home(spec: SceneSpec, frames: int, size: tuple[int, int], source: Path | None) -> tuple[HomeScene, str]:
-    """The scene of one entry of a plan, and the text that names the makers of what is in it."""
+    """The scene of one entry of a plan, and its attribution text."""
     assets = Assets(source)
     scene = build_scene(assets, spec.home, spec.room, spec.seed, frames, size, spec.split)
     return scene, attributions(assets, [scene])
@@ -47,7 +47,7 @@ def build_home(spec: SceneSpec, frames: int, size: tuple[int, int], source: Path
 
 @dataclass(frozen=True)
 class HomeResult:
-    """What became of a job: `error` is empty where the folder is complete."""
+    """Result of a job: `error` is empty if the folder is complete."""
 
     name: str
     error: str
@@ -57,7 +57,7 @@ class HomeResult:
 def draw_all(
     jobs: list[HomeJob], workers: int, on_progress: Callable[[int], None] = lambda frames: None
 ) -> Iterator[HomeResult]:
-    """Draw all jobs, `workers` at a time, and yield results as they come; `on_progress` hears of finished frames."""
+    """Draw all jobs, `workers` at a time, and yield results as they come; `on_progress`: of finished frames."""
     if workers <= 1:
         for job in jobs:
             yield _draw(job, on_progress)
@@ -79,12 +79,12 @@ def draw_all(
 
 
 def _end_with(parent: int) -> None:
-    """Have this process end when its parent is gone, killed or not: nobody else would write to its folders."""
+    """End this process with its parent, even a killed one, so that a new run alone writes to the folders."""
 
     def watch() -> None:
         while os.getppid() == parent:
             time.sleep(_POLL_S)
-        os._exit(1)  # Blender ends when its input does
+        os._exit(1)  # Blender ends when its input ends
 
     threading.Thread(target=watch, daemon=True).start()
 
@@ -102,7 +102,7 @@ def _result(future: Future[HomeResult], job: HomeJob) -> HomeResult:
     try:
         return future.result()
     except BrokenProcessPool:
-        return HomeResult(job.name, "its process was killed (out of memory?); run again to go on", 0.0)
+        return HomeResult(job.name, "its process was killed (out of memory?); run again to continue", 0.0)
 
 
 def _draw_remote(job: HomeJob, ticks: Any) -> HomeResult:

@@ -15,21 +15,21 @@ from shapely.geometry.base import BaseGeometry
 from sem_field_ros.errors import DataError
 
 CELL = 0.05  # metres of a cell of the free-space grid
-CLEARANCE = 0.25  # metres between the camera and anything
-LOOK = 0.6  # metres at least to what is in the middle of the picture
+CLEARANCE = 0.25  # least distance in metres between the camera and anything
+LOOK = 0.6  # least distance in metres to what is in the middle of the image
 STEP_DEGREES = 4.0  # resolution of the heading
 
 
 @dataclass(frozen=True)
 class Target:
-    """Something worth looking at: position [2] and how much it counts."""
+    """A target for the camera: position [2] and weight."""
 
     center: np.ndarray
     weight: float
 
 
 class FreeSpace:
-    """Where a camera may be: cells of the room that keep `clearance` from walls and from things at its height."""
+    """Free space for a camera: cells of the room with `clearance` to walls and to things at its height."""
 
     def __init__(self, room: BaseGeometry, obstacles: list[BaseGeometry], tall: list[BaseGeometry]) -> None:
         low_x, low_y, high_x, high_y = room.bounds
@@ -40,7 +40,7 @@ class FreeSpace:
         self.sight = ~self._raster(tall)
         regions, count = label(self.distance >= CLEARANCE + CELL)
         if count == 0:
-            raise DataError("no room for a camera between the furniture; take another seed")
+            raise DataError("no room for a camera between the furniture; choose another seed")
         sizes = np.bincount(regions.ravel())[1:]
         self.free = regions == 1 + int(np.argmax(sizes))
 
@@ -80,7 +80,7 @@ class FreeSpace:
         return np.where(blocked.any(axis=1), steps[first], reach)
 
     def path(self, start: np.ndarray, end: np.ndarray) -> np.ndarray:
-        """Points [P, 2] of a short way between two free points that prefers to stay away from things."""
+        """Points [P, 2] of a short path between two free points that keeps away from things."""
         cells = np.argwhere(self.free)
         number = -np.ones(self.shape, dtype=int)
         number[tuple(cells.T)] = np.arange(len(cells))
@@ -102,13 +102,13 @@ class FreeSpace:
         way = [ends[1]]
         while way[-1] != ends[0]:
             if before[way[-1]] < 0:
-                raise DataError("no way between two places of the room; take another seed")
+                raise DataError("no path between two places of the room; choose another seed")
             way.append(int(before[way[-1]]))
         return self.points(cells[way[::-1]])
 
 
 def camera_positions(space: FreeSpace, count: int, spacing: float, rng: np.random.Generator) -> np.ndarray:
-    """Positions [count, 2] along a smooth way through the free space, about `spacing` metres apart."""
+    """Positions [count, 2] along a smooth path through the free space, about `spacing` metres apart."""
     cells = np.argwhere(space.free)
     wide = cells[space.distance[tuple(cells.T)] >= np.quantile(space.distance[tuple(cells.T)], 0.3)]
     points = space.points(wide)
@@ -124,7 +124,7 @@ def camera_positions(space: FreeSpace, count: int, spacing: float, rng: np.rando
         way = np.concatenate([way, space.path(way[-1], goal)[1:]])
     if len(way) < 2:
         way = np.repeat(way, 2, axis=0)
-    for sigma in (8.0, 5.0, 3.0, 1.5, 0.0):  # as smooth as keeps the clearance
+    for sigma in (8.0, 5.0, 3.0, 1.5, 0.0):  # as smooth as the clearance allows
         smooth = gaussian_filter1d(way, sigma, axis=0, mode="nearest") if sigma else way
         along = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(smooth, axis=0), axis=1))])
         stops = np.linspace(0, min(along[-1], spacing * (count - 1)), count)

@@ -1,4 +1,4 @@
-"""Cameras about a normalised object: random on a sphere to train, an Archimedean spiral to test (paper 000)."""
+"""Cameras about a normalised object, as in Semantic SRN: random on a sphere to train, a spiral to test."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SPIRAL_TOP_DEG = 4.0  # from the zenith; there azimuth has no meaning
 
 
 def object_camera(size: int) -> Intrinsics:
-    """The square camera that every view is taken with."""
+    """The square camera of every view."""
     middle = (size - 1) / 2
     return Intrinsics(_FOCAL_SHARE * size, _FOCAL_SHARE * size, middle, middle, size, size)
 

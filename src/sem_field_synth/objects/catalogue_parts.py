@@ -44,7 +44,7 @@ _SLACK = 1e-6
 
 @cache
 def part_table() -> dict[str, dict[str, Any]]:
-    """The table: class -> catalogue id -> entry. Raises DataError in one line where it is malformed."""
+    """The table: class -> catalogue id -> entry. Raises DataError in one line if it is malformed."""
     table = yaml.safe_load(resource_path(TABLE).read_text(encoding="utf-8"))
     for models in table.values():
         for name, entry in models.items():
@@ -55,7 +55,7 @@ def part_table() -> dict[str, dict[str, Any]]:
 
 
 def catalogue_mesh(model: CatalogueModel, entry: dict[str, Any], labels: LabelSet) -> PartMesh:
-    """A catalogue model in metres, z up, front towards -y, with its parts. Raises DataError where rules leave gaps."""
+    """A catalogue model in metres, z up, front towards -y, with its parts. DataError if no rule fits a triangle."""
     obj = read_obj(model.path)
     mesh = upright(obj, model, float(entry.get("turn", 0)))
     groups, materials = list(obj.groups), list(obj.materials)
@@ -65,7 +65,7 @@ def catalogue_mesh(model: CatalogueModel, entry: dict[str, Any], labels: LabelSe
     bounds = np.stack([mesh.corners.min((0, 1)), mesh.corners.max((0, 1))])
     for part, rule in rules_of(entry):
         named = fits(groups, rule.get("group", "*"))[mesh.solid] & fits(materials, rule.get("material", "*"))[material]
-        # the material of a triangle is its surface: cutting keeps it
+        # a triangle's material is its surface, which cutting keeps
         inside, rest = _divided(mesh.take(named), rule, bounds)
         if part != DROP:
             index = labels.index_of(part)
@@ -113,7 +113,7 @@ def upright(obj: ObjModel, model: CatalogueModel, turn_deg: float = 0.0) -> Part
 
 
 def surface_of(finish: Finish) -> Surface:
-    """How a material of an OBJ file looks here; glass is opaque and light."""
+    """The surface for a material of an OBJ file; glass becomes opaque and light."""
     if finish.texture is not None:
         return Surface((0.8, 0.8, 0.8), "image", shininess=0.5 * finish.shininess, image=finish.texture)
     own, glass = np.array(finish.color), np.array([0.8, 0.88, 0.88])
@@ -142,7 +142,7 @@ def _divided(mesh: PartMesh, rule: dict[str, Any], bounds: np.ndarray) -> tuple[
 
 
 def _planes(name: str, span: tuple[float, float], bounds: np.ndarray) -> Iterator[tuple[int, float]]:
-    """Planes (axis, coordinate) that bound a region; none where it ends with the model."""
+    """Planes (axis, coordinate) that bound a region; none if it ends with the model."""
     axis = {"height": 2, "depth": 1, "side": 0}[name]
     low, high = bounds[:, axis]
     for share in span:

@@ -155,7 +155,7 @@ def _medallion(
 
 
 def office_back(build: PartBuilder, seat: Seat, frame: Surface, fill: Surface, rng: np.random.Generator) -> None:
-    """A padded back on a spine, with a headrest now and then."""
+    """A padded back on a spine, sometimes with a headrest."""
     gap = rng.uniform(0.02, 0.14)
     height = gap + rng.uniform(0.32, 0.66)
     half = rng.uniform(0.19, 0.25)
@@ -229,7 +229,7 @@ def tube_back(build: PartBuilder, seat: Seat, tubes: Surface, fill: Surface, rng
 
 
 def shell_back(build: PartBuilder, seat: Seat, surface: Surface, rng: np.random.Generator, arms: bool) -> None:
-    """A bent shell that grows out of the seat; its sides come forward as arms where asked for."""
+    """A bent shell that grows out of the seat; optionally its sides come forward as arms."""
     height = rng.uniform(0.3, 0.46)
     half = max(half_width(seat, 0.45 * seat.depth) + rng.uniform(-0.01, 0.02), 0.4 * seat.width)
     curve = rng.uniform(0.03, 0.1)

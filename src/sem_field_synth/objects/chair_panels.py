@@ -16,8 +16,8 @@ Map = Callable[[np.ndarray], np.ndarray]
 def back_plane(seat: Seat, recline_deg: float, inset: float, curve: float = 0.0, half: float = 0.2) -> Map:
     """Map of points (across, behind, up) of a flat back onto the chair.
 
-    It starts at the seat's top, `inset` before its rear edge, leans back by `recline_deg`; what lies `half` to the
-    side comes forward by `curve`.
+    It starts at the seat's top, `inset` before its rear edge, leans back by `recline_deg`; points `half` to the side
+    come forward by `curve`.
     """
     s, c = np.sin(np.radians(recline_deg)), np.cos(np.radians(recline_deg))
 
@@ -30,9 +30,9 @@ def back_plane(seat: Seat, recline_deg: float, inset: float, curve: float = 0.0,
 
 
 def panel(width: float, low: Height, high: Height, thickness: float, pillow: float = 0.0, steps: int = 17) -> Solid:
-    """A board in the plane (across, up), thick along y, fit to be bent: its heights may follow the place across.
+    """A board in the plane (across, up), thick along y, fine enough to bend; its heights may vary across.
 
-    low, high  heights, or functions of the place across in -1..1;   pillow  how much the front swells, metres
+    low, high  heights, or functions of the position across in -1..1;   pillow  how much the front swells, metres
     """
     across = np.sin(np.linspace(-np.pi / 2, np.pi / 2, steps)) * 0.999  # finer towards the sides
     up = np.linspace(0, 1, 9)

@@ -1,4 +1,4 @@
-"""What parametric chairs stand on and what arms rest on: legs, stretchers, star bases, sleds, armrests."""
+"""Supports of parametric chairs and of their arms: legs, stretchers, star bases, sleds, armrests."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def leg(
     if kind == "turned":
         length = float(np.linalg.norm(top - foot))
         profile = turned_profile(length, size / 2, rng)
-        lean = (top - foot) / (top[2] - foot[2])  # sheared, not turned: it stands flat
+        lean = (top - foot) / (top[2] - foot[2])  # sheared, not turned, so that it stands flat
         return lathe(profile, 14).mapped(
             lambda p: foot + p * [1, 1, 0] + p[:, 2:] * (lean * (top[2] - foot[2]) / length)
         )
@@ -65,7 +65,7 @@ def four_legs(
     splay: bool = False,
     ring: bool = False,
 ) -> None:
-    """Four legs under the seat, with stretchers (or a ring for the feet) and a frame under the seat now and then."""
+    """Four legs under the seat, with stretchers (or a ring for the feet) and sometimes a frame under the seat."""
     size = {"square": (0.028, 0.048), "round": (0.024, 0.04), "turned": (0.035, 0.05), "tube": (0.016, 0.026)}[kind]
     width = rng.uniform(*size)
     lean = rng.uniform(0.08, 0.24) if splay else rng.choice([0.0, rng.uniform(0.01, 0.06)])

@@ -16,7 +16,7 @@ from sem_field_synth.objects.surfaces import Surface, dark_plastic, fabric, meta
 
 @dataclass(frozen=True)
 class Style:
-    """What the parts of one chair are made of."""
+    """Materials of the parts of one chair."""
 
     frame: Surface  # legs, posts
     seat: Surface

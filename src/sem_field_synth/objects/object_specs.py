@@ -1,4 +1,4 @@
-"""Which objects there are and which split each belongs to; builds any of them."""
+"""All objects and their splits; builds any of them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ OWN = "made by sem-field generate objects"
 class ObjectSpec:
     """One object: its name (unique in its class), class, source, split; `asset` is its number, catalogue id or shape.
 
-    place  folder of the source's files, None for the usual one or where there are none
+    place  folder of the source's files, None for the usual one, or if there are none
     """
 
     name: str
@@ -63,7 +63,7 @@ def list_objects(
 ) -> list[ObjectSpec]:
     """Every object of the classes and sources; `counts` says how many parametric ones a class and split gets.
 
-    Raises DataError where files of a source are missing.
+    Raises DataError if files of a source are missing.
     """
     specs: list[ObjectSpec] = []
     for kind in kinds:
@@ -94,7 +94,7 @@ def build_object(spec: ObjectSpec) -> PartMesh:
 
 
 def credit(spec: ObjectSpec) -> dict[str, Any]:
-    """Who made the object and under which licence it may be used."""
+    """The author and licence of an object."""
     if spec.source == "parametric":
         return {"creator": OWN, "license": "Apache-2.0", "title": f"{spec.kind} {spec.asset}"}
     if spec.source == "psb":
@@ -110,6 +110,6 @@ def _assets(place: Path | None) -> Assets:
 
 
 def _file_name(catalogue_id: str) -> str:
-    """A catalogue id as a file name: letters, digits and -, with a short hash where two could meet."""
+    """A catalogue id as a file name: letters, digits and -, with a short hash if names could collide."""
     plain = "".join(c if c.isalnum() else "-" for c in catalogue_id.lower())
     return f"catalogue_{plain}_{hashlib.sha1(catalogue_id.encode()).hexdigest()[:4]}"

@@ -1,6 +1,6 @@
-"""PartMesh: an object's triangles, each with its part and how it looks; made of solids, normalised, cut, sampled.
+"""PartMesh: an object's triangles, each with its part and surface; made of solids, normalised, cut, sampled.
 
-Canonical frame of every object: z up, the front towards -y, x to the left of somebody who sits in the chair.
+Canonical frame of every object: z up, the front towards -y, x to the left of a person sitting in the chair.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from sem_field_ros.labels import LabelSet
 from sem_field_synth.objects.solids import Solid
 from sem_field_synth.objects.surfaces import Surface
 
-RADIUS = 0.5  # of the sphere about the origin that a normalised object touches from within
+RADIUS = 0.5  # of the smallest sphere about the origin that holds a normalised object
 _CREASE_COS = 0.7  # faces that meet at more than 45 degrees are not smoothed into each other
 _MAX_CUTS = 40
 _ARRAYS = ("corners", "normals", "texture", "part", "surface", "solid")
@@ -165,7 +165,7 @@ class PartBuilder:
 
     def add(self, part: str, surface: Surface, *solids: Solid) -> None:
         """Add solids of one part."""
-        self.labels.index_of(part)  # raises where there is no such part
+        self.labels.index_of(part)  # raises if there is no such part
         self.solids.extend((solid, part, surface) for solid in solids)
 
     def build(self) -> PartMesh:

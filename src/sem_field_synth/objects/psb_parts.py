@@ -1,4 +1,4 @@
-"""PSB meshes as part-labelled meshes: turned so that they stand and face -y, in one plain colour (they have none)."""
+"""PSB meshes as part-labelled meshes: turned upright to face -y, in one plain colour (the files have none)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HEIGHT_M = {"chair": 0.9, "table": 0.74}  # the files have no unit
 
 
 def psb_mesh(folder: str | Path, name: str, labels: LabelSet) -> PartMesh:
-    """A shape of the benchmark, as high as such things are (HEIGHT_M). Raises DataError in one line."""
+    """A shape of the benchmark, scaled to a typical height (HEIGHT_M). Raises DataError in one line."""
     shape = read_psb(folder, name)
     if shape.category not in HEIGHT_M:
         raise DataError(f"{folder}: shape {name} is neither a chair nor a table (labels/meta.json)")

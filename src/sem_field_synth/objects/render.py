@@ -1,7 +1,7 @@
 """Ray casts a part-labelled object on white: colour, depth and part per pixel, lit by a sky and a soft lamp.
 
-Light that surfaces scatter evenly does not depend on the viewer: it is baked once per object at the corners of small
-triangles (shadows of both lights included), so a view costs one ray per sample and no noise comes between views.
+Diffuse light does not depend on the viewer: it is baked once per object at the corners of small triangles (with the
+shadows of both lights), so a view costs one ray per sample and noise is the same in all views.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _LAMP_DIRECTIONS = 16
 _LAMP_AXIS = np.array([-0.45, -0.55, 0.95])  # from the left in front and above, as seen from the front
 _LAMP_SPREAD = 0.16
 _LAMP_SHARE = 0.55  # of the light that falls on a surface which faces the lamp
-_BOUNCED = 0.10  # light that came around corners, everywhere
+_BOUNCED = 0.10  # ambient light
 _OFFSET = 1e-3  # keeps a shadow ray from hitting where it starts
 _GRAZING = 0.05
 _LIFT = 1.15  # brightness of the whole picture
@@ -40,7 +40,7 @@ class View:
 
 
 class PartRenderer:
-    """An object (normalised PartMesh) ready to be seen from anywhere. Label sets must have a class `background`."""
+    """An object (normalised PartMesh) prepared for ray casting. Label sets must have a class `background`."""
 
     def __init__(self, mesh: PartMesh, labels: LabelSet) -> None:
         self.mesh = mesh.refined(_EDGE)
@@ -54,10 +54,10 @@ class PartRenderer:
         flat = np.cross(*edges)
         self._flat = flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-12)
         self._front = self._baked(1.0)
-        self._back: np.ndarray | None = None  # only sheets show it
+        self._back: np.ndarray | None = None  # only visible in sheets
 
     def view(self, camera: Intrinsics, T_world_camera: np.ndarray, supersampling: int = 2) -> View:
-        """What the camera sees; colour is averaged over `supersampling`^2 rays a pixel."""
+        """Ray cast into a camera; colour is averaged over `supersampling`^2 rays a pixel."""
         shape = (camera.height, camera.width)
         hit = self._cast(_camera_rays(camera, T_world_camera, 1))
         depth = np.where(hit.found, hit.distance, 0).astype(np.float32).reshape(shape)
@@ -160,7 +160,7 @@ def _spread(count: int) -> np.ndarray:
 
 
 def _surroundings(direction: np.ndarray, shininess: float) -> np.ndarray:
-    """What a mirror shows of a studio: bright above, a dark band at the horizon, the lamp; [N]."""
+    """A mirror's reflection of a studio: bright above, a dark band at the horizon, the lamp; [N]."""
     up = direction[:, 2]
     blur = 0.08 + 0.5 * (1 - shininess)
     sky = 0.35 + 0.65 / (1 + np.exp(-np.clip((up - 0.1) / blur * 3, -30, 30)))

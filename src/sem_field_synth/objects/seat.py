@@ -1,4 +1,4 @@
-"""The seat of a parametric chair: what its back, arms and legs are fitted to."""
+"""The seat of a parametric chair, to which back, arms and legs are fitted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A picture of many objects to look at: colour and parts, from the front and from behind and below."""
+"""An overview picture of many objects: colour and parts, from the front and from behind and below."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Watertight solids that furniture is made of: everything is a loft through rings of points."""
+"""Watertight solids for furniture: lofts through rings of points."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Solid:
     faces: np.ndarray
 
     def mapped(self, change: Callable[[np.ndarray], np.ndarray]) -> Solid:
-        """The solid with `change` (points [V, 3] -> [V, 3]) applied; faces stay outward even where it mirrors."""
+        """The solid with `change` (points [V, 3] -> [V, 3]) applied; faces stay outward even if it mirrors."""
         return _outward(np.asarray(change(self.vertices), dtype=np.float64), self.faces)
 
     def moved(self, x: float = 0.0, y: float = 0.0, z: float = 0.0) -> Solid:

@@ -1,4 +1,4 @@
-"""How surfaces of objects look: colours, wood, stripes, checks and images, evaluated where rays hit."""
+"""Surfaces of objects: colours, wood, stripes, checks and images, evaluated where rays hit."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ METALS: tuple[Color, ...] = ((0.80, 0.81, 0.82), (0.62, 0.63, 0.65), (0.80, 0.66
 
 
 def wood(rng: np.random.Generator) -> Surface:
-    """A random kind of wood, now and then painted."""
+    """A random kind of wood, sometimes painted."""
     if rng.random() < 0.2:
         return paint(rng)
     light, dark = WOODS[list(WOODS)[rng.integers(len(WOODS))]]
@@ -93,7 +93,7 @@ def metal(rng: np.random.Generator) -> Surface:
 
 
 def dark_plastic(rng: np.random.Generator) -> Surface:
-    """What wheels and office fittings are made of."""
+    """Material of wheels and office fittings."""
     value = rng.uniform(0.08, 0.22)
     return Surface((value, value, value * 1.05), shininess=0.25)
 
@@ -120,12 +120,12 @@ def reflectance(surface: Surface, at: np.ndarray) -> np.ndarray:
 
 
 def _share(surface: Surface, at: np.ndarray) -> np.ndarray:
-    """How much of the second colour there is, [N] in 0..1."""
+    """Share of the second colour, [N] in 0..1."""
     x, y, z = at.T / surface.scale
     if surface.pattern == "wood":  # rings about an axis far away, bent by slow waves along the grain
         bend = 0.9 * np.sin(0.13 * z + 0.7 * np.sin(0.31 * y)) + 0.5 * np.sin(0.29 * z + 1.3 + 0.5 * x)
         rings = np.sin(2.1 * x + 1.3 * y + bend) + 0.6 * np.sin(5.3 * x + 3.9 * y + 1.7 * bend)
-        rings *= 0.6 + 0.4 * np.sin(0.47 * x + 0.61 * y + 0.9)  # some boards are calmer than others
+        rings *= 0.6 + 0.4 * np.sin(0.47 * x + 0.61 * y + 0.9)  # boards differ in contrast
         fibre = np.sin(23.0 * x + 0.4 * z) * np.sin(19.0 * y + 0.3 * z)
         return np.clip(0.45 + 0.22 * rings + 0.12 * fibre, 0, 1)
     if surface.pattern == "stripes":

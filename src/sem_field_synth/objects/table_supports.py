@@ -1,4 +1,4 @@
-"""What parametric tables stand on: legs with aprons and shelves, columns, trestles, loops, planks, cabinets."""
+"""Supports of parametric tables: legs with aprons and shelves, columns, trestles, loops, planks, cabinets."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _CORNERS = ((-1, -1), (1, -1), (1, 1), (-1, 1))
 def straight_legs(
     build: PartBuilder, top: Top, plate: Surface, frame: Surface, rng: np.random.Generator, metallic: bool
 ) -> None:
-    """Four upright legs, an apron (with drawers now and then), stretchers or a shelf."""
+    """Four upright legs, an apron (sometimes with drawers), stretchers or a shelf."""
     kind = "tube" if metallic else str(rng.choice(["square", "round", "turned"], p=[0.55, 0.25, 0.2]))
     if metallic and rng.random() < 0.5:
         kind = "square"
@@ -97,7 +97,7 @@ def shelf(
 
 
 def splayed_legs(build: PartBuilder, top: Top, frame: Surface, rng: np.random.Generator, metallic: bool) -> None:
-    """Three or four legs that lean outwards; hairpins where they are of metal."""
+    """Three or four legs that lean outwards; hairpins if they are of metal."""
     count = 3 if top.round and rng.random() < 0.35 else 4
     lean = rng.uniform(0.1, 0.22) * top.bottom
     hairpin = metallic and rng.random() < 0.6
@@ -184,7 +184,7 @@ def trestles(build: PartBuilder, top: Top, surface: Surface, rng: np.random.Gene
 
 
 def loops(build: PartBuilder, top: Top, plate: Surface, surface: Surface, rng: np.random.Generator) -> None:
-    """A frame of bars at each end (a U or a trapezoid), with a shelf now and then."""
+    """A frame of bars at each end (a U or a trapezoid), sometimes with a shelf."""
     x = top.width / 2 - rng.uniform(0.03, 0.16) * top.width
     y = top.corner * top.depth / 2 - rng.uniform(0.01, 0.05)
     size = rng.uniform(0.02, 0.06)

@@ -1,4 +1,4 @@
-"""The top of a parametric table: what its legs and shelves are fitted to."""
+"""The top of a parametric table, to which legs and shelves are fitted."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Top:
 
     @property
     def corner(self) -> float:
-        """How far towards the corners of its extent there is a plate, as a share: 1 for a sharp rectangle."""
+        """How far the plate reaches towards the corners of its extent, as a share: 1 for a sharp rectangle."""
         shares = np.abs(self.outline) / [self.width / 2, self.depth / 2]
         return float(shares.min(1).max())
 

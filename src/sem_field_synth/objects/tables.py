@@ -20,7 +20,7 @@ _SIZES = {  # width, depth, height: from, to
     "bar": ((0.55, 0.8), (0.55, 0.75), (1.0, 1.12)),
     "console": ((0.8, 1.5), (0.28, 0.42), (0.72, 0.88)),
 }
-_SUPPORTS = {  # shares of what each kind stands on
+_SUPPORTS = {  # shares of the supports of each kind
     "dining": {"legs": 0.42, "splayed": 0.12, "pedestal": 0.14, "trestle": 0.12, "loops": 0.1, "planks": 0.1},
     "coffee": {"legs": 0.38, "splayed": 0.2, "pedestal": 0.08, "loops": 0.16, "planks": 0.1, "drum": 0.08},
     "desk": {"legs": 0.4, "splayed": 0.08, "trestle": 0.12, "loops": 0.14, "cabinets": 0.26},

@@ -1,4 +1,4 @@
-"""Draws objects into folders: views in the folder format, part_points.ply, meta.json; whole objects or none of one."""
+"""Draws objects into folders, each completely or not at all: folder format, part_points.ply, meta.json."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from sem_field_synth.objects.object_specs import ObjectSpec, build_object, credi
 from sem_field_synth.objects.part_mesh import PartMesh
 from sem_field_synth.objects.render import PartRenderer, View
 
-VERSION = 1  # of what is drawn: another one is another data set
+VERSION = 1  # version of the drawings: another version is another data set
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class ViewSettings:
 
 @dataclass(frozen=True)
 class ObjectResult:
-    """What became of an object: `error` is empty where its folder is complete; `fresh`: drawn now, not found."""
+    """Result for an object: `error` is empty if its folder is complete; `fresh`: drawn now, not found."""
 
     spec: ObjectSpec
     error: str = ""
@@ -65,7 +65,7 @@ def draw_all(specs: list[ObjectSpec], out: Path, settings: ViewSettings, workers
         for future in as_completed(futures):
             yield future.result()
     except BrokenProcessPool as error:
-        raise OutputError("a worker was ended from outside (memory?); go on with fewer --workers") from error
+        raise OutputError("a worker was killed (out of memory?); continue with fewer --workers") from error
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 
@@ -84,7 +84,7 @@ def _end_with_parent() -> None:
 
 
 def draw_object(spec: ObjectSpec, out: Path, settings: ViewSettings) -> ObjectResult:
-    """Draw one object into OUT/CLASS/NAME unless it is there, drawn in the same way."""
+    """Draw one object into OUT/CLASS/NAME unless it exists, drawn with the same settings."""
     folder = out / spec.kind / spec.name
     try:
         if (folder / "meta.json").is_file():
@@ -131,7 +131,7 @@ def _write_folder(folder: Path, spec: ObjectSpec, mesh: PartMesh, settings: View
 
 
 def object_rng(spec: ObjectSpec) -> np.random.Generator:
-    """The random numbers of an object: the same for the same class and name, whatever else is drawn."""
+    """The random numbers of an object: the same for the same class and name, independent of other objects."""
     digest = hashlib.sha1(f"{spec.kind}/{spec.name}".encode()).hexdigest()
     return np.random.default_rng(int(digest[:12], 16))
 
@@ -192,7 +192,7 @@ def _matrix_text(matrix: np.ndarray) -> str:
 
 
 def write_lists(out: Path) -> dict[str, int]:
-    """Write CLASS_SPLIT.txt (the names of each split) and ATTRIBUTION.txt; returns how many objects each list has."""
+    """Write CLASS_SPLIT.txt (the names of each split) and ATTRIBUTION.txt; returns their sizes."""
     complete = [p for p in sorted(out.glob("*/*/meta.json")) if not p.parent.name.startswith(".")]
     metas = [json.loads(p.read_text(encoding="utf-8")) for p in complete]
     counts: dict[str, int] = {}
@@ -201,7 +201,7 @@ def write_lists(out: Path) -> dict[str, int]:
             names = [m["name"] for m in metas if m["class"] == kind and m["split"] == split]
             counts[f"{kind}_{split}"] = len(names)
             _write_text(out / f"{kind}_{split}.txt", "".join(f"{name}\n" for name in names))
-    lines = ["Objects drawn here, who made them, and the licence of each.\n\n"]
+    lines = ["Objects drawn here, with author and licence.\n\n"]
     own = sum(m["source"] == "parametric" for m in metas)
     if own:
         lines.append(f"{own} parametric objects: made by sem-field generate objects, Apache-2.0\n")

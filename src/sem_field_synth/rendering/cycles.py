@@ -1,9 +1,9 @@
 """Renders frames with Blender's Cycles in a process of its own.
 
-`python -m sem_field_synth.rendering.cycles JOB`: JOB is a folder made by cycles_job.py: scene.npz (triangles)
-and job.json (materials, lamps, sky, camera, frames). For every frame NAME asked for on standard input (one a line, with
-its pose) it writes JOB/NAME.npy, linear RGB [H, W, 3] float16 in W/(m^2 sr), and answers with `done NAME SECONDS`. The
-pictures are turned into photographs by photo.py.
+`python -m sem_field_synth.rendering.cycles JOB`: JOB is a folder made by cycles_job.py: scene.npz (triangles) and
+job.json (materials, lamps, sky, camera, frames). For every frame NAME requested on standard input (one per line, with
+its pose) it writes JOB/NAME.npy, linear RGB [H, W, 3] float16 in W/(m^2 sr), and answers `done NAME SECONDS`. photo.py
+turns the images into photographs.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def main(folder: Path) -> int:
 
 
 def _own_stdout() -> TextIO:
-    """Blender prints to descriptor 1 as it likes: keep a copy of it for the answers, send its words to stderr."""
+    """Blender prints to descriptor 1: keep a copy of it for the answers and send Blender's output to stderr."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     return answers
@@ -155,7 +155,7 @@ def _add_lamps(bpy: Any, scene: Any, lamps: list[dict[str, Any]]) -> None:
 
 
 def _add_camera(bpy: Any, scene: Any, camera: dict[str, float]) -> Any:
-    """Blender's camera with a pinhole's intrinsics; pixel centres lie at whole numbers in ours, at halves in its."""
+    """Blender's camera with a pinhole's intrinsics; pixel centres are whole numbers here, halves in Blender."""
     width, height = camera["width"], camera["height"]
     data = bpy.data.cameras.new("camera")
     data.sensor_fit = "HORIZONTAL"

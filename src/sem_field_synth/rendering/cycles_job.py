@@ -1,4 +1,4 @@
-"""Hands a home scene to the Cycles process (cycles.py) and takes its pictures: starts it, feeds it poses, ends it."""
+"""Runs the Cycles process (cycles.py) for a home scene: starts it, sends poses, receives images, ends it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LIBRARIES = "apt install libxrender1 libxfixes3 libxi6 libxkbcommon0"
 
 
 def cycles_missing() -> str:
-    """Why Cycles cannot be used here, in one line; empty where it can."""
+    """Why Cycles cannot be used here, in one line; empty if it can."""
     if importlib.util.find_spec("bpy") is not None:
         return ""
     if sys.version_info[:2] != (3, 11):
@@ -65,15 +65,15 @@ class CyclesRenderer:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def ask(self, name: str, T_world_camera: np.ndarray) -> None:
-        """Have a frame drawn; goes on at once."""
+        """Request a frame; returns at once."""
         request = {"name": name, "T_world_camera": np.asarray(T_world_camera).reshape(-1).tolist()}
         assert self._process.stdin is not None
-        with contextlib.suppress(BrokenPipeError):  # `take` says why
+        with contextlib.suppress(BrokenPipeError):  # `take` raises with the reason
             self._process.stdin.write(json.dumps(request) + "\n")
             self._process.stdin.flush()
 
     def take(self, name: str) -> np.ndarray:
-        """The picture asked for: [H, W, 3] float32 linear RGB. Raises DataError where Blender gives up."""
+        """The requested image: [H, W, 3] float32 linear RGB. Raises DataError if Blender ended."""
         self._answer("done")
         file = self._folder / f"{name}.npy"
         picture = np.load(file, allow_pickle=False).astype(np.float32)

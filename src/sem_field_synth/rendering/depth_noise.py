@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-_BASELINE_FOCAL = 0.075 * 580.0  # metres * pixels of a structured-light camera: disparity = this / z
+_BASELINE_FOCAL = 0.075 * 580.0  # metres times pixels of a structured-light camera: disparity = this / z
 _DISPARITY_STEP = 0.125  # pixels; such cameras measure disparity in eighths
 _DISPARITY_NOISE = 0.06  # pixels, one standard deviation; with the rounding 2.3 mm at 1.2 m, 14 mm at 3 m
 _NOISE_GRAIN = 1.5  # pixels; neighbours share their matching window and so their error

@@ -1,6 +1,6 @@
-"""What a perfect sensor would see of a home scene: depth, instances and classes per pixel, exact to the triangle.
+"""A perfect sensor's view of a home scene: depth, instances and classes per pixel, exact to the triangle.
 
-Glass is solid here, as in scans that people label: a window pane has depth and is `window`. Holes that a texture's
+Glass is solid here, as in hand-labelled scans: a window pane has depth and is `window`. Holes that a texture's
 alpha channel cuts (leaves, lace) are holes.
 """
 
@@ -46,7 +46,7 @@ class TruthCaster:
         self._to_scannet = load_label_set("nyu40").regroup(load_label_set("scannet20"))
 
     def cast(self, camera: Intrinsics, T_world_camera: np.ndarray) -> Truth:
-        """See the scene from a camera."""
+        """Ray cast the scene into a camera."""
         u, v = np.meshgrid(np.arange(camera.width), np.arange(camera.height))
         local = np.stack([(u - camera.cx) / camera.fx, (v - camera.cy) / camera.fy, np.ones(u.shape)], axis=-1)
         # not normalised: the distance to the hit is then the depth along z

@@ -55,7 +55,7 @@ def _seen(scene: HomeScene, caster: TruthCaster, triangles: np.ndarray) -> np.nd
 
 
 def _thin(triangles: np.ndarray, label: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Merge the corners of one class that share a cell into their mean; triangles that collapse go."""
+    """Merge the corners of one class that share a cell into their mean; collapsed triangles are removed."""
     corners = triangles.reshape(-1, 3)
     key = np.concatenate([np.floor(corners / _CELL_M), np.repeat(label, 3)[:, None]], axis=1).astype(np.int64)
     unique, index, count = np.unique(key, axis=0, return_inverse=True, return_counts=True)

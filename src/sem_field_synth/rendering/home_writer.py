@@ -1,4 +1,4 @@
-"""Draws a home scene frame by frame into a sequence folder; what a killed run has finished is not drawn again."""
+"""Draws a home scene frame by frame into a sequence folder; finished frames of a killed run are kept."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from sem_field_synth.rendering.photo import PhotoCamera, draw_camera
 from sem_field_synth.rendering.scene_mesh import SceneMesh, scene_mesh
 from sem_field_synth.scene import HomeScene
 
-_PROBES = 5  # pictures that the camera's exposure is set by
+_PROBES = 5  # images that set the camera's exposure
 
 
 class ColorRenderer(Protocol):
@@ -56,7 +56,7 @@ def draw_home(
 ) -> None:
     """Draw a scene into `folder`, which appears when the last frame is done (until then it is `.NAME.part` beside it).
 
-    `on_progress` hears of frames as they are finished (of those found finished, too). Raises SemFieldError in one line.
+    `on_progress` is called for every finished frame, including those found finished. Raises SemFieldError in one line.
     """
     if is_drawn(folder, meta):
         on_progress(len(scene.stamps_ns))
@@ -87,7 +87,7 @@ def draw_home(
 
 
 def is_drawn(folder: Path, meta: dict[str, Any]) -> bool:
-    """Whether a folder is there. Raises OutputError where another command made it."""
+    """Whether a folder exists. Raises OutputError if it was drawn with other settings."""
     if not folder.exists():
         return False
     if _drawn_with(folder).get("generator") != meta.get("generator"):
@@ -96,7 +96,7 @@ def is_drawn(folder: Path, meta: dict[str, Any]) -> bool:
 
 
 def _drawn_with(folder: Path) -> dict[str, Any]:
-    """What meta.json says of how a folder was (or is being) drawn."""
+    """The drawing settings that meta.json of a folder records."""
     try:
         return dict(json.loads((folder / "meta.json").read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
@@ -117,10 +117,10 @@ def _draw_frames(
     finish = _Finisher(scene, caster, writer, settings.seed)
     with ExitStack() as stack:
         renderer = stack.enter_context(open_renderer(scene, mesh, caster, settings, writer.directory / "scratch"))
-        # the camera is set by the same pictures however often the run was resumed
+        # the same images set the camera, however often the run was resumed
         probes = np.unique(np.linspace(0, len(names) - 1, _PROBES).round().astype(int)).tolist()
         order = probes + [i for i in missing if i not in probes]
-        for i in order[: len(probes) + 1]:  # one more than is needed: drawn while others are finished and written
+        for i in order[: len(probes) + 1]:  # one ahead: drawn while others are written
             renderer.ask(names[i], poses[i])
         pictures = {i: renderer.take(names[i]) for i in probes}
         finish.set_camera(list(pictures.values()))
@@ -134,7 +134,7 @@ def _draw_frames(
 
 
 class _Finisher:
-    """Linear pictures -> frames with everything that is known of them, written."""
+    """Writes linear images as frames, with depth, labels, instances and poses."""
 
     def __init__(self, scene: HomeScene, caster: TruthCaster, writer: FolderWriter, seed: int) -> None:
         self._scene, self._caster, self._writer = scene, caster, writer
@@ -172,7 +172,7 @@ class _Finisher:
 def open_renderer(
     scene: HomeScene, mesh: SceneMesh, caster: TruthCaster, settings: DrawSettings, scratch: Path
 ) -> AbstractContextManager[ColorRenderer]:
-    """The renderer that the settings name. Raises DataError where it is not installed."""
+    """The renderer that the settings name. Raises DataError if it is not installed."""
     if settings.renderer == "cycles":
         from sem_field_synth.rendering.cycles_job import CyclesRenderer
 

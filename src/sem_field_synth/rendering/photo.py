@@ -16,11 +16,11 @@ _LUMA = np.array([0.2126, 0.7152, 0.0722], dtype=np.float32)
 
 @dataclass(frozen=True)
 class PhotoCamera:
-    """A camera's habits, drawn once a sequence. `gain` [3] and `level` are its settings for the sequence's light.
+    """A camera's parameters, drawn once per sequence. `gain` [3] and `level` are its settings for the sequence's light.
 
     stops  brighter than usual
     blur  standard deviation of the lens' and demosaicing's blur, pixels      shot, read  noise, of full scale
-    vignetting  light lost in the corners      saturation, gamma  of the maker's colours
+    vignetting  light lost in the corners      saturation, gamma  of the camera's colours
     """
 
     level: float
@@ -51,7 +51,7 @@ class PhotoCamera:
 
 
 def perfect_camera(probes: list[np.ndarray], stops: float = 0.0) -> PhotoCamera:
-    """A camera that only exposes and balances."""
+    """A camera with exposure and white balance only."""
     return PhotoCamera(_level(probes), stops, _balance(probes), 0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 95)
 
 

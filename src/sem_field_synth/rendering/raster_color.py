@@ -33,11 +33,11 @@ class RasterRenderer:
         self._poses.clear()
 
     def ask(self, name: str, T_world_camera: np.ndarray) -> None:
-        """Remember a frame to draw."""
+        """Request a frame."""
         self._poses[name] = T_world_camera
 
     def take(self, name: str) -> np.ndarray:
-        """The picture asked for: [H, W, 3] float32 linear RGB."""
+        """The requested image: [H, W, 3] float32 linear RGB."""
         pose = self._poses.pop(name)
         truth = self._caster.cast(self._scene.camera, pose)
         hit = truth.triangle >= 0

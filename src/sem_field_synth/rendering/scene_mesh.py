@@ -1,4 +1,4 @@
-"""A home scene as one soup of triangles: what the colour renderers, the ground truth and the labelled mesh all read."""
+"""A home scene as one triangle soup, shared by the colour renderers, the ground truth and the labelled mesh."""
 
 from __future__ import annotations
 

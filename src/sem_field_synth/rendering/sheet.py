@@ -1,4 +1,4 @@
-"""Contact sheets of sequences: colour, labels and depth of some frames of each, as one picture to look at."""
+"""Contact sheets of sequences: colour, labels and depth of some frames of each, as one overview picture."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _BAR = 16  # pixels of the line with the name
 def contact_sheet(folders: list[Path], frames: int = 2, columns: int = 2, width: int = 240) -> np.ndarray:
     """One block a folder: its name, then `frames` rows of colour | label | depth; `columns` blocks side by side.
 
-    Returns [H, W, 3] uint8 RGB. Raises DataError where a folder cannot be read.
+    Returns [H, W, 3] uint8 RGB. Raises DataError if a folder cannot be read.
     """
     if not folders:
         raise DataError("no folder given to draw a sheet of")

@@ -1,1 +1,1 @@
-"""A synthetic room without other assets: ray cast, procedural furniture and textures."""
+"""A synthetic room without third-party assets: ray cast, procedural furniture and textures."""

@@ -20,7 +20,7 @@ _SURFACE_OFFSET = 2e-3  # metres; keeps a shadow ray from hitting where it start
 
 @dataclass(frozen=True)
 class Quality:
-    """How much work a colour image is. The defaults give a clean 320x240 image in about a second."""
+    """Quality of a colour image. The defaults give a clean 320x240 image in about a second."""
 
     supersampling: int = 2  # colour rays per pixel and axis
     light_rays: int = 4  # shadow rays per light and colour ray
@@ -31,7 +31,7 @@ FAST = Quality(supersampling=1, light_rays=1, ambient_rays=0)
 
 
 class RoomRenderer:
-    """A room ready to be seen from anywhere."""
+    """A room prepared for ray casting from any camera."""
 
     def __init__(self, room: Room, labels: LabelSet) -> None:
         parts = [(o, part) for o, thing in enumerate(room.objects) for part in thing.parts]

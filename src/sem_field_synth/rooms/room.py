@@ -33,7 +33,7 @@ class RoomConfig:
 
 
 class SyntheticRoom:
-    """A SequenceReader over a room made from a seed; frames are ray cast when asked for.
+    """A SequenceReader over a room made from a seed; frames are ray cast when they are read.
 
     Frames carry colour, depth, ScanNet-20 label ids, and `extra["instance"]` ([h, w] uint8, 255 = none). The world
     frame has z up and its origin in a corner of the room, metres.
@@ -108,7 +108,7 @@ def look_along(eye: np.ndarray, yaw: float, pitch: float, roll: float = 0.0) -> 
 
 
 def _camera_noise(color: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Exposure that wanders a little from frame to frame, and pixel noise."""
+    """Exposure that varies slightly from frame to frame, and pixel noise."""
     exposed = color.astype(np.float32) * np.float32(rng.uniform(0.94, 1.06))
     grainy = exposed + rng.normal(scale=1.5, size=color.shape).astype(np.float32)
     return np.clip(grainy + 0.5, 0, 255).astype(np.uint8)

@@ -36,7 +36,7 @@ def _mix(material: Material, amount: np.ndarray) -> np.ndarray:
 
 
 def _plain(p: np.ndarray, m: Material) -> np.ndarray:
-    """Paint: a faint mottling keeps it from looking computed."""
+    """Paint with a faint mottling."""
     return np.asarray(m.color) * (0.94 + 0.12 * value_noise(p * 6 / m.scale))[:, None]
 
 
@@ -76,7 +76,7 @@ def _rug(p: np.ndarray, m: Material) -> np.ndarray:
 
 
 def _painting(p: np.ndarray, m: Material) -> np.ndarray:
-    """A landscape of sorts: sky, hills and foreground with a sun."""
+    """A simple landscape: sky, hills and foreground with a sun."""
     across = p[:, 0] + p[:, 1]
     height = p[:, 2] / m.scale
     hills = 0.25 * np.sin(across * 9 + 1.3) + 0.2 * value_noise(np.stack([across * 11, height * 0, height * 0], 1))
@@ -87,7 +87,7 @@ def _painting(p: np.ndarray, m: Material) -> np.ndarray:
 
 
 def _outdoors(p: np.ndarray, m: Material) -> np.ndarray:
-    """What a window shows: bright sky above, treetops below."""
+    """The view from a window: bright sky above, treetops below."""
     trees = -0.55 * m.scale + 0.25 * (value_noise(p * 5) - 0.5) + 0.12 * (value_noise(p * 17) - 0.5)
     leaves = np.array([0.12, 0.22, 0.08]) * (0.5 + value_noise(p * 25))[:, None]
     fade = np.clip(p[:, 2] / m.scale, 0, 1)[:, None]

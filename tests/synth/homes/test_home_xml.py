@@ -63,7 +63,7 @@ def test_hidden_pieces_are_left_out(tmp_path):
 def test_a_file_that_is_no_home_is_one_line(tmp_path):
     path = tmp_path / "bad.xml"
     path.write_text("<home", encoding="utf-8")
-    with pytest.raises(DataError, match="is no Sweet Home 3D home") as error:
+    with pytest.raises(DataError, match="is not a Sweet Home 3D home") as error:
         read_home(path)
     assert "\n" not in str(error.value)
 

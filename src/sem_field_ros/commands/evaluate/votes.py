@@ -11,7 +11,7 @@ from sem_field_ros.commands import vote_collection
 from sem_field_ros.commands.argument_types import at_least, positive
 from sem_field_ros.settings import add_former_flags
 
-HELP = "score fusions on what views say about surface voxels: learned weights, visibilities, corrupt views"
+HELP = "score fusions on collected votes of surface voxels: learned weights, visibilities, corrupt views"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

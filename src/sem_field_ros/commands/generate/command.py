@@ -1,4 +1,4 @@
-"""`sem-field generate`: makes data of our own, with labels, in the folder format."""
+"""`sem-field generate`: makes labelled data in the folder format."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sem_field_ros.commands.generate.objects import add_objects
 from sem_field_ros.commands.generate.subset import add_subset
 from sem_field_ros.commands.generate.truth import add_truth
 
-HELP = "make labelled data of our own: a synthetic room, furnished homes, objects with part labels"
+HELP = "make labelled data: a synthetic room, furnished homes, objects with part labels"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -30,7 +30,7 @@ class RawMessage:
     def header(self) -> tuple[int, str]:
         """Stamp in nanoseconds and frame_id of a message that begins with a Header, without decoding the rest.
 
-        Raises DataError where the message is too short for one.
+        Raises DataError if the message is too short.
         """
         try:
             order = "<" if self.data[1] & 1 else ">"
@@ -41,7 +41,7 @@ class RawMessage:
 
 
 class BagFile:
-    """A bag to read from, closed between readings. Raises DataError in one line for whatever is wrong with it."""
+    """A bag to read from, closed between readings. Raises DataError in one line for any problem."""
 
     def __init__(self, path: str | Path, wanted: BagTopics | None = None) -> None:
         self.path = Path(path)
@@ -69,10 +69,10 @@ class BagFile:
                 raise DataError(f"{self.path}: the bag is damaged ({_line(error)}); try `ros2 bag reindex`") from error
 
     def decode(self, raw: RawMessage) -> Any:
-        """Return the message, an object with the fields of its type. Raises DataError where it is malformed."""
+        """Return the message, an object with the fields of its type. Raises DataError if it is malformed."""
         try:
             return self._typestore.deserialize_cdr(raw.data, raw.kind)
-        except Exception as error:  # numpy, struct, unicode, assertions: rosbags does not say which
+        except Exception as error:  # numpy, struct, unicode, assertions: rosbags does not document which
             raise DataError(f"{self.path}: a {raw.kind} cannot be decoded ({_line(error)})") from error
 
     @contextmanager

@@ -23,8 +23,8 @@ from sem_field_ros.frame import PosedFrame
 from sem_field_ros.geometry.transform_tree import LATEST, TransformError, TransformTree
 from sem_field_ros.labels import LabelSet, load_label_set
 
-WORLD_FRAMES = ("map", "odom", "world")  # tried in this order where the user names none
-_PATIENCE = 300  # messages of a stream that wait for their partners: only numbers, so generously
+WORLD_FRAMES = ("map", "odom", "world")  # tried in this order by default
+_PATIENCE = 300  # messages of a stream that wait for their partners: many, because only numbers are kept
 _FOREVER_S = 1e9
 
 # A message of the bag: its role and its running number within the role
@@ -33,7 +33,7 @@ _Key = tuple[str, int]
 
 @dataclass(frozen=True)
 class _Planned:
-    """One frame to come: its pose and where its parts are."""
+    """A planned frame: its pose and its messages."""
 
     stamp_ns: int
     T_world_camera: np.ndarray
@@ -43,7 +43,7 @@ class _Planned:
 class BagSequence:
     """A SequenceReader over a bag. Opening reads it once for stamps and TF; images are decoded when iterated.
 
-    Topics are found by type and name where `topics` leaves them empty. `world_frame`: default the first of map, odom,
+    Topics that `topics` leaves empty are found by type and name. `world_frame`: default the first of map, odom,
     world that the TF tree has, else its root. `drops` counts what is left out, by cause (unpaired_color, tf_missing,
     ...). `start_s` and `duration_s` cut [start, start + duration). Raises DataError in one line.
     """
@@ -88,7 +88,7 @@ class BagSequence:
         return len(self._plan)
 
     def __iter__(self) -> Iterator[PosedFrame]:
-        return map(self._decoded, self._collected())  # goes on after a frame that cannot be decoded
+        return map(self._decoded, self._collected())  # continues after a frame that cannot be decoded
 
     def _collected(self) -> Iterator[tuple[_Planned, dict[str, RawMessage]]]:
         """Second pass: the raw parts of each planned frame, in order; a part is kept until its last use."""

@@ -1,4 +1,4 @@
-"""Which topic of a bag carries what, by type and name."""
+"""Chooses the topics of a bag by type and name."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _OTHER = ("overlay", "infra", "/ir", "disparity", "confidence", "debug", "theora
 class BagTopics:
     """Topic names by stream (camera_stream/topics.py).
 
-    Empty: the bag has none, or where a user gives names, find it by type and name.
+    Empty: the bag has none; as a user's choice: find it by type and name.
     """
 
     color: str = ""
@@ -33,7 +33,7 @@ class BagTopics:
 
 
 def find_topics(kinds: dict[str, str], counts: dict[str, int], wanted: BagTopics, where: str) -> BagTopics:
-    """Choose the topics by type and name; those a user wants are checked. Raises DataError with what there is."""
+    """Choose the topics by type and name; a user's choices are checked. Raises DataError that lists the topics."""
     for field in fields(wanted):
         topic = getattr(wanted, field.name)
         if topic and topic not in kinds:

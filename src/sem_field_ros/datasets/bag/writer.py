@@ -1,4 +1,4 @@
-"""Writes PosedFrames as an MCAP or sqlite3 bag: camera topics, TF and label info, as a robot would have recorded."""
+"""Writes PosedFrames as an MCAP or sqlite3 bag: camera topics, TF and label info, as recorded by a robot."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ def write_bag(
     """Write a sequence and return how many frames; `jpeg` stores colour compressed.
 
     `on_progress` is called after each frame. A frame that cannot be read goes to `skip`; without `skip` it is an error.
-    A path that ends in .mcap or .db3 becomes that one file, any other a bag folder with metadata.yaml. It appears
-    whole or not at all. Raises OutputError where it exists already or cannot be written.
+    A path that ends in .mcap or .db3 becomes that one file, any other a bag folder with metadata.yaml. It is
+    written completely or not at all. Raises OutputError if it exists or cannot be written.
     """
     count = 0
     with _new_bag(Path(path), storage) as writer:
@@ -115,7 +115,7 @@ class _FrameWriter:
         self._connections: dict[str, Any] = {}
 
     def write_latched(self, stamp_ns: int, labels: LabelSet | None) -> None:
-        """Write what comes once: the static transform, and what the label ids mean."""
+        """Write the messages that come once: static transform and label info."""
         camera = self._transform("base_link", CAMERA_FRAME, stamp_ns, T_BODY_OPTICAL)
         self._write(TF_STATIC_TOPIC, TF_TYPE, stamp_ns, transforms=[camera])
         if labels is not None:

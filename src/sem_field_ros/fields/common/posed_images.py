@@ -1,6 +1,6 @@
-"""PosedImageScene: a field that is encoded from posed images as a scene: frames in, then points and cameras.
+"""PosedImageScene: a field that is encoded from posed images, as a scene.
 
-The source views nearest to a camera are a window: it is encoded when it is first needed, and kept for what follows.
+The source views nearest to a camera are a window; it is encoded when it is first needed, then cached.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from sem_field_ros.segmentation.segmenter import ClassProbabilities
 from sem_field_ros.surface import PointSamples, RenderedView
 from sem_field_ros.weights import WeightsCard, image_width
 
-_MIN_OPACITY = 0.1  # a ray that meets less has neither class nor colour, as in the field's own validation
+_MIN_OPACITY = 0.1  # rays with less have neither class nor colour, as in the field's own validation
 _KEPT_WINDOWS = 4
 
 
@@ -53,9 +53,9 @@ class WindowField(Protocol):
 
 @dataclass(frozen=True)
 class SceneOptions:
-    """How a field is used: `width` of the images it renders, in pixels (enlarged to the camera's size);
+    """Options of a field: `width` of rendered images in pixels (then enlarged to the camera's size);
 
-    `depth`: the sources' depth images are given to it, for fields that use them; `device`: of torch.
+    `depth`: use the sources' depth images, if the field can; `device`: of torch.
     """
 
     width: int = 160
@@ -95,7 +95,7 @@ class PosedImageScene:
         self._windows.clear()
 
     def add(self, frame: PosedFrame, probabilities: ClassProbabilities | None = None) -> None:
-        """Take a source view; a frame without class probabilities is left out."""
+        """Add a source view; a frame without class probabilities is ignored."""
         if probabilities is None:
             return
         image = image_of_width(frame.color, self._image_width)
@@ -109,7 +109,7 @@ class PosedImageScene:
 
     @torch.inference_mode()
     def render(self, camera: Intrinsics, T_world_camera: np.ndarray) -> RenderedView:
-        """The view of a camera, from the window of the sources nearest to it; nothing where there are no sources."""
+        """The view of a camera, from the window of the sources nearest to it; empty without sources."""
         size = camera.height, camera.width
         chosen = self._window(T_world_camera)
         if not chosen:
@@ -125,9 +125,9 @@ class PosedImageScene:
 
     @torch.inference_mode()
     def query(self, points: np.ndarray) -> PointSamples:
-        """Answers at world points [N, 3]: of the window around the source that has most of them in its image.
+        """Answers at world points [N, 3], from the window around the source that has most of them in its image.
 
-        Points in no source's image, or of which its window knows nothing, are asked of the next source, and so on.
+        Points that remain unanswered go to the next source, and so on.
         """
         points = np.asarray(points, np.float32).reshape(-1, 3)
         left = np.asarray(np.isfinite(points).all(axis=1))
@@ -225,5 +225,5 @@ def enlarged(view: FieldView, size: tuple[int, int]) -> RenderedView:
 
 
 def _blank(name: str, count: int, like: Tensor) -> np.ndarray:
-    """A column of `count` rows for points that nothing was answered for."""
+    """A column of `count` rows for points without an answer."""
     return np.full((count, *like.shape[1:]), np.nan if name == "sdf" else 0, np.float32)

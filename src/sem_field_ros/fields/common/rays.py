@@ -1,4 +1,4 @@
-"""Rays of cameras: one a pixel, unit directions, and the factor between distance along the ray and depth along z."""
+"""Rays of cameras: one per pixel, unit directions, and the factor between distance along the ray and depth along z."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def pixel_rays(pixels: Tensor, camera: Intrinsics, T_world_camera: Tensor) -> Ra
 
 
 def camera_rays(camera: Intrinsics, T_world_camera: Tensor) -> Rays:
-    """One ray a pixel, row by row, on the pose's device."""
+    """One ray per pixel, row by row, on the pose's device."""
     T = T_world_camera.float()
     v, u = torch.meshgrid(
         torch.arange(camera.height, device=T.device), torch.arange(camera.width, device=T.device), indexing="ij"

@@ -17,10 +17,10 @@ def density_weights(density: Tensor, spacing: Tensor | float = 1.0) -> Tensor:
 
 
 def sdf_weights(sdf: Tensor, depth: Tensor, truncation_m: float) -> Tensor:
-    """Weights [R, M] of samples in ascending depth, summing to 1 a ray (Eq. 8 and 9), or 0 where nothing is met.
+    """Weights [R, M] of samples in ascending depth, summing to 1 per ray (Eq. 8 and 9), or 0 if it meets nothing.
 
     w = sigmoid(s / tr) sigmoid(-s / tr), zero beyond the first truncation region: later than `truncation_m` after the
-    first change from positive to negative. A ray that never changes its sign has its weight where |s| is small.
+    first change from positive to negative. Without a change of sign, the weight lies where |s| is small.
 
     sdf [R, M] and depth [R, M] in metres, like the truncation
     """
@@ -41,7 +41,7 @@ def render(weights: Tensor, values: Tensor) -> Tensor:
 def probability_cross_entropy(predicted: Tensor, target: Tensor) -> Tensor:
     """Mean cross-entropy (Eq. 6) of probabilities [R, C] to class indices [R]; index -1 does not count.
 
-    Rows are brought to a sum of 1 first: a ray that partly misses the scene is not punished for its dimness.
+    Rows are normalised to a sum of 1 first, so that rays that partly miss the scene are not penalised.
     """
     counted = target >= 0
     if not counted.any():

@@ -1,4 +1,4 @@
-"""Tensors of the fields: what a window of views is encoded from, and what rays, cameras and points give back."""
+"""Tensors of the fields: the input of encoding, and the results for rays, cameras and points."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sem_field_ros.fields.common.views import SourceViews
 
 @dataclass(frozen=True)
 class SourceImages:
-    """What a field is encoded from: V posed images and their class probabilities from a 2-D segmenter.
+    """Input of encoding: V posed images and their class probabilities from a 2-D segmenter.
 
     images [V, 3, H, W] RGB 0..1     classes [V, C, h, w] probabilities
     K [V, 3, 3] of the images        T_camera_world [V, 4, 4]
@@ -33,8 +33,8 @@ class SourceImages:
 class RenderedRays:
     """R rays: classes [R, C] (Eq. 5), rgb [R, 3], depth [R] metres along the ray, opacity [R] = sum of the weights.
 
-    For the losses: sample_depth and weights [R, M]; sdf [R, M] of a distance field; volume_weights [R, M] of a density
-    field that asks the views along the ray: what the volume alone says.
+    For the losses: sample_depth and weights [R, M]; sdf [R, M] of a distance field; volume_weights [R, M] of the
+    volume alone, for image-based rendering.
     """
 
     classes: Tensor
@@ -50,7 +50,7 @@ class RenderedRays:
 def rendered(
     weights: Tensor, depth: Tensor, classes: Tensor, colors: Tensor, images: Tensor, **more: Tensor | None
 ) -> RenderedRays:
-    """Eq. 5 of what the samples [R * M, ...] say, before a background of the images' mean colour."""
+    """Eq. 5 over samples [R * M, ...], with the images' mean colour as background."""
     shape = (*depth.shape, -1)
     opacity = weights.sum(dim=1)
     return RenderedRays(
@@ -65,14 +65,14 @@ def rendered(
 
 
 def common_center(views: SourceViews, reach_m: float) -> Tensor:
-    """A point [3] before the cameras, in the middle of what they see at `reach_m` metres."""
+    """A point [3] in front of the cameras, the mean of their points at `reach_m` metres."""
     forward = views.T_camera_world[:, 2, :3]
     return (views.origins + reach_m * forward).mean(dim=0)
 
 
 @dataclass(frozen=True)
 class FieldSamples:
-    """A field at N points: classes [N, C] (rows sum to 1, or 0 where nothing is known), confidence [N] in [0, 1].
+    """A field at N points: classes [N, C] (rows sum to 1, or 0 if unknown), confidence [N] in [0, 1].
 
     sdf [N] metres, NaN where unobserved, or density [N] 1/m, whichever the field has.
     """

@@ -1,6 +1,6 @@
 """Source views of a field: posed images as feature and class-probability maps, and how points sample them.
 
-Pixel convention, here and nowhere else: (u, v) = (0, 0) is the centre of the first pixel; a map of another size covers
+Pixel convention in this file: (u, v) = (0, 0) is the centre of the first pixel; a map of another size covers
 the same image area (grid_sample with align_corners=False).
 """
 
@@ -23,7 +23,7 @@ class SourceViews:
     classes   [V, C, h', w']      class probabilities S_i
     K         [V, 3, 3]           intrinsics of images of `size` = (width, height) pixels
     T_camera_world [V, 4, 4]      world (metres) to optical camera frames
-    depth     [V, H, W]           metres along z, 0 = invalid; None where the cameras have no depth
+    depth     [V, H, W]           metres along z, 0 = invalid; None if the cameras have no depth
     """
 
     features: Tensor

@@ -1,8 +1,8 @@
 """Which views see a point, by the signed distance along the ray (GNeSF, Sec. 4.2) or by the view's depth image.
 
 A ray that meets a surface before the point goes + - +: in front of it, inside, in front of the point's own surface.
-Samples start at the camera and end one step before the point, so that its own surface is not held against it; until
-there a change from + to - is enough, which also finds points that lie on the far side of what the ray passes through.
+Samples start at the camera and end one step before the point, so that its own surface does not block it; until there a
+change from + to - is enough, which also finds points on the far side of an object.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-SdfFunction = Callable[[Tensor], Tensor]  # points [N, 3] -> signed distance [N] metres, NaN where nothing is known
+SdfFunction = Callable[[Tensor], Tensor]  # points [N, 3] -> signed distance [N] metres, NaN = unknown
 
 
 @torch.no_grad()
@@ -51,5 +51,5 @@ def _occluded(sdf: SdfFunction, start: Tensor, end: Tensor, length: Tensor, step
 
 
 def visible_by_depth(z: Tensor, depth: Tensor, tolerance_m: Tensor | float) -> Tensor:
-    """Whether points at depth z [N, V] are what the depth images show there [N, V] (0 = invalid: not seen)."""
+    """Whether points at depth z [N, V] agree with the depth images there [N, V] (0 = invalid: not seen)."""
     return (depth > 0) & ((z - depth).abs() < tolerance_m)

@@ -1,6 +1,6 @@
 """The frame a window of views is encoded in: its reference camera, levelled, looking along x.
 
-Whatever the robot looks at then fills the same part of the volume: the net need not learn that rooms may be turned.
+The observed space then fills the same part of the volume, so the network need not learn rotations of rooms.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from torch import Tensor
 
 from sem_field_ros.geometry.poses import inverse, motion_between
 
-_STEP_M, _STEP_DEG = 0.1, 15.0  # camera motions that count as equally far
+_STEP_M, _STEP_DEG = 0.1, 15.0  # camera motions of equal distance
 _STEEP = 0.2  # horizontal part of a unit view direction below which "forward" is the image's upper edge
 
 
 def level_frame(T_world_camera: np.ndarray) -> np.ndarray:
-    """T_world_window [4, 4] of a reference camera: origin in its centre, x where it looks, z up as the world's z."""
+    """T_world_window [4, 4] of a reference camera: origin in its centre, x forward, z up as the world's z."""
     forward = T_world_camera[:3, 2]
-    if np.hypot(forward[0], forward[1]) < _STEEP:  # looks down (or up): what is up in the image lies ahead (behind)
+    if np.hypot(forward[0], forward[1]) < _STEEP:  # looks down (or up): the image's upper edge points ahead (behind)
         forward = -T_world_camera[:3, 1] * (1 if forward[2] < 0 else -1)
     x = np.array([forward[0], forward[1], 0.0])
     x /= np.linalg.norm(x)
@@ -53,7 +53,7 @@ def image_of_width(color: np.ndarray, width: int) -> np.ndarray:
 
 
 def nearest_pixels(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """The pixels [h, w] nearest to the centres of an image of another size: neither depth nor labels may be mixed."""
+    """Pixels [h, w] nearest to the centres of an image of another size: depth and labels must not be mixed."""
     rows = ((np.arange(size[0]) + 0.5) * image.shape[0] / size[0]).astype(np.int64)
     columns = ((np.arange(size[1]) + 0.5) * image.shape[1] / size[1]).astype(np.int64)
     return image[rows[:, None], columns]

@@ -1,4 +1,4 @@
-"""Everything that steers a GNeSF: sizes, the geometry it predicts and the switches of the paper's ablation."""
+"""Settings of a GNeSF: sizes, the predicted geometry and the switches of the paper's ablation."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ class GnesfConfig:
     """One GNeSF.
 
     representation  what the head predicts: `sdf` for 3-D segmentation (Eq. 8, 9), `density` for view synthesis (Eq. 7)
-    semantics   what the views vote with: class `probabilities`, `logits`, or no vote: classes predicted `direct`ly from
+    semantics   what the views vote on: class `probabilities`, `logits`, or no vote: classes predicted `direct`ly from
                 the feature statistics (Table 4)
     visibility  whether views whose ray to the point is blocked are left out (Sec. 4.2)
-    context     whether the 3-D U-Net is given more than the paper's B: where cells lie in the cube, how many views see
-                them, and the mean and variance of the images' colours, at their full resolution
-    samples     samples a ray                        near_m, far_m  where they lie, metres from the camera
+    context     whether the 3-D U-Net gets more than the paper's B: position of the cells in the cube, number of views
+                that see them, and mean and variance of the images' colours, at their full resolution
+    samples     samples per ray                      near_m, far_m  their range, metres from the camera
     spacing     of the samples: `linear`, or `log`: in proportion to the distance, as an image's resolution is (not the
                 paper's)
     band        the tr of Eq. 8 as a share of the truncation: with tr itself, samples in free space, whose distance is
-                cut off at the truncation, would weigh 79 % of what the surface does and pull it to the camera
+                clamped at the truncation, would have 79 % of the surface's weight and pull it to the camera
     """
 
     classes: int

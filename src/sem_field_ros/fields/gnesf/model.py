@@ -40,14 +40,14 @@ from sem_field_ros.fields.gnesf.volume import (
 from sem_field_ros.fields.gnesf.voting import SoftVoting, VotingConfig, masked_moments, masked_softmax
 from sem_field_ros.geometry.camera import Intrinsics
 
-_MIN_WEIGHT = 1e-3  # samples of less weight are not asked for their classes
+_MIN_WEIGHT = 1e-3  # samples of less weight get no classes
 _FLOOR = 1 / 510  # of a probability whose logarithm votes: half a step of the 8 bits that views are kept in
 _MANY_RAYS = 4096  # at once
 _COLORS = 3
 
 
 class Gnesf(nn.Module):
-    """See the module. IbrnetField (fields/ibrnet) extends it by what it asks the views at every sample."""
+    """See the module. IbrnetField (fields/ibrnet) adds sampling of the views along rays."""
 
     def __init__(self, config: GnesfConfig) -> None:
         super().__init__()
@@ -80,7 +80,7 @@ class Gnesf(nn.Module):
     # -- encode -----------------------------------------------------------------------------------------------------
 
     def encode(self, observations: SourceImages, center: Tensor | None = None) -> GnesfScene:
-        """Encode a window. `center` [3] of the volume, world metres (default: what the views look at together)."""
+        """Encode a window. `center` [3] of the volume, world metres (default: in front of the views)."""
         images = observations.images
         views = SourceViews(
             self.image_net(images),
@@ -93,7 +93,7 @@ class Gnesf(nn.Module):
         return self.encode_views(views, images, center)
 
     def encode_views(self, views: SourceViews, images: Tensor, center: Tensor | None = None) -> GnesfScene:
-        """The same with the features of the images [V, 3, H, W] at hand: a keyframe's are computed once."""
+        """The same with given features of the images [V, 3, H, W]: those of a keyframe are computed once."""
         config = self.config.volume
         half = 0.5 * config.cells * config.cell_m
         corner = (common_center(views, half) if center is None else center) - half
@@ -124,13 +124,13 @@ class Gnesf(nn.Module):
         return FieldSamples(classes, confidence, density=value)
 
     def sdf(self, scene: GnesfScene, points: Tensor) -> Tensor:
-        """Signed distance [N] metres at world points [N, 3]; NaN where no view looks or outside the volume."""
+        """Signed distance [N] metres at world points [N, 3]; NaN outside the volume or where no view looks."""
         encoded, inside = scene.volume.sample(points)
         value = self._geometry_at(scene, points, encoded, inside)
         return torch.where(inside & (self._views_at(scene, points) > 0), value, torch.nan)
 
     def render(self, scene: GnesfScene, camera: Intrinsics, T_world_camera: Tensor, chunk: int = 0) -> FieldView:
-        """RGB, depth, classes and confidence of a camera's pixels, `chunk` rays at once (0: what is fast)."""
+        """RGB, depth, classes and confidence of a camera's pixels, `chunk` rays at once (0: a fast number)."""
         rays = camera_rays(camera, T_world_camera)
         parts = [self.render_rays(scene, part) for part in rays.split(chunk or _MANY_RAYS)]
         return view_of_rays(parts, rays, (camera.height, camera.width))

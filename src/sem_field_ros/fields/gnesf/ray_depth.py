@@ -1,4 +1,4 @@
-"""The depth image of a predicted signed-distance volume: where a camera's rays first go from outside to inside."""
+"""The depth image of a predicted signed-distance volume: the first change from outside to inside along each ray."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ def surface_depth(
     min_views: int = 2,
     min_slope: float = 0.3,
 ) -> Tensor:
-    """Depth [h, w] metres along z of the first zero crossing, 0 where there is none that can be trusted.
+    """Depth [h, w] metres along z of the first zero crossing, 0 if there is none or it is unreliable.
 
     min_views   views whose image the crossing must project into
-    min_slope   the distance must fall at least this fast along the ray, as a share of the metres walked: where the net
-                does not know where a surface is, it says something between outside and inside over a long way
+    min_slope   the distance must fall at least this fast along the ray, as a share of the metres along it: if the
+                network is uncertain, the distance changes slowly
     """
     grid = _distance_grid(model, scene)
     rays = camera_rays(camera, T_world_camera)
@@ -49,7 +49,7 @@ def surface_depth(
 
 
 def _slope(value: Tensor, first: Tensor, step: float) -> Tensor:
-    """How fast the distance falls around the crossing [R], over a step more on either side."""
+    """Slope of the distance around the crossing [R], over one more step on either side."""
     last = value.shape[1] - 1
     low, high = (first - 1).clamp(min=0), (first + 2).clamp(max=last)
     fall = value.gather(1, low) - value.gather(1, high)

@@ -1,4 +1,4 @@
-"""Opens the weights of a GNeSF as a scene. They do not depend on a label set: the views' classes are voted on."""
+"""Opens the weights of a GNeSF as a scene. They fit every label set: views vote on their own classes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def scene_of(
 
 
 def config_for(config: Config, card: WeightsCard, labels: LabelSet, path: str | Path) -> Config:
-    """The configuration with the classes of `labels`; only fields that predict classes directly are bound to theirs."""
+    """The configuration with the classes of `labels`; only fields that predict classes directly have fixed classes."""
     if config.semantics != "direct":
         return dataclasses.replace(config, classes=len(labels))
     own = str((card.label_set or {}).get("name", "?"))

@@ -54,7 +54,7 @@ def cell_centers(corner: Tensor, cells: int, cell_m: float) -> Tensor:
 def feature_volume(
     views: SourceViews, corner: Tensor, config: VolumeConfig, chunk: int = 1 << 15
 ) -> tuple[Tensor, Tensor]:
-    """B = [mean, variance] (Eq. 1) and how many views a cell projects into: [2D, n, n, n] and [n, n, n]."""
+    """B = [mean, variance] (Eq. 1) and the number of views a cell projects into: [2D, n, n, n] and [n, n, n]."""
     n = config.cells
     parts, counts = [], []
     for points in cell_centers(corner, n, config.cell_m).split(chunk):
@@ -69,7 +69,7 @@ CONTEXT_CHANNELS = 10
 
 
 def cell_context(colors: Tensor, seen: Tensor, views: int) -> Tensor:
-    """What helps beside B: colours' mean and deviation, share of the views, place in the cube -1..1 [10, n, n, n].
+    """Inputs in addition to B: colours' mean and deviation, share of the views, place in the cube -1..1 [10, n, n, n].
 
     colors [6, n, n, n] mean and variance; seen [n, n, n] number of `views` that a cell projects into
     """

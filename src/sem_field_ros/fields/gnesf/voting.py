@@ -1,6 +1,6 @@
 """Soft voting (GNeSF, Eq. 3 and 4): every view of a point gets a weight from its features; the answer is their mean.
 
-All inputs carry a mask of the views that see the point: a masked view has no influence at all, and a point that no view
+All inputs carry a mask of the views that see the point: a masked view has no influence, and a point that no view
 sees has no class (all zeros).
 """
 
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 class VotingConfig:
     """Sizes of the two MLPs. `cues` are per view (displacement, residual, ...), `context` per point (M(x)).
 
-    activation  elu, or relu, which costs a sixth of it on a processor
+    activation  elu, or relu, which costs a sixth of it on a CPU
     """
 
     features: int = 32

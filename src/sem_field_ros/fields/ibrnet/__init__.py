@@ -1,1 +1,1 @@
-"""Image-based rendering: density and colour from what the source views show at every sample of a ray (IBRNet)."""
+"""Image-based rendering: density and colour from the source views, sampled at every point of a ray (IBRNet)."""

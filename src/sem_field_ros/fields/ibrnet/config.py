@@ -1,4 +1,4 @@
-"""Configuration of image-based rendering: a GNeSF of density whose views are asked again at every sample."""
+"""Configuration of image-based rendering: a GNeSF of density that samples the views along the ray."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ KIND = "ibrnet_field"  # of weights files
 
 @dataclass(frozen=True)
 class IbrnetConfig(GnesfConfig):
-    """As GnesfConfig, always of `density`; `rays` sizes what is computed along the rays (ray_density.py)."""
+    """As GnesfConfig, always of `density`; `rays`: sizes of the part along the rays (ray_density.py)."""
 
     representation: str = "density"
     rays: RayConfig = field(default_factory=RayConfig)
@@ -29,7 +29,7 @@ class IbrnetConfig(GnesfConfig):
 
 
 def for_views(size: GnesfConfig) -> IbrnetConfig:
-    """Image-based rendering of the same size: rays that see the whole room, samples in proportion to distance."""
+    """Image-based rendering of the same size: rays through the whole room, samples spaced in proportion to distance."""
     values = {f.name: getattr(size, f.name) for f in dataclasses.fields(GnesfConfig)}
     volume = dataclasses.replace(size.volume, cell_m=size.volume.cell_m * 1.5)
     changed = {"volume": volume, "samples": round(size.samples * 1.6), "near_m": 0.3, "far_m": 8.0, "spacing": "log"}

@@ -1,7 +1,7 @@
-"""Image-based rendering: density and colour from what the source views show at every sample of a ray (IBRNet).
+"""Image-based rendering: density and colour from the source views, sampled at every point of a ray (IBRNet).
 
-A GNeSF of density whose encoding volume is coarse; the views are asked again at every sample (ray_density.py, after
-Wang et al., "IBRNet: Learning Multi-View Image-Based Rendering", 2021). Classes are voted for as in GNeSF.
+A GNeSF of density with a coarse encoding volume; the views are sampled again at every point of a ray (ray_density.py,
+after Wang et al., "IBRNet: Learning Multi-View Image-Based Rendering", 2021). Classes are voted for as in GNeSF.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ from sem_field_ros.fields.ibrnet.ray_density import (
 from sem_field_ros.geometry.camera import Intrinsics
 
 _MIN_WEIGHT = 1e-3
-_MIN_SHADED = 1e-2  # samples of less weight are not asked for classes and colours; the others take their weight over
-_FEW_RAYS = 512  # at once: what the views show at their samples should fit a processor's cache
+_MIN_SHADED = 1e-2  # samples of less weight get no classes and colours; the others take their weight over
+_FEW_RAYS = 512  # rays at once: their samples in all views should fit a processor's cache
 _COLORS = 3
 
 
@@ -57,10 +57,10 @@ class IbrnetField(Gnesf):
     # -- answer -----------------------------------------------------------------------------------------------------
 
     def query(self, scene: GnesfScene, points: Tensor) -> FieldSamples:
-        """Density, classes and confidence at world points [N, 3], of the same density that `render` composes.
+        """Density, classes and confidence at world points [N, 3], of the same density that `render` uses.
 
-        Density is a property of a ray's samples: each point is asked on the ray from the first view's camera through
-        it, and its density interpolated (in the logarithm) between the samples before and behind.
+        Density is defined at a ray's samples: for each point on the ray from the first view's camera through it, and
+        interpolated (in the logarithm) between the samples before and behind.
         """
         origin = scene.views.origins[0]
         offset = points - origin
@@ -75,7 +75,7 @@ class IbrnetField(Gnesf):
         return FieldSamples(classes, classes.amax(dim=1) * support, density=density)
 
     def _density_at(self, scene: GnesfScene, rays: Rays, distance: Tensor) -> Tensor:
-        """Density [R] at one distance [R] along each ray; 0 outside of what the rays sample."""
+        """Density [R] at one distance [R] along each ray; 0 outside the sampled range."""
         depth = self._depths(rays)
         log = self._ray_density(scene, rays, depth)[0].clamp(min=1e-9).log()
         behind = torch.searchsorted(depth.contiguous(), distance[:, None]).clamp(1, depth.shape[1] - 1)
@@ -118,7 +118,7 @@ class IbrnetField(Gnesf):
         log = (from_volume * spacing).clamp(min=1e-4).log().reshape(1, -1)
         volume = torch.cat([(encoded * inside[:, None]).T, inside[None], log])
         density = self.ray_density(self.pooling(observed), volume, spacing)
-        return density * observed.seen.any(dim=0).reshape(depth.shape), from_volume  # none where no view sees
+        return density * observed.seen.any(dim=0).reshape(depth.shape), from_volume  # none if no view sees it
 
     def _coarse_weights(self, scene: GnesfScene, camera: Intrinsics, T_world_camera: Tensor, chunk: int) -> Tensor:
         """Weights [h * w, M] of a camera's rays from those of fewer rays: depth is smoother than colour."""
@@ -158,9 +158,9 @@ def _places(count: int, like: Tensor) -> Tensor:
 
 
 def _only(weights: Tensor, used: Tensor, seen: Tensor) -> Tensor:
-    """Weights [R, M] of the samples that were asked (`used` [R * M]) and are `seen`, a mask of these; zero elsewhere.
+    """Weights [R, M] of the used samples (`used` [R * M]) that are `seen`, a mask of these; zero elsewhere.
 
-    They keep a ray's sum: what is left out must not darken it.
+    The sum of a ray is kept, so that omitted samples do not darken it.
     """
     mask = torch.zeros_like(used)
     mask[used] = seen

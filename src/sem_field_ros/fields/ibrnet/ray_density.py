@@ -1,9 +1,9 @@
-"""Density from what the source views show at the samples themselves, for view synthesis; beyond the GNeSF paper.
+"""Density from the source views at every sample of a ray, for view synthesis; beyond the GNeSF paper.
 
-A volume's cells are far too coarse to place a surface for a picture. IBRNet (Wang et al. 2021) asks the views again at
-every sample of a ray: where they agree, a surface may be. Views are weighed, their mean and variance pooled, and the
-samples of a ray told about their neighbours (here by convolutions along the ray), for agreement is only evidence
-compared with the agreement before and behind it.
+A volume's cells are too coarse to place a surface for an image. IBRNet (Wang et al. 2021) samples the views at every
+point of a ray: agreement indicates a surface. Views are weighted, their mean and variance pooled, and neighbouring
+samples of a ray connected (here by convolutions along the ray), because agreement is only evidence compared with the
+agreement before and behind it.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ _MAX_LOG = 10.0  # of density
 class RayConfig:
     """Sizes: `hidden` channels a view, `channels` along the ray in `layers` convolutions of `reach` samples.
 
-    patch, order, noise  of the normalised patches whose correlation says whether views agree (geometry/patches.py)
-    depth                whether the views' depth images, where they have any, are a cue: samples before, at or behind
+    patch, order, noise  of the normalised patches whose correlation measures agreement of views (geometry/patches.py)
+    depth                whether depth images of the views, if any, are a cue: sample before, at or behind the surface
     stride               weights are computed for every stride-th pixel of a rendered image and interpolated
     """
 
@@ -46,7 +46,7 @@ class RayConfig:
 
 @dataclass(frozen=True)
 class ViewObservations:
-    """What V views show at N points, zeros where a view does not see a point; channels before points, which is faster.
+    """Samples of V views at N points, zeros if a view does not see a point; channels before points, which is faster.
 
     features [V, D, N]      colors [V, 3, N]      seen [V, N] bool
     agreement [V, N]        correlation -1..1 of a view's patch with those of the others that see the point, the mean
@@ -113,7 +113,7 @@ def _depth_cues(views: SourceViews, projection: Projection) -> Tensor:
 
 
 def view_cues(points: Tensor, directions: Tensor, origins: Tensor) -> Tensor:
-    """How differently V views look at points [N, 3] than rays of unit `directions` [N, 3] do: [V, 5, N].
+    """Viewing directions of V views at points [N, 3] relative to rays of unit `directions` [N, 3]: [V, 5, N].
 
     Difference and product of the unit directions, and the view's distance as its logarithm.
     """
@@ -136,7 +136,7 @@ class Channels(nn.Linear):
 
 
 class ViewPooling(nn.Module):
-    """Every view of a point seen beside the mean of all; pooled by learned weights (IBRNet, Sec. 3.2)."""
+    """Every view of a point with the mean of all, pooled with learned weights (IBRNet, Sec. 3.2)."""
 
     def __init__(self, features: int, hidden: int) -> None:
         super().__init__()
@@ -158,7 +158,7 @@ class ViewPooling(nn.Module):
 
 
 def _moments(values: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and variance [D, N] over the views of values [V, D, N] that are zero where a view sees nothing."""
+    """Mean and variance [D, N] over the views of values [V, D, N] that are zero if a view sees nothing."""
     share = 1 / count.clamp(min=1)
     mean = values.sum(dim=0) * share
     return mean, (values.square().sum(dim=0) * share - mean.square()).clamp(min=0)
@@ -184,12 +184,12 @@ def _log(variance: Tensor) -> Tensor:
 
 
 def softmax_over_views(scores: Tensor, seen: Tensor) -> Tensor:
-    """Weights [V, N] of scores [V, N]: 0 where a view does not see a point, summing to 1 where any does."""
+    """Weights [V, N] of scores [V, N]: 0 if a view does not see a point, summing to 1 if any does."""
     return torch.softmax(scores.masked_fill(~seen, torch.finfo(scores.dtype).min), dim=0) * seen
 
 
 class RayDensity(nn.Module):
-    """Density 1/m of M samples of R rays from what is pooled there, told about their neighbours along the ray."""
+    """Density 1/m of M samples of R rays from pooled views, with convolutions along the ray."""
 
     def __init__(self, encoded: int, config: RayConfig) -> None:
         super().__init__()
@@ -219,7 +219,7 @@ class RayDensity(nn.Module):
 
 
 class Blending(nn.Module):
-    """Weights of V source colours at N points from what the views show and how differently they look (IBRNet)."""
+    """Weights of V source colours at N points from the views' samples and directions (IBRNet)."""
 
     def __init__(self, hidden: int) -> None:
         super().__init__()

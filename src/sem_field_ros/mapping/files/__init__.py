@@ -1,1 +1,1 @@
-"""Map files: what a saved map holds and how it is written so that a crash cannot damage it."""
+"""Map files: the content of a saved map, written so that a crash cannot damage it."""

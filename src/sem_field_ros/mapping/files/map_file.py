@@ -1,7 +1,7 @@
-"""Map files: a saved map that is either the whole new one or the whole previous one, whatever interrupts a save.
+"""Map files: after an interrupted save, either the complete new map or the complete previous one is loaded.
 
-`NAME.<16 hex digits of its sha256>.safetensors` holds the arrays, `NAME.semmap.json` (the manifest) says which payload
-belongs to the map. The manifest's rename is the commit point; the previous payload is removed only after it.
+`NAME.<16 hex digits of its sha256>.safetensors` holds the arrays, `NAME.semmap.json` (the manifest) names the
+payload of the map. The manifest's rename is the commit point; the previous payload is removed only after it.
 See docs/map_files.md for the format.
 """
 
@@ -25,7 +25,7 @@ from sem_field_ros.mapping.files.map_folder import MapFolder
 from sem_field_ros.mapping.files.map_manifest import Manifest
 from sem_field_ros.mapping.files.safetensors_stream import write_safetensors
 
-LOAD_ATTEMPTS = 20  # a save that commits while we read makes us read again
+LOAD_ATTEMPTS = 20  # reading is repeated if a save commits meanwhile
 _CHUNK = 1 << 22
 
 
@@ -51,15 +51,15 @@ class MapState:
 
 
 def list_maps(directory: str | Path) -> list[str]:
-    """Names of the maps in a folder, sorted; empty where there is no such folder. Damaged ones are listed too."""
+    """Names of the maps in a folder, sorted; empty if there is no such folder. Damaged ones are listed too."""
     return MapFolder(directory).names()
 
 
 def save_map(directory: str | Path, name: str, state: MapState) -> Path:
-    """Save a map as `name` in `directory` (made where missing) and return the manifest's path.
+    """Save a map as `name` in `directory` (created if missing) and return the manifest's path.
 
-    Atomic: killed, out of disk space or read-only at any moment, the previous map of this name stays loadable. Two
-    savers take turns. Raises MapFileError with one line; the folder then holds what it held before.
+    Atomic: if the process is killed or the disk is full or read-only, the previous map of this name stays loadable.
+    Concurrent saves take turns. Raises MapFileError with one line and leaves the folder unchanged.
     """
     folder = MapFolder(directory)
     folder.check_name(name)
@@ -75,7 +75,7 @@ def save_map(directory: str | Path, name: str, state: MapState) -> Path:
 
 @contextmanager
 def _written_payload(folder: MapFolder, name: str, state: MapState) -> Iterator[tuple[Path, int, str]]:
-    """Write the arrays under their final name; removed again where the block fails, unless a map uses them."""
+    """Write the arrays under their final name; removed again if the block fails, unless a map uses them."""
     with pending_file(folder.path, f"{name}.payload") as pending:
         size, digest = write_safetensors(pending.file, state.arrays)
         payload = folder.payload(name, digest)
@@ -102,7 +102,7 @@ def _in_use(folder: MapFolder, name: str, payload: Path) -> bool:
 def load_map(directory: str | Path, name: str) -> MapState:
     """Load the map `name` from `directory`, checked in full: version, size, sha256, every array's dtype and shape.
 
-    Never sees half of a save that runs at the same time. Raises MapFileError with one line that says what to do.
+    A concurrent save is never loaded halfway. Raises MapFileError with one line that says what to do.
     """
     folder = MapFolder(directory)
     folder.check_name(name)
@@ -144,7 +144,7 @@ def _read_payload(folder: MapFolder, manifest: Manifest) -> dict[str, np.ndarray
         if digest.hexdigest() != manifest.sha256:
             raise MapFileError(f"{label} is damaged (sha256 differs); {map_manifest.REMEDY}")
         try:
-            # through the open file, so that what was checked is what is read; array by array: no second copy in memory
+            # through the open file, so that the checked bytes are read; array by array, without a second copy in memory
             with safe_open(f"/proc/self/fd/{file.fileno()}", framework="numpy") as tensors:
                 arrays = {key: tensors.get_tensor(key) for key in tensors.keys()}  # noqa: SIM118 (not a mapping)
         except (SafetensorError, TypeError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""The one folder that map files live in: safe names, the savers' lock, cleaning up, and errors as one line."""
+"""The folder of map files: safe names, the lock for saving, cleaning up, and errors in one line."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 
 
 class MapFolder:
-    """Paths of map files in one folder. Nothing outside it is read or written; links in it are never followed."""
+    """Paths of map files in one folder. Nothing outside it is read or written; links are never followed."""
 
     def __init__(self, directory: str | Path) -> None:
         self.path = Path(directory).expanduser().absolute()
@@ -52,7 +52,7 @@ class MapFolder:
 
     def open_for_reading(self, path: Path) -> BinaryIO:
         """Open a regular file of this folder. Raises FileNotFoundError, OSError (ELOOP) for a link, MapFileError."""
-        # O_NONBLOCK: opening a pipe that somebody put there must not hang
+        # O_NONBLOCK: opening a pipe must not hang
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             os.close(descriptor)
@@ -61,7 +61,7 @@ class MapFolder:
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
-        """Make the folder and hold its savers' lock; the system frees it when a process dies. Raises MapFileError."""
+        """Create the folder and hold its lock for saving, which ends with the process. Raises MapFileError."""
         self.path.mkdir(parents=True, exist_ok=True)
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         descriptor = os.open(self.path / LOCK_NAME, flags, 0o666)
@@ -76,9 +76,9 @@ class MapFolder:
             os.close(descriptor)
 
     def sweep(self, name: str, keep: str) -> None:
-        """Remove a map's older payloads and what killed saves left behind. Call with the lock held, after the commit.
+        """Remove a map's older payloads and leftovers of killed saves. Call with the lock held, after the commit.
 
-        A file that cannot be removed only wastes space: it is logged, the save is done.
+        A file that cannot be removed is logged; the save is complete.
         """
         own = re.escape(name)
         stale = re.compile(

@@ -1,4 +1,4 @@
-"""The manifest of a map file: what the payload must be, and the map's header. JSON, sealed with its own sha256."""
+"""The manifest of a map file: description of the payload, and the map's header. JSON, with its own sha256."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from sem_field_ros.measurements import MB
 
 FORMAT = "sem_field_ros map"
 FORMAT_VERSION = 1
-MAX_BYTES = 16 * MB  # a manifest is a few kilobytes; a bigger file is not one
+MAX_BYTES = 16 * MB  # a manifest has a few kilobytes; bigger files are refused
 REMEDY = "restore it from a copy or map again"
 _SEAL = "manifest_sha256"
 
@@ -89,7 +89,7 @@ class Manifest:
         return manifest
 
     def _check(self, name: str) -> None:
-        """A seal does not stop a forger: check what the loader will rely on."""
+        """The sha256 does not prevent forgery: check everything that the loader relies on."""
         pattern = rf"{re.escape(self.name)}\.[0-9a-f]{{16}}\.safetensors" if isinstance(self.name, str) else "$^"
         kinds = (self.payload, str), (self.sha256, str), (self.size, int), (self.arrays, dict), (self.header, dict)
         if not all(isinstance(value, kind) for value, kind in kinds) or not re.fullmatch(pattern, self.payload):
@@ -121,6 +121,6 @@ def _seal(content: Mapping[str, Any]) -> str:
 
 
 def _short(value: Any) -> str:
-    """Text from a file that may be hostile, for one line of an error."""
+    """Untrusted text from a file, shortened for an error message."""
     text = "".join(c if c.isprintable() else "?" for c in str(value))
     return text if len(text) <= 80 else text[:77] + "..."

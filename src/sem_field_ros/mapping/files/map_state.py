@@ -1,4 +1,4 @@
-"""Volume and votes as plain arrays and back: what a map file holds. Votes are kept, so a loaded map goes on voting."""
+"""Volume and votes as plain arrays and back, for map files. Votes are included, so a loaded map can continue."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from sem_field_ros.mapping.files.map_file import MapState
 from sem_field_ros.mapping.votes import VoteTable
 from sem_field_ros.settings import current_names, settings_of
 
-# What the stored voxels depend on: taken from the file, whatever the running configuration says.
+# Settings that the stored voxels depend on: always taken from the file.
 _STORED = ("voxel_size_m", "truncation_voxels", "views_per_voxel")
 
 
 @dataclass(frozen=True)
 class MapHeader:
-    """What a map is beside its arrays. `voter`: whose image features it keeps, Fusion.identity."""
+    """A map's header. `voter`: the fusion that the image features belong to, Fusion.identity."""
 
     config: MapConfig
     labels: LabelSet
@@ -70,9 +70,9 @@ def pack_map(header: MapHeader, volume: TsdfVolume, votes: VoteTable) -> MapStat
 
 
 def read_header(header: Mapping[str, Any], config: MapConfig | None = None) -> MapHeader:
-    """Read pack_map's header. `config` replaces the stored one but for what the voxels depend on (size, truncation, K).
+    """Read pack_map's header. `config` replaces the stored one except for settings of the voxels (size, truncation, K).
 
-    Raises MapFileError with one line where the header is not ours.
+    Raises MapFileError with one line if the header is not valid.
     """
     known = {f.name for f in fields(MapConfig)}
     try:
@@ -93,7 +93,7 @@ def block_keys(state: MapState) -> Tensor:
 
 
 def fill_blocks(state: MapState, volume: TsdfVolume, slots: Tensor) -> None:
-    """Write a state's voxels into the blocks at `slots` [B]. Raises MapFileError where shapes do not fit."""
+    """Write a state's voxels into the blocks at `slots` [B]. Raises MapFileError if shapes do not fit."""
     blocks = len(slots)
     for name, buffer, dtype, shape in (
         ("tsdf", volume.tsdf, np.float16, (blocks, VOXELS)),
@@ -106,7 +106,7 @@ def fill_blocks(state: MapState, volume: TsdfVolume, slots: Tensor) -> None:
 def fill_votes(state: MapState, votes: VoteTable, slots: Tensor, reads_features: bool = True) -> Tensor:
     """Write a state's votes into an empty table; returns their rows, still to be fused. Raises MapFileError.
 
-    reads_features  the stored image features are of the voter at hand; else, or where there are none, zeros vote
+    reads_features  whether the fusion can read the stored image features; otherwise zeros are used
     """
     views, classes, device = votes.views, votes.classes, votes.device
     voxel = state.array("row_voxel", np.int64, (None,))
@@ -126,7 +126,7 @@ def fill_votes(state: MapState, votes: VoteTable, slots: Tensor, reads_features:
         scores.to(device),
         order.to(device),
     )
-    if votes.feature_count and "row_cues" in state.arrays:  # a map of a hand-made fusion has none
+    if votes.feature_count and "row_cues" in state.arrays:  # maps of hand-made fusions have none
         cues = state.array("row_cues", np.float16, (n, views, CUES))
         votes.cues[rows] = torch.from_numpy(cues.copy()).to(device)
         if reads_features:

@@ -1,4 +1,4 @@
-"""Write safetensors array by array: the library's writer first copies every array to bytes, doubling a map's memory."""
+"""Writes safetensors array by array: the library's writer copies every array first, which doubles a map's memory."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ DTYPES = {
 def write_safetensors(file: BinaryIO, arrays: Mapping[str, np.ndarray]) -> tuple[int, str]:
     """Write `arrays` to `file` and return (bytes, sha256 hex). The format: u64 header length, JSON header, raw data.
 
-    Raises TypeError for a dtype that safetensors does not know, OSError as the file does.
+    Raises TypeError for a dtype that safetensors does not have, OSError from the file.
     """
     # widest elements first, as the library does: keeps every array aligned in the file
     ordered = sorted(arrays.items(), key=lambda item: (-item[1].dtype.itemsize, item[0]))
@@ -56,6 +56,6 @@ def write_safetensors(file: BinaryIO, arrays: Mapping[str, np.ndarray]) -> tuple
 
 
 def _raw(array: np.ndarray) -> memoryview:
-    """An array's little-endian C-order bytes, without a copy where it is so already."""
+    """An array's little-endian C-order bytes, without a copy if possible."""
     little = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
     return little.reshape(-1).view(np.uint8).data

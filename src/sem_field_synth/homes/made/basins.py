@@ -1,4 +1,4 @@
-"""Bathtubs, toilets, washbasins and sinks made here."""
+"""Bathtubs, toilets, washbasins and sinks, parametric."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def washbasin(rng: np.random.Generator, finishes: Finishes, size: Size) -> list[
 
 
 def kitchen_sink(rng: np.random.Generator, finishes: Finishes, size: Size) -> list[Part]:
-    """A cupboard with a worktop and a steel basin let into it."""
+    """A cupboard with a worktop and a built-in steel basin."""
     width, depth, height = size
     base = height - 0.04
     parts = cabinet(rng, finishes, (width, depth, base))

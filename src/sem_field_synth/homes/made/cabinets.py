@@ -1,4 +1,4 @@
-"""Cabinets, shelves, tables and appliances made here."""
+"""Cabinets, shelves, tables and appliances, parametric."""
 
 from __future__ import annotations
 

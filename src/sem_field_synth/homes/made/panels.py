@@ -40,14 +40,14 @@ class Surface:
         self.count += len(vertices)
 
     def quad(self, corners: np.ndarray) -> None:
-        """Add a flat four-sided face: corners [4, 3] counter-clockwise from the side it is seen from."""
+        """Add a flat four-sided face: corners [4, 3] counter-clockwise from the visible side."""
         a, b, _, d = corners
         along, up = b - a, d - a
         width, height = float(np.linalg.norm(along)), float(np.linalg.norm(up))
         self.add(corners, [[0, 1, 2], [0, 2, 3]], np.array([[0, 0], [width, 0], [width, height], [0, height]]))
 
     def box(self, lower: np.ndarray, upper: np.ndarray, T_world_box: np.ndarray | None = None) -> None:
-        """Add a box between two corners [3], turned and moved by a 4x4 transform where one is given."""
+        """Add a box between two corners [3], turned and moved by an optional 4x4 transform."""
         corners = np.array([[(upper if i >> k & 1 else lower)[k] for k in range(3)] for i in range(8)], dtype=float)
         if T_world_box is not None:
             corners = corners @ T_world_box[:3, :3].T + T_world_box[:3, 3]
@@ -92,7 +92,7 @@ def rectangle(center: np.ndarray, yaw: float, width: float, depth: float) -> Pol
 
 
 def pose(x: float, y: float, z: float, yaw: float) -> np.ndarray:
-    """4x4 transform of something that stands at (x, y, z), turned by yaw counter-clockwise."""
+    """4x4 transform of an item at (x, y, z), turned by yaw counter-clockwise."""
     c, s = np.cos(yaw), np.sin(yaw)
     return np.array([[c, -s, 0, x], [s, c, 0, y], [0, 0, 1, z], [0, 0, 0, 1.0]])
 

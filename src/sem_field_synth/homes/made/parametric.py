@@ -1,4 +1,4 @@
-"""What furniture is made here where the catalogue has none for a role and split, and its usual size."""
+"""Parametric furniture for roles and splits without catalogue models, and its usual size."""
 
 from __future__ import annotations
 

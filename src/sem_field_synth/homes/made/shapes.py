@@ -1,4 +1,4 @@
-"""Shapes and finishes of the furniture made here. Local frame: floor at 0, front towards -y."""
+"""Shapes and finishes of the parametric furniture. Local frame: floor at 0, front towards -y."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Size = tuple[float, float, float]  # width, depth, height in metres
 
 @dataclass
 class Part:
-    """A surface of something made here, in its own frame, with its finish and NYU-40 class."""
+    """A surface of a parametric item, in its own frame, with its finish and NYU-40 class."""
 
     surface: Surface
     finish: Finish

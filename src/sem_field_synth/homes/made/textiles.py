@@ -1,4 +1,4 @@
-"""Curtains, rugs, pictures, mirrors and beds made here."""
+"""Curtains, rugs, pictures, mirrors and beds, parametric."""
 
 from __future__ import annotations
 
