@@ -18,6 +18,7 @@ from sem_field_ros.segmentation.registry import (
     label_source,
     labels_pixels,
     make_segmenter,
+    takes_label_images,
 )
 from sem_field_ros.segmentation.segmenter import Segmenter
 
@@ -97,6 +98,11 @@ def test_a_missing_package_names_its_install_line(monkeypatch, name: str, packag
 )
 def test_captions_say_where_labels_come_from(name: str, source: str) -> None:
     assert label_source(name) == source
+
+
+def test_who_takes_label_images() -> None:
+    assert all(takes_label_images(name) for name in ("external", "noisy:0.2", "homes+external"))
+    assert not any(takes_label_images(name) for name in ("homes", "none", "trained:external.safetensors"))
 
 
 def test_the_demo_predicts() -> None:

@@ -22,10 +22,10 @@ from sem_field_ros.mapping.config import MapConfig
 from sem_field_ros.nodes.player.options import PlayerOptions
 from sem_field_ros.segmentation.registry import (
     DEMO_SEGMENTER,
-    LABEL_IMAGES,
     SEGMENTER_HELP,
     default_segmenter,
     label_source,
+    takes_label_images,
 )
 from sem_field_ros.settings import add_settings_arguments, settings_from_arguments, settings_of
 
@@ -110,14 +110,13 @@ def demo_nodes(args: argparse.Namespace, sequence: SequenceReader) -> list[NodeS
     config = settings_from_arguments(MapConfig, args)
     mapper: dict[str, Any] = {item.name: getattr(config, item.name) for item in settings_of(MapConfig)}
     source_set = _write_label_set(args.out / "logs" / "sequence_labels.yaml", sequence)
-    takes_label_images = segmenter.partition(":")[0] in LABEL_IMAGES
-    if takes_label_images and source_set:
+    if takes_label_images(segmenter) and source_set:
         mapper |= {"label_image_set": source_set, "label_set": args.label_set or source_set}
     player = {
         "label_set": source_set,
         "wait_for_subscribers_s": _START_S,
         "publish_depth": config.depth_source == "depth",
-        "publish_labels": takes_label_images,
+        "publish_labels": takes_label_images(segmenter),
     }
     added = {MAPPER: mapper, PLAYER: player}
     return [

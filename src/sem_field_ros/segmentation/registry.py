@@ -47,6 +47,11 @@ def default_segmenter(labels: LabelSet | None) -> str:
     return "pascal" if labels is None else EXTERNAL
 
 
+def takes_label_images(name: str) -> bool:
+    """Whether a segmenter, or a part of A+B, takes the label image of a frame."""
+    return any(part.partition(":")[0] in LABEL_IMAGES for part in _PLUS.split(name))
+
+
 def check_segmenter(name: str) -> str:
     """Return `name` if it is one of SEGMENTERS, with something in place of PATH, A and B; else raise SegmenterError.
 

@@ -30,8 +30,7 @@ from sem_field_ros.ros.camera_input import CameraInput, InputFrame
 from sem_field_ros.ros.parameters import settings_from_node
 from sem_field_ros.ros.sparse_log import SparseLog
 from sem_field_ros.ros.transforms import TransformBuffer
-from sem_field_ros.segmentation.external import ExternalSegmenter
-from sem_field_ros.segmentation.registry import labels_pixels, make_segmenter
+from sem_field_ros.segmentation.registry import labels_pixels, make_segmenter, takes_label_images
 from sem_field_ros.segmentation.segmenter import Segmenter
 
 _STATS_S = 0.5  # how often options and map statistics are read anew
@@ -71,7 +70,7 @@ class MappingSession:
         self._statistics, self._input_statistics = statistics, input_statistics
         self._log = SparseLog(node)
         self._source_labels = load_label_set(options.label_image_set) if options.label_image_set else labels
-        self._wants_labels = isinstance(segmenter, ExternalSegmenter)
+        self._wants_labels = takes_label_images(options.segmenter)
         self._odom_jumps = FrameJumpWatch()
         self._odom_missing_told = False
         self._refreshed_s = 0.0

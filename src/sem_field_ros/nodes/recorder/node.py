@@ -28,6 +28,7 @@ from sem_field_ros.exit_codes import DONE, FAILED, INTERRUPTED, REFUSED
 from sem_field_ros.labels import load_label_set
 from sem_field_ros.mapping.config import MapConfig
 from sem_field_ros.measurements import peak_rss_mb
+from sem_field_ros.nodes.mapper.statistics import ARRIVAL_TO_CLOUD
 from sem_field_ros.nodes.recorder.recorded_map import coverage, recorded_surface
 from sem_field_ros.nodes.recorder.results import Recording, write_recording
 from sem_field_ros.nodes.recorder.topics import RecordedTopics
@@ -215,7 +216,8 @@ class DemoRecorder(Node):
             return f"waiting for the nodes ({self.options.mapper}: {status.state or 'starting'})"
         drops = self._drops()
         dropped = f", dropped {sum(drops.values())} ({', '.join(sorted(drops))})" if drops else ""
-        latency = "" if math.isnan(status.latency_p95_ms) else f", latency p95 {status.latency_p95_ms:.0f} ms"
+        p95 = status.timings_ms.get(ARRIVAL_TO_CLOUD, {}).get("p95")  # in real time, at any speed of the replay
+        latency = "" if p95 is None else f", image to cloud p95 {p95:.0f} ms"
         return (
             f"{100 * topics.progress:3.0f} %  frames {topics.frames_in}, mapped {status.frames_mapped}{dropped}, "
             f"{topics.mesh_triangles} triangles{latency}"
