@@ -19,7 +19,7 @@ from sem_field_ros.datasets.folder_writer import write_sequence
 from sem_field_ros.frame import PosedFrame
 from sem_field_ros.geometry.camera import Intrinsics
 from sem_field_ros.geometry.ply import read_ply
-from sem_field_ros.segmentation.registry import DEMO_SEGMENTER
+from sem_field_ros.segmentation.registry import DEFAULT_SEGMENTER, label_source
 
 CAMERA = Intrinsics(80.0, 80.0, 39.5, 29.5, 80, 60)
 CHAIR, TABLE = 5, 7  # ids of scannet20: the wall's left and right half
@@ -100,8 +100,8 @@ def test_by_default_labels_are_predicted_and_frames_without_time_stamps_wait_to_
     assert demo.returncode == 0, output
     report = json.loads((tmp_path / "demo" / "report.json").read_text())
     assert (report["frames_in"], report["frames_mapped"], report["drops"]) == (FRAMES, FRAMES, {})
-    assert (report["segmenter"], report["label_source"]) == (DEMO_SEGMENTER, f"labels predicted by {DEMO_SEGMENTER}")
-    assert "because they have no time stamps" in output and f"labels   predicted by {DEMO_SEGMENTER}" in output
+    assert (report["segmenter"], report["label_source"]) == (DEFAULT_SEGMENTER, label_source(DEFAULT_SEGMENTER))
+    assert "because they have no time stamps" in output and "labels   predicted by homes and ade20k" in output
     assert 0 <= report["miou"] < 0.8, "a plain wall is not what the net knows: scored, and badly"
 
 

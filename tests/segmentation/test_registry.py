@@ -11,7 +11,7 @@ import pytest
 from sem_field_ros.errors import LabelSetError, SegmenterError
 from sem_field_ros.labels import load_label_set
 from sem_field_ros.segmentation.registry import (
-    DEMO_SEGMENTER,
+    DEFAULT_SEGMENTER,
     SEGMENTERS,
     check_segmenter,
     default_segmenter,
@@ -106,7 +106,7 @@ def test_who_takes_label_images() -> None:
 
 
 def test_the_demo_predicts() -> None:
-    assert label_source(DEMO_SEGMENTER) == f"labels predicted by {DEMO_SEGMENTER}"
+    assert label_source(DEFAULT_SEGMENTER) == "labels predicted by homes and ade20k"
 
 
 def test_names_are_checked_without_torch() -> None:
@@ -128,4 +128,4 @@ def test_other_names_are_refused(name: str) -> None:
 
 def test_none_is_asked_for_in_one_place() -> None:
     assert not labels_pixels("none") and labels_pixels("external")
-    assert default_segmenter(None) == "pascal" and default_segmenter(load_label_set("voc")) == "external"
+    assert default_segmenter(None) == DEFAULT_SEGMENTER and default_segmenter(load_label_set("voc")) == "external"

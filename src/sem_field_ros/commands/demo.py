@@ -21,9 +21,8 @@ from sem_field_ros.exit_codes import DONE, FAILED, INTERRUPTED
 from sem_field_ros.mapping.config import MapConfig
 from sem_field_ros.nodes.player.options import PlayerOptions
 from sem_field_ros.segmentation.registry import (
-    DEMO_SEGMENTER,
+    DEFAULT_SEGMENTER,
     SEGMENTER_HELP,
-    default_segmenter,
     label_source,
     takes_label_images,
 )
@@ -43,8 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags; those of the map itself come from MapConfig."""
     parser.add_argument("--seq", metavar="SEQ", help="sequence folder or bag (default: the bundled sample room)")
     parser.add_argument("--out", type=Path, default=Path("out/demo"), metavar="DIR", help="results (default out/demo)")
-    default = f"{DEMO_SEGMENTER} where there are label images to score by, else {default_segmenter(None)}"
-    add_segmenter(parser, None, help=f"what labels the images; {SEGMENTER_HELP} (default: {default})")
+    add_segmenter(parser, None, help=f"what labels the images; {SEGMENTER_HELP} (default: {DEFAULT_SEGMENTER})")
     parser.add_argument("--label-set", default="", metavar="NAME", help="classes of the map: a shipped set or a YAML")
     parser.add_argument(
         "--sequence-label-set",
@@ -103,7 +101,7 @@ def demo_nodes(args: argparse.Namespace, sequence: SequenceReader) -> list[NodeS
     """The nodes of the replay graph, mapper first, set up for this run; the recorder is started by itself."""
     from sem_field_ros.nodes.graph import nodes_of
 
-    segmenter = args.segmenter or (default_segmenter(None) if sequence.labels is None else DEMO_SEGMENTER)
+    segmenter = args.segmenter or DEFAULT_SEGMENTER
     given = {"path": args.seq, "rate": str(args.rate), "start_s": str(args.start_s), "segmenter": segmenter}
     given |= {"pace": args.pace, "duration_s": str(args.duration_s), "autostart": "false", "label_set": args.label_set}
     given |= {"view": str(args.view).lower(), "port": str(args.port)}

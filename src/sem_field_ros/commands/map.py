@@ -14,7 +14,7 @@ from sem_field_ros.commands.progress import counting_progress
 from sem_field_ros.errors import OutputError
 from sem_field_ros.exit_codes import DONE, INTERRUPTED
 from sem_field_ros.mapping.config import MapConfig
-from sem_field_ros.segmentation.registry import SEGMENTER_HELP, default_segmenter, labels_pixels
+from sem_field_ros.segmentation.registry import DEFAULT_SEGMENTER, SEGMENTER_HELP, default_segmenter, labels_pixels
 from sem_field_ros.settings import add_settings_arguments, settings_from_arguments
 
 if TYPE_CHECKING:
@@ -31,7 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags; those of the map itself come from MapConfig."""
     parser.add_argument("sequence", metavar="SEQ", type=Path, help="sequence folder, or MCAP or sqlite3 bag")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the results")
-    text = f"what labels the images; {SEGMENTER_HELP} (default: external where there are label images, else pascal)"
+    default = f"external where there are label images, else {DEFAULT_SEGMENTER}"
+    text = f"what labels the images; {SEGMENTER_HELP} (default: {default})"
     add_segmenter(parser, None, help=text)
     parser.add_argument("--label-set", metavar="NAME", help="classes of the map: a shipped set's name or a YAML file")
     parser.add_argument(

@@ -20,6 +20,7 @@ FUSIONS = {
 ALL = "all"  # every fusion, for flags that take several
 FUSION_HELP = "; ".join(f"{name}: {what}" for name, what in FUSIONS.items())
 VISIBILITIES = ("depth", "sdf", "none")  # how it is decided which views see a surface point
+DEFAULT_FUSION = "confidence"  # the best of the hand-made ones on real and rendered rooms, see docs/fusion.md
 GNESF_MODEL = "models/gnesf_map/gnesf_map.safetensors"
 
 

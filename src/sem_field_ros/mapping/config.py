@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sem_field_ros.errors import SettingError
-from sem_field_ros.fusion.registry import FUSION_HELP, FUSIONS
+from sem_field_ros.fusion.registry import DEFAULT_FUSION, FUSION_HELP, FUSIONS
 from sem_field_ros.settings import check_settings, setting
 
 BACKENDS = ("open3d", "torch")
@@ -49,7 +49,7 @@ class MapConfig:
     )
     backend: str = setting("open3d", "TSDF implementation", choices=BACKENDS)
     fusion: str = setting(
-        "gnesf", f"how the views of a voxel are fused into one label; {FUSION_HELP}", choices=tuple(FUSIONS)
+        DEFAULT_FUSION, f"how the views of a voxel are fused into one label; {FUSION_HELP}", choices=tuple(FUSIONS)
     )
     fusion_weights: str = setting("", "weights (.safetensors) of `fusion: gnesf`; empty = the shipped ones")
     smoothing_cell_m: float = setting(

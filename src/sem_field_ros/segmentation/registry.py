@@ -29,7 +29,7 @@ SEGMENTERS = {
     NO_SEGMENTER: "geometry and colour only",
 }
 LABEL_IMAGES = (EXTERNAL, "noisy")  # kinds that take the label image of a frame
-DEMO_SEGMENTER = "homes"  # labels a sequence in the demo, scored by its label images
+DEFAULT_SEGMENTER = "homes+ade20k"  # of nodes, demo and commands: one net of rendered rooms, one of photographs
 SHIPPED = tuple(name for name in SEGMENTERS if ":" not in name and name not in (EXTERNAL, COMBINED, NO_SEGMENTER))
 SEGMENTER_HELP = "; ".join(f"{name}: {what}" for name, what in SEGMENTERS.items())
 _PREDICTED = "labels predicted by "
@@ -43,8 +43,8 @@ def labels_pixels(name: str) -> bool:
 
 
 def default_segmenter(labels: LabelSet | None) -> str:
-    """What labels a sequence if nobody says: its own label images where it has any (`labels`), else `pascal`."""
-    return "pascal" if labels is None else EXTERNAL
+    """What labels a sequence by default: its own label images where it has any (`labels`), else the shipped nets."""
+    return DEFAULT_SEGMENTER if labels is None else EXTERNAL
 
 
 def takes_label_images(name: str) -> bool:

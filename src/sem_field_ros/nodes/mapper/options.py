@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sem_field_ros.errors import SettingError
 from sem_field_ros.ros.camera_options import DYNAMIC as CAMERA_DYNAMIC
 from sem_field_ros.ros.camera_options import CameraOptions
-from sem_field_ros.segmentation.registry import SEGMENTERS
+from sem_field_ros.segmentation.registry import DEFAULT_SEGMENTER, SEGMENTERS
 from sem_field_ros.settings import setting
 
 CLOCK_POLICIES = ("keep", "reset")
@@ -21,7 +21,7 @@ class MapperOptions(CameraOptions):
     autostart: bool = setting(True, "configure and activate by itself at start")
     odom_frame: str = setting("odom", "odometry frame; its jumps against global_frame are watched, empty = never")
     segmenter: str = setting(
-        "pascal",
+        DEFAULT_SEGMENTER,
         f"what labels the pixels: {' | '.join(SEGMENTERS)}",
     )
     label_set: str = setting("", "label set of the map, by name or YAML path; empty = the segmenter's own")
