@@ -179,7 +179,7 @@ class SemanticMap:
         self.keyframes += 1
         self.path.add(self.keyframes, frame)
         if frame.depth is None:
-            return  # nothing says what it sees
+            return  # without depth, the surface it sees is unknown
         views = [_View(frame, self._with_projected_features(said), self.keyframes) for said in probabilities.views]
         self._late.append(views)
         if len(self.votes) == 0:
