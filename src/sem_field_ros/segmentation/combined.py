@@ -26,7 +26,7 @@ class CombinedSegmenter:
         self.labels = labels or members[0].labels
         self.encoder = str(getattr(members[0], "encoder", ""))
         self._members = [
-            member if member.labels.name == self.labels.name else RegroupedSegmenter(member, self.labels)
+            member if member.labels.has_classes_of(self.labels) else RegroupedSegmenter(member, self.labels)
             for member in members
         ]
 

@@ -14,11 +14,11 @@ from sem_field_ros.segmentation.segmenter import ClassProbabilities, Segmenter
 
 
 def assignment(own: LabelSet, labels: LabelSet) -> Tensor | None:
-    """Matrix [own classes, classes] of 0 and 1, by grouping or equal name; None where the sets are the same.
+    """Matrix [own classes, classes] of 0 and 1, by grouping or equal name; None where the classes are the same.
 
     Raises SegmenterError where no class has a counterpart.
     """
-    if labels.name == own.name:
+    if own.has_classes_of(labels):
         return None
     table = own.regroup(labels)
     if (table < 0).all():
