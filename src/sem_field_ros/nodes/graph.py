@@ -59,7 +59,7 @@ class NodeSpec:
     ends_graph: bool = False  # when this node ends well, everything ends (a replay that is over)
 
     def ros_arguments(self) -> list[str]:
-        """Return the command-line arguments that say all this to the node."""
+        """Return the node's command-line arguments."""
         out = [*self.arguments, "--ros-args", "-r", f"__node:={self.name}", "--log-level", self.log_level]
         if self.namespace:
             out += ["-r", f"__ns:=/{self.namespace.strip('/')}"]
