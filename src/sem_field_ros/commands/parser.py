@@ -73,7 +73,7 @@ def shown_kinds(action: argparse._SubParsersAction[Any]) -> list[str]:
 
 
 def add_former_kind(kinds: argparse._SubParsersAction[Any], old: str, new: str) -> None:
-    """Let a subcommand still be called by its former name, which --help does not list; the caller prints a line about it."""
+    """Let a subcommand still be called by its former name, which --help does not list; the caller warns."""
     kinds._name_parser_map[old] = kinds._name_parser_map[new]
 
 

@@ -36,7 +36,7 @@ class CombinedSegmenter:
 
 
 def mean_of(members: Sequence[ClassProbabilities]) -> ClassProbabilities:
-    """The mean at the first one's size, of those with a prediction at a pixel; no prediction where no member has one."""
+    """The mean at the first one's size, of those with a prediction at a pixel; none where no member has one."""
     first = members[0]
     size = first.values.shape[-2:]
     total = torch.stack([_at_size(member, size) for member in members]).sum(dim=0)

@@ -45,7 +45,7 @@ def regrouped(values: Tensor, matrix: Tensor | None) -> Tensor:
 
 
 class RegroupedSegmenter:
-    """Another segmenter's predictions in label set `labels`; see `regrouped`. Raises SegmenterError where nothing fits."""
+    """Another segmenter's predictions in label set `labels`; see `regrouped`. Raises SegmenterError if none fits."""
 
     def __init__(self, segmenter: Segmenter, labels: LabelSet) -> None:
         self.labels = labels
