@@ -1,4 +1,4 @@
-# The two commands a newcomer needs: `make demo` and `make test`. `make help` tells the rest.
+# The two commands a newcomer needs: `make demo` and `make test`. `make help` lists the rest.
 # Everything is installed on first use into .venv (another place: VENV=DIR); the second time takes a second.
 # GPU=1 installs torch with CUDA instead of its CPU build; TORCH_INDEX=URL takes torch from another package index.
 SHELL := bash

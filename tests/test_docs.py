@@ -76,7 +76,7 @@ def test_every_topic_and_service_is_described() -> None:
     published = {value for name, value in names.items() if name.startswith(("SEMANTIC_", "LABEL_", "FRAME_"))}
     published |= {topics.FINISHED, topics.PROGRESS}
     sources = "\n".join(file.read_text(encoding="utf-8") for file in sorted(NODES.rglob("*.py")))
-    services = set(re.findall(r'\((?:Trigger|SetBool|SaveMap|LoadMap|QueryPoints), "([a-z_]+)"', sources))
+    services = set(re.findall(r'\((?:Trigger|SetBool|SaveMap|LoadMap), "([a-z_]+)"', sources)) | {topics.QUERY_POINTS}
     assert len(services) == 5 and {"semantic_cloud", "label_info"} <= published and {"/tf", "/clock"} <= fixed
     assert fixed | {*topics.CAMERA_TOPICS.values()} | {topics.own(name) for name in published | services} <= words
 

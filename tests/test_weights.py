@@ -140,7 +140,7 @@ def test_a_file_that_is_no_safetensors(saved: Path) -> None:
     content = json.loads(saved.with_suffix(".json").read_text())
     content["sha256"] = hashlib.sha256(b"nonsense").hexdigest()
     saved.with_suffix(".json").write_text(json.dumps(content))
-    with pytest.raises(WeightsError, match="no safetensors file"):
+    with pytest.raises(WeightsError, match="not a safetensors file"):
         load_weights(saved, "toy")
 
 

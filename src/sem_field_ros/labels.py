@@ -59,6 +59,10 @@ class LabelSet:
         """Class names in index order."""
         return tuple(c.name for c in self.classes)
 
+    def has_classes_of(self, other: LabelSet) -> bool:
+        """Whether index i is the same class in both. A set of the same name may differ: an edited copy of a file."""
+        return self.name == other.name and self.names == other.names
+
     @cached_property
     def ids(self) -> np.ndarray:
         """Class ids in index order, [C] uint16."""
@@ -101,7 +105,7 @@ class LabelSet:
 
     def regroup(self, target: LabelSet) -> np.ndarray:
         """Table [C] int16 from own indices to `target`'s: by grouping, else by equal name, else -1 (unlabelled)."""
-        if target.name == self.name:
+        if self.has_classes_of(target):
             return np.arange(len(self), dtype=np.int16)
         names = self.groupings.get(target.name, {})
         wanted = [names.get(name, name) for name in self.names]

@@ -183,7 +183,7 @@ def add_settings_arguments(parser: argparse.ArgumentParser, cls: type, *, skip: 
 
 
 def add_former_flags(parser: argparse._ActionsContainer, action: argparse.Action, *flags: str) -> None:
-    """Let a flag still be called by its former names: hidden from --help, each use tells one line on stderr."""
+    """Let a flag still be called by its former names: hidden from --help, each use prints one line to stderr."""
     assert not action.required, "argparse would ask for a required flag even where its former name is given"
     for flag in flags:
         hidden: dict[str, Any] = {"dest": action.dest, "default": argparse.SUPPRESS, "help": argparse.SUPPRESS}
@@ -192,7 +192,7 @@ def add_former_flags(parser: argparse._ActionsContainer, action: argparse.Action
 
 
 class _FormerFlag(argparse.Action):
-    """Does what another flag does, and says that it should be used."""
+    """Does what another flag does, and prints that flag's name."""
 
     def __init__(self, option_strings: Sequence[str], dest: str, present: argparse.Action, **given: Any) -> None:
         super().__init__(option_strings, dest, present.nargs, present.const, type=present.type, **given)  # type: ignore[arg-type]

@@ -89,7 +89,7 @@ def load_weights(path: str | Path, kind: str) -> tuple[dict[str, Tensor], Weight
     try:
         return safetensors.torch.load(data), card
     except safetensors.SafetensorError as error:
-        raise WeightsError(f"{path} is no safetensors file ({error})") from error
+        raise WeightsError(f"{path} is not a safetensors file ({error})") from error
 
 
 def load_model(path: str | Path, kind: str, build: Callable[[Mapping[str, Any]], Model]) -> tuple[Model, WeightsCard]:

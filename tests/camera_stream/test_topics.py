@@ -18,6 +18,7 @@ NAMES = {
     *(topics.TF_TOPIC, topics.TF_STATIC_TOPIC, topics.CLOCK_TOPIC, topics.DIAGNOSTICS_TOPIC),
     *(topics.own(name) for name in PUBLISHED | {topics.LABEL_INFO}),
     *(topics.of_node(topics.MAPPER, name) for name in PUBLISHED | {topics.LABEL_INFO}),
+    *(topics.VIEWER, topics.QUERY_POINTS, topics.of_node(topics.MAPPER, topics.QUERY_POINTS)),
     *(topics.MAPPER, topics.PLAYER, topics.RECORDER, topics.SEMANTIC_CLOUD, topics.SEMANTIC_MESH, topics.LABEL_OVERLAY),
 }
 

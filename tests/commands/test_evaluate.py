@@ -92,10 +92,10 @@ def test_geometry_alone_without_labels(room: Path, tmp_path: Path) -> None:
 
 def test_mistakes_are_told_in_one_line(room: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for arguments, message in (
-        (["bag", str(room)], "is no bag"),
+        (["bag", str(room)], "is not a bag"),
         (["sequences", str(tmp_path / "nowhere")], "does not exist"),
         (["sequences", str(room), "--segmenter", "nonsense"], "unknown"),
-        (["sequences", str(room), "--mesh", str(tmp_path / "no.ply")], "is no file"),
+        (["sequences", str(room), "--mesh", str(tmp_path / "no.ply")], "is not a file"),
         (["sequences", str(room), "--voxel-size-m", "7"], "must be 0.002 to 1"),
     ):
         assert cli.main(["evaluate", *arguments]) == 2

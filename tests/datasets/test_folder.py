@@ -136,7 +136,7 @@ def test_iteration_goes_on_after_a_bad_frame(folder):
             break
         names.append(frame.name)
     assert names == ["000000", "000008"]
-    assert ["is no image" in errors[0], "16-bit" in errors[1], "000006" in errors[2]] == [True] * 3
+    assert ["is not a readable image" in errors[0], "16-bit" in errors[1], "000006" in errors[2]] == [True] * 3
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ def test_a_mask_with_a_palette_gives_its_indices(tmp_path: Path, capfd: pytest.C
     assert (read_labels(tmp_path / "mask.png") == MASK).all()
     assert capfd.readouterr().err == ""
     (tmp_path / "cut.png").write_bytes((tmp_path / "mask.png").read_bytes()[:60])
-    with pytest.raises(DataError, match="is no image"):
+    with pytest.raises(DataError, match="is not a readable image"):
         read_labels(tmp_path / "cut.png")
 
 

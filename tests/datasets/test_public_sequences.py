@@ -54,7 +54,7 @@ def test_seven_scenes_incomplete_frames_and_the_scene_folder(seven_scenes: Path)
     sequence = SevenScenesSequence(seven_scenes)
     assert sequence.drops == {"missing_files": 1} and sequence.skipped == 1
     frames, errors = view.frames_and_errors(sequence)
-    assert [frame.name for frame in frames] == ["frame-000003"] and "is no image" in errors[0]
+    assert [frame.name for frame in frames] == ["frame-000003"] and "is not a readable image" in errors[0]
     with pytest.raises(DataError, match="name one sequence of it: seq-01"):
         SevenScenesSequence(seven_scenes.parent)
 

@@ -43,17 +43,17 @@ POINTS = np.array(
 
 def test_what_one_camera_sees_is_known() -> None:
     seen = SeenPoints(POINTS, _box_and_wall())
-    seen.look(CAMERA, np.eye(4))
+    seen.observe(CAMERA, np.eye(4))
     assert seen.seen.tolist() == [True, False, False, True, False, True, False, True, False]
 
 
 def test_cameras_add_up_and_reach_ends() -> None:
     seen = SeenPoints(POINTS, _box_and_wall(), reach_m=2.5)
-    seen.look(CAMERA, np.eye(4))
+    seen.observe(CAMERA, np.eye(4))
     assert seen.seen.tolist() == [True] + [False] * 8
     aside = np.eye(4)
     aside[:3, 3] = (1.2, 0, 1)  # the wall beside the box is 2 m away now; the front is outside of the image
-    seen.look(CAMERA, aside)
+    seen.observe(CAMERA, aside)
     assert seen.seen.tolist() == [True, False, False, True, True, False, False, True, False]
 
 

@@ -57,6 +57,13 @@ def test_the_order_of_slots_changes_nothing(permutation, name, seed):
     assert torch.allclose(a.sum(1), torch.ones(5), atol=1e-4)
 
 
+def test_last_wins_takes_all_views_of_the_newest_keyframe() -> None:
+    """Each member of a combined segmenter is a view: none may lose because of its slot."""
+    order = torch.tensor([[7, 3, 7]], dtype=torch.int32)
+    fused = make_fusion("last_wins").fuse(Votes(SAMPLES, SCORES, order))[0]
+    assert fused.tolist() == pytest.approx([(0.6 + 0.05) / 2, (0.4 + 0.95) / 2])
+
+
 def test_unknown_fusion_names_the_known_ones():
     with pytest.raises(SettingError, match="gnesf, bayesian, majority"):
         make_fusion("mean")

@@ -156,6 +156,17 @@ def test_saved_with_its_submaps_and_loaded_again(tmp_path) -> None:
     map_wall(other, 10.0)  # and mapping goes on
 
 
+def test_a_loaded_map_keeps_no_more_frozen_maps_than_allowed() -> None:
+    submaps = make()
+    for x in (0.0, 10.0, 20.0):
+        map_wall(submaps, x)
+        submaps.begin_submap()
+    for most in (0, 1, 9):
+        other = make(max_frozen=most)
+        other.load(submaps.state(), CONFIG)
+        assert len(other) == 1 + min(most, 3)
+
+
 def test_a_map_of_another_label_set_is_refused_and_nothing_changes() -> None:
     submaps = make()
     map_wall(submaps, 0.0)

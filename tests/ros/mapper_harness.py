@@ -80,7 +80,7 @@ class Harness:
         self.spin_until(lambda: self.count(key) >= at_least, f"{key} >= {at_least}", timeout_s)
 
     def settle(self) -> None:
-        """Spin until the node is through with everything said so far and its diagnostics tell."""
+        """Spin until the node has handled all messages so far and its diagnostics show it."""
         counts: list[tuple[int, ...]] = []
         while len(counts) < 4 or len(set(counts[-4:])) > 1:
             seen = self.listener.diagnostics

@@ -67,3 +67,13 @@ def test_any_segmenter_can_be_regrouped() -> None:
     labels = np.array([[14, 24]], np.uint8)  # desk, refrigerator
     out = segmenter.segment(frame_of(np.zeros((1, 2, 3), np.uint8), labels))
     assert segmenter.labels.names[int(out.label_index()[0, 0])] == "table" and int(out.label_index()[0, 1]) == -1
+
+
+def test_sets_of_one_name_with_other_classes_are_matched_by_class_name() -> None:
+    """An edited copy of a label file often keeps the set's name."""
+    own = LabelSet("kitchen", (LabelClass(1, "cup", (9, 9, 9)), LabelClass(2, "pan", (99, 9, 9))))
+    edited = LabelSet("kitchen", (LabelClass(1, "pan", (9, 9, 9)), LabelClass(2, "cup", (99, 9, 9))))
+    assert own.regroup(edited).tolist() == [1, 0]
+    values = torch.tensor([0.9, 0.1]).reshape(2, 1, 1)
+    assert regrouped(values, assignment(own, edited))[:, 0, 0].tolist() == pytest.approx([0.1, 0.9])
+    assert assignment(own, own) is None

@@ -11,11 +11,15 @@ TF_TOPIC, TF_STATIC_TOPIC, CLOCK_TOPIC, DIAGNOSTICS_TOPIC = "/tf", "/tf_static",
 
 # Nodes
 MAPPER, PLAYER, RECORDER = "semantic_mapper", "sequence_player", "demo_recorder"
+VIEWER = "sem_field_viewer"  # as launch files and commands start it
 
 # What the mapper publishes: `~/NAME` in the mapper, `semantic_mapper/NAME` elsewhere
 SEMANTIC_CLOUD, SEMANTIC_MESH = "semantic_cloud", "semantic_mesh"
 LABEL_IMAGE, LABEL_OVERLAY = "label_image", "label_overlay"  # LABEL_INFO is published beside them
 FRAME_DONE = "frame_done"
+
+# The service of the mapper that other nodes call, in the same way
+QUERY_POINTS = "query_points"
 
 # What the player publishes, in the same way
 FINISHED, PROGRESS = "finished", "progress"

@@ -23,7 +23,7 @@ def at_least(smallest: Number, kind: Callable[[str], Number]) -> Callable[[str],
             raise argparse.ArgumentTypeError(f"must be at least {smallest}, got {text}")
         return value
 
-    number.__name__ = kind.__name__  # what argparse calls a text that is no number
+    number.__name__ = kind.__name__  # what argparse calls a text that is not a number
     return number
 
 

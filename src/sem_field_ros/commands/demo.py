@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from sem_field_ros.camera_stream.topics import MAPPER, PLAYER, RECORDER
+from sem_field_ros.camera_stream.topics import MAPPER, PLAYER, RECORDER, VIEWER
 from sem_field_ros.commands.argument_types import add_segmenter
 from sem_field_ros.errors import SemFieldError, SettingError
 from sem_field_ros.exit_codes import DONE, FAILED, INTERRUPTED
@@ -249,7 +249,7 @@ def _watch(children: list[Child], limit_s: float) -> None:
 def _stay(args: argparse.Namespace, children: list[Child], status: StatusLine) -> None:
     """Leave the web page up until Ctrl-C; the results are written, so that is not a failure."""
     status.say(f"the map stays on http://localhost:{args.port}/ until Ctrl-C")
-    viewer = next(child for child in children if child.name == "sem_field_viewer")
+    viewer = next(child for child in children if child.name == VIEWER)
     with contextlib.suppress(KeyboardInterrupt):
         while viewer.returncode is None:
             time.sleep(0.2)

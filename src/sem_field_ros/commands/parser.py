@@ -61,19 +61,19 @@ def join_negative_axes(words: list[str]) -> list[str]:
 
 
 def shown_flags(parser: argparse.ArgumentParser) -> Iterator[str]:
-    """The flags that --help tells."""
+    """The flags that --help lists."""
     for flag, action in parser._option_string_actions.items():
         if action.help != argparse.SUPPRESS:
             yield flag
 
 
 def shown_kinds(action: argparse._SubParsersAction[Any]) -> list[str]:
-    """The subcommands that --help tells: those that were given a help."""
+    """The subcommands that --help lists: those that were given a help."""
     return [str(choice.dest) for choice in action._choices_actions]
 
 
 def add_former_kind(kinds: argparse._SubParsersAction[Any], old: str, new: str) -> None:
-    """Let a subcommand still be called by its former name, which --help does not tell; the caller says so to users."""
+    """Let a subcommand still be called by its former name, which --help does not list; the caller warns."""
     kinds._name_parser_map[old] = kinds._name_parser_map[new]
 
 

@@ -63,7 +63,7 @@ def _read_palette_indices(path: Path) -> np.ndarray | None:
         at = end
     image = cv2.imdecode(np.frombuffer(grey, np.uint8), cv2.IMREAD_UNCHANGED)
     if image is None:
-        raise DataError(f"{path} is no image")
+        raise DataError(f"{path} is not a readable image")
     return np.asarray(image)
 
 
@@ -72,5 +72,5 @@ def _read(path: Path, flags: int) -> np.ndarray:
         raise DataError(f"{path} is missing")
     image = cv2.imread(str(path), flags)
     if image is None:
-        raise DataError(f"{path} is no image")
+        raise DataError(f"{path} is not a readable image")
     return image

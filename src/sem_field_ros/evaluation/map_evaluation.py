@@ -107,7 +107,7 @@ def evaluate_map(
     seen = SeenPoints(truth.vertices, MeshRaycaster(truth.vertices, truth.faces)) if truth else None
     for i, frame in enumerate(sequence):
         if seen:
-            seen.look(frame.camera, frame.T_world_camera)
+            seen.observe(frame.camera, frame.T_world_camera)
         if i % every == 0:
             tally.add_view(frame, source, scene)
     if truth and seen:

@@ -133,7 +133,7 @@ class SequenceEvaluation:
         scene = _TrueScene(truth, self.config.depth_max_m) if truth else None
         for frame in _readable(sequence, scope):
             if scene:
-                scene.seen.look(frame.camera, frame.T_world_camera)
+                scene.seen.observe(frame.camera, frame.T_world_camera)
             for fusion, found in maps.maps.items():
                 if sequence.labels is not None and self.segmenter is not None:
                     self.maps[fusion].add_view(frame, sequence.labels, found)

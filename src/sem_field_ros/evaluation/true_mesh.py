@@ -52,14 +52,14 @@ def find_true_mesh(sequence: SequenceReader) -> TrueMesh | None:
 class SeenPoints:
     """The `points` [N, 3] on a mesh that some camera saw: inside its image, within reach, and not hidden by the mesh.
 
-    seen  [N] bool, updated by `look`
+    seen  [N] bool, updated by `observe`
     """
 
     def __init__(self, points: np.ndarray, mesh: MeshRaycaster, reach_m: float = np.inf) -> None:
         self._points, self._mesh, self._reach_m = points, mesh, reach_m
         self.seen = np.zeros(len(points), bool)
 
-    def look(self, camera: Intrinsics, T_world_camera: np.ndarray) -> None:
+    def observe(self, camera: Intrinsics, T_world_camera: np.ndarray) -> None:
         """Add what one camera sees. `reach_m` is along the optical axis, like depth."""
         pixel, z = project(transform_points(inverse(T_world_camera), self._points), camera)
         inside = (z > _NEAR_M) & (z <= self._reach_m) & (pixel > -0.5).all(axis=1)

@@ -19,10 +19,10 @@ class Votes:
     """Votes of up to K views for N voxels.
 
     probabilities  [N, K, C] float32  class probabilities of the views, zeros where a slot is empty
-    scores    [N, K]    float32  quality of the view (see view_scores), 0 = empty slot
-    keyframe_id    [N, K]    int32    number of the keyframe, higher = newer
-    features  [N, K, D] float32  image features in -1..1, if the fusion uses them
-    cues      [N, K, CUES] float32  how the view sees the voxel, if the fusion uses features
+    scores         [N, K] float32     quality of the view (see view_scores), 0 = empty slot
+    keyframe_id    [N, K] int32       number of the keyframe, higher = newer
+    features       [N, K, D] float32  image features in -1..1, if the fusion uses them
+    cues           [N, K, CUES] float32  how the view sees the voxel, if the fusion uses features
     """
 
     probabilities: Tensor
@@ -65,13 +65,14 @@ class _ByProbabilitiesAlone:
 
 
 class LastWins(_ByProbabilitiesAlone):
-    """The newest view decides."""
+    """The newest view decides; of combined segmenters the mean of its views of the newest keyframe."""
 
     prefers_new = True
 
     def fuse(self, votes: Votes) -> Tensor:
-        newest = torch.where(votes.scores > 0, votes.keyframe_id, -1).argmax(dim=1)
-        return _normalise(votes.probabilities[torch.arange(len(newest), device=newest.device), newest])
+        keyframe_id = torch.where(votes.scores > 0, votes.keyframe_id, -1)
+        is_newest = keyframe_id == keyframe_id.amax(dim=1, keepdim=True)
+        return _normalise((votes.probabilities * is_newest[..., None]).sum(dim=1))
 
 
 class Majority(_ByProbabilitiesAlone):

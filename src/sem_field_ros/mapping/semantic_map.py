@@ -180,7 +180,7 @@ class SemanticMap:
         self.path.add(self.keyframes, frame)
         if frame.depth is None:
             return  # without depth, the surface it sees is unknown
-        views = [_View(frame, self._with_projected_features(said), self.keyframes) for said in probabilities.views]
+        views = [_View(frame, self._with_projected_features(view), self.keyframes) for view in probabilities.views]
         self._late.append(views)
         if len(self.votes) == 0:
             return
@@ -189,8 +189,8 @@ class SemanticMap:
         self.votes.fuse(self._offer(views, self.votes.rows_in(slots[slots >= 0])), self.fusion)
         self._smoother.touch(keys)
 
-    def _with_projected_features(self, said: ClassProbabilities) -> ClassProbabilities:
-        return replace(said, features=self.fusion.project_features(said) if self.fusion.feature_dim else None)
+    def _with_projected_features(self, view: ClassProbabilities) -> ClassProbabilities:
+        return replace(view, features=self.fusion.project_features(view) if self.fusion.feature_dim else None)
 
     def _offer(self, views: Sequence[_View], rows: Tensor) -> Tensor:
         """Offer views to rows [n]; returns those that took one, which are to be fused again."""

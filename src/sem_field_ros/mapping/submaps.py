@@ -173,7 +173,7 @@ class Submaps:
         self._forget()
         self.mapper.use_map(active)
         self._active = _Submap(active)
-        self._frozen = [_Submap(part) for part in frozen[-self.max_frozen :]]
+        self._frozen = [_Submap(part) for part in frozen[max(0, len(frozen) - self.max_frozen) :]]
 
     def _checked(self, state: MapState, config: MapConfig) -> SemanticMap:
         loaded = SemanticMap.from_state(state, config)

@@ -17,6 +17,7 @@ from sem_field_ros.camera_stream.topics import (
     MAPPER,
     PLAYER,
     RECORDER,
+    VIEWER,
 )
 from sem_field_ros.errors import SettingError, did_you_mean
 from sem_field_ros.mapping.config import MapConfig
@@ -58,7 +59,7 @@ class NodeSpec:
     ends_graph: bool = False  # when this node ends well, everything ends (a replay that is over)
 
     def ros_arguments(self) -> list[str]:
-        """Return the command-line arguments that say all this to the node."""
+        """Return the node's command-line arguments."""
         out = [*self.arguments, "--ros-args", "-r", f"__node:={self.name}", "--log-level", self.log_level]
         if self.namespace:
             out += ["-r", f"__ns:=/{self.namespace.strip('/')}"]
@@ -159,7 +160,7 @@ def nodes_of(graph: str, given: Mapping[str, str]) -> list[NodeSpec]:
     nodes = [_mapper(value, common, sim)]
     if _boolean("view", value["view"]):
         port = _number("port", value["port"], int)
-        nodes.append(NodeSpec("viewer", "sem_field_viewer", parameters={**sim, "port": port}, **common))
+        nodes.append(NodeSpec("viewer", VIEWER, parameters={**sim, "port": port}, **common))
     if _boolean("rviz", value["rviz"]):
         config = value["rviz_config"] or str(resource_path("config/rviz/sem_field.rviz"))
         nodes.append(NodeSpec("rviz2", "rviz2", package="rviz2", arguments=("-d", config), parameters=sim, **common))

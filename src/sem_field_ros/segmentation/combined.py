@@ -1,4 +1,4 @@
-"""Several segmenters as one: their mean for those who want one answer, each member's own answer for the map's vote."""
+"""Several segmenters as one: their mean for images, the predictions of each for the map's votes."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from sem_field_ros.segmentation.segmenter import ClassProbabilities, Segmenter
 
 
 class CombinedSegmenter:
-    """Asks every member and brings the answers into one label set, `labels` or the first member's.
+    """Runs every member and converts the predictions into one label set, `labels` or the first member's.
 
-    `segment` gives the members' mean, with each member's own answer in `members`: views of their own for the map.
+    `segment` gives the members' mean, with the prediction of each in `members`: views of their own for the map.
     Features are the first member's. Raises SegmenterError where a member has no class in common with the label set.
     """
 
@@ -26,7 +26,7 @@ class CombinedSegmenter:
         self.labels = labels or members[0].labels
         self.encoder = str(getattr(members[0], "encoder", ""))
         self._members = [
-            member if member.labels.name == self.labels.name else RegroupedSegmenter(member, self.labels)
+            member if member.labels.has_classes_of(self.labels) else RegroupedSegmenter(member, self.labels)
             for member in members
         ]
 
@@ -36,7 +36,7 @@ class CombinedSegmenter:
 
 
 def mean_of(members: Sequence[ClassProbabilities]) -> ClassProbabilities:
-    """The mean at the first one's size, of those that give a prediction at a pixel; none where nobody does."""
+    """The mean at the first one's size, of those with a prediction at a pixel; none where no member has one."""
     first = members[0]
     size = first.values.shape[-2:]
     total = torch.stack([_at_size(member, size) for member in members]).sum(dim=0)

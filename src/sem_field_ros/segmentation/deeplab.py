@@ -118,7 +118,7 @@ class DeepLabNet(nn.Module):
         return self.classifier(features), features
 
     def tflite_scopes(self) -> dict[str, str]:
-        """Module name -> scope of its weights in the published TFLite file, for every convolution of the self."""
+        """Module name -> scope of its weights in the published TFLite file, for every convolution."""
         scopes = dict(_SCOPES)
         for i, block in enumerate(self.backbone.blocks):
             for part in ("expand", "depthwise", "project"):

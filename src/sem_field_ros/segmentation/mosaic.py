@@ -153,7 +153,7 @@ class MosaicNet(nn.Module):
         return torch.cat([*maps, x], dim=1)
 
     def tflite_scopes(self) -> dict[str, str]:
-        """Module name -> scope of its weights in the published TFLite file, for every convolution of the self."""
+        """Module name -> scope of its weights in the published TFLite file, for every convolution."""
         scopes = dict(_SCOPES)
         for i, block in enumerate(self.backbone.blocks):
             for part in ("expand", "depthwise", "project"):

@@ -14,11 +14,11 @@ from sem_field_ros.segmentation.segmenter import ClassProbabilities, Segmenter
 
 
 def assignment(own: LabelSet, labels: LabelSet) -> Tensor | None:
-    """Matrix [own classes, classes] of 0 and 1, by grouping or equal name; None where the sets are the same.
+    """Matrix [own classes, classes] of 0 and 1, by grouping or equal name; None where the classes are the same.
 
     Raises SegmenterError where no class has a counterpart.
     """
-    if labels.name == own.name:
+    if own.has_classes_of(labels):
         return None
     table = own.regroup(labels)
     if (table < 0).all():
@@ -33,8 +33,8 @@ def assignment(own: LabelSet, labels: LabelSet) -> Tensor | None:
 def regrouped(values: Tensor, matrix: Tensor | None) -> Tensor:
     """Probabilities [C, h, w] summed by an assignment [C, D] -> [D, h, w].
 
-    The probability of classes without a counterpart tells nothing about the D: it is spread evenly over them, so that a
-    doubtful pixel stays doubtful. Where such a class is the most probable one, the pixel gives no prediction.
+    The probability of classes without a counterpart supports none of the D: it is spread evenly over them, so that an
+    uncertain pixel stays uncertain. Where such a class is the most probable one, the pixel gives no prediction.
     """
     if matrix is None:
         return values
@@ -45,7 +45,7 @@ def regrouped(values: Tensor, matrix: Tensor | None) -> Tensor:
 
 
 class RegroupedSegmenter:
-    """Another segmenter's answers in label set `labels`; see `regrouped`. Raises SegmenterError where nothing fits."""
+    """Another segmenter's predictions in label set `labels`; see `regrouped`. Raises SegmenterError if none fits."""
 
     def __init__(self, segmenter: Segmenter, labels: LabelSet) -> None:
         self.labels = labels

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from sem_field_ros.errors import WeightsError
-from sem_field_ros.fields.common.posed_images import SceneOptions
-from sem_field_ros.fields.common.tensors import SourceImages
+from sem_field_ros.fields.common.posed_images import PosedImageScene, SceneOptions
+from sem_field_ros.fields.common.tensors import FieldSamples, SourceImages
 from sem_field_ros.fields.gnesf.config import KIND, tiny
 from sem_field_ros.fields.gnesf.model import Gnesf
 from sem_field_ros.fields.registry import open_scene
@@ -87,3 +87,35 @@ def test_weights_that_cannot_be_used_are_told_in_one_line(tmp_path: Path) -> Non
     open_scene(weights(tmp_path, semantics="direct"), SCANNET)
     with pytest.raises(WeightsError, match="no image_width or views"):
         open_scene(weights(tmp_path, image_width=32), SCANNET)
+
+
+class InTurn:
+    """A network that gives each window the next of some answers at one point: class probability, signed distance."""
+
+    def __init__(self, *answers: tuple[float, float]) -> None:
+        self._answers = iter(answers)
+
+    def encode_window(self, observations: SourceImages) -> tuple[float, float]:
+        return next(self._answers)
+
+    def query(self, scene: tuple[float, float], points: torch.Tensor) -> FieldSamples:
+        classes, sdf = (torch.full((len(points),), value) for value in scene)
+        return FieldSamples(classes[:, None], classes, sdf=sdf)
+
+
+@pytest.mark.parametrize(
+    ("answers", "confidence", "sdf"),
+    [
+        (((0.0, 0.1), (0.0, np.nan)), 0.0, 0.1),  # a window beside the point does not take away what is known
+        (((0.0, np.nan), (0.0, 0.2)), 0.0, 0.2),
+        (((0.0, 0.1), (0.7, 0.3)), 0.7, 0.3),
+        (((0.7, 0.1), (0.9, 0.3)), 0.7, 0.1),
+    ],
+)
+def test_later_windows_fill_in_what_earlier_ones_left_open(frames, answers, confidence: float, sdf: float) -> None:
+    scene = PosedImageScene(InTurn(*answers), 1, 1, 16, SceneOptions())
+    for frame in frames[:2]:
+        scene.add(frame, ClassProbabilities(torch.ones(1, 6, 8)))
+    point = frames[0].T_world_camera[:3, 3] + 0.5 * frames[0].T_world_camera[:3, 2]
+    found = scene.query(point[None])
+    assert found.confidence[0] == pytest.approx(confidence) and found.sdf[0] == pytest.approx(sdf)

@@ -92,12 +92,12 @@ def _open(args: argparse.Namespace) -> list[SequenceReader]:
     sequences = []
     for path in args.sequences:
         if args.kind == "bag" and path.exists() and not is_bag(path):
-            raise DataError(f"{path} is no bag; `sem-field evaluate sequences` takes folders")
+            raise DataError(f"{path} is not a bag; `sem-field evaluate sequences` takes folders")
         world_frame = getattr(args, "world_frame", None)
         sequence = open_sequence(path, label_set=args.sequence_label_set, world_frame=world_frame)
         if args.mesh:
             if not args.mesh.is_file():
-                raise DataError(f"--mesh {args.mesh} is no file")
+                raise DataError(f"--mesh {args.mesh} is not a file")
             sequence.mesh_path = args.mesh  # type: ignore[attr-defined]
         sequences.append(sequence)
     sets = {sequence.labels.name for sequence in sequences if sequence.labels is not None}

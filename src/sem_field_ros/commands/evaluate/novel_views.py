@@ -148,5 +148,5 @@ def _evaluate(evaluation: NovelViewEvaluation, sequences: Sequence[SequenceReade
             progress.update(task, description=sequence.name)
             evaluation.add(sequence, scope, lambda: progress.advance(task))
     if evaluation.problems:
-        line = f"{len(evaluation.problems)} times nothing could be said, the last: {evaluation.problems[-1]}"
+        line = f"{len(evaluation.problems)} frames without a prediction, the last: {evaluation.problems[-1]}"
         console.print(line, soft_wrap=True)

@@ -143,12 +143,13 @@ class PosedImageScene:
             scene, T_world_window = self._encoded(self._window(self._sources[best].T_world_camera))
             local = transform_points(inverse(T_world_window), points[asked]).astype(np.float32)
             found = self.model.query(scene, torch.from_numpy(local).to(self._device))
+            answered = found.confidence.cpu().numpy() > 0
             for name in ("classes", "confidence", "sdf", "density"):
                 values = getattr(found, name)
                 if values is not None:
                     column = out.setdefault(name, _blank(name, len(points), values))
-                    column[asked] = values.float().cpu().numpy()
-            left[asked[found.confidence.cpu().numpy() > 0]] = False
+                    _take(column, asked, values.float().cpu().numpy(), answered)
+            left[asked[answered]] = False
         return self._samples(out, len(points))
 
     # -- parts ------------------------------------------------------------------------------------------------------
@@ -227,3 +228,10 @@ def enlarged(view: FieldView, size: tuple[int, int]) -> RenderedView:
 def _blank(name: str, count: int, like: Tensor) -> np.ndarray:
     """A column of `count` rows for points without an answer."""
     return np.full((count, *like.shape[1:]), np.nan if name == "sdf" else 0, np.float32)
+
+
+def _take(column: np.ndarray, asked: np.ndarray, values: np.ndarray, answered: np.ndarray) -> None:
+    """Put `values` [n, ...] of points `asked` [n] into a column; a window that does not answer keeps earlier values."""
+    old = column[asked].reshape(len(asked), -1)
+    new = answered | np.isnan(old).all(axis=1) | (old == 0).all(axis=1)
+    column[asked[new]] = values[new]

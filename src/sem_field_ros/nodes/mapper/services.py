@@ -15,6 +15,7 @@ from sem_field_msgs.srv import LoadMap, QueryPoints, SaveMap
 from std_srvs.srv import SetBool, Trigger
 
 from sem_field_ros.camera_stream.pairing import stamp_ns_of
+from sem_field_ros.camera_stream.topics import QUERY_POINTS, own
 from sem_field_ros.errors import FrameError, MapFileError, SemFieldError
 from sem_field_ros.geometry.poses import transform_points
 from sem_field_ros.labels import LabelSet
@@ -37,10 +38,10 @@ class MapperServices:
             (SetBool, "pause", self._pause),
             (SaveMap, "save_map", self._save_map),
             (LoadMap, "load_map", self._load_map),
-            (QueryPoints, "query_points", self._query_points),
+            (QueryPoints, QUERY_POINTS, self._query_points),
         ]
         self._services = [
-            node.create_service(kind, f"~/{name}", self._answering(serve, name), callback_group=group)
+            node.create_service(kind, own(name), self._answering(serve, name), callback_group=group)
             for kind, name, serve in kinds
         ]
 
@@ -111,7 +112,7 @@ class MapperServices:
         points = np.array([(p.x, p.y, p.z) for p in request.points], dtype=np.float64).reshape(-1, 3)
         frame_id = request.header.frame_id or session.options.global_frame
         T_map_query = session.transforms.lookup(session.options.global_frame, frame_id, stamp_ns_of(request))
-        samples = self._call(lambda: session.submaps.query(transform_points(T_map_query, points)), "query_points")
+        samples = self._call(lambda: session.submaps.query(transform_points(T_map_query, points)), QUERY_POINTS)
         fill_query_response(response, samples, session.labels)
         return ""
 

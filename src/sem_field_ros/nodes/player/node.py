@@ -200,11 +200,14 @@ class SequencePlayer(Node):
             self._log.warn("silence", text)
 
     def _prepared(self) -> Iterator[Moment]:
-        """Yield the moments, read and converted by a thread of its own; unreadable ones are skipped with a warning."""
-        ready: queue.Queue[Moment | None] = queue.Queue(self._playback.ahead)
+        """Yield the moments, read and converted by a thread of its own; unreadable ones are skipped with a warning.
+
+        What else the reading raises is raised here: the thread must not end in silence while the player waits for it.
+        """
+        ready: queue.Queue[Moment | Exception | None] = queue.Queue(self._playback.ahead)
         gone = threading.Event()
 
-        def put(moment: Moment | None) -> None:
+        def put(moment: Moment | Exception | None) -> None:
             while not gone.is_set():
                 try:
                     return ready.put(moment, timeout=0.1)
@@ -220,6 +223,8 @@ class SequencePlayer(Node):
                 except SemFieldError as error:
                     self.get_logger().warning(f"frame left out: {error}")
                     continue
+                except Exception as error:  # noqa: BLE001 (handed to the thread that plays)
+                    return put(error)
                 put(moment)
                 if moment is None:
                     return
@@ -228,6 +233,8 @@ class SequencePlayer(Node):
         thread.start()
         try:
             while (moment := ready.get()) is not None:
+                if isinstance(moment, Exception):
+                    raise moment
                 yield moment
         finally:
             gone.set()

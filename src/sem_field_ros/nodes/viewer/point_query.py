@@ -14,7 +14,7 @@ from rclpy.node import Node
 from rclpy.task import Future
 from sem_field_msgs.srv import QueryPoints
 
-from sem_field_ros.camera_stream.topics import of_node
+from sem_field_ros.camera_stream.topics import QUERY_POINTS, of_node
 from sem_field_ros.viewer.inspection import Answer, PointProbabilities
 
 _MISSING = "probabilities not available"
@@ -26,7 +26,7 @@ class PointQuery:
     def __init__(self, node: Node, mapper: str, timeout_s: float, frame_id: Callable[[], str]) -> None:
         """`frame_id` gives the frame of the points that will be asked for."""
         self._node, self._timeout_s, self._frame_id = node, timeout_s, frame_id
-        self._service = of_node(mapper, "query_points")
+        self._service = of_node(mapper, QUERY_POINTS)
         self._client: Client = node.create_client(QueryPoints, self._service)
         self._lock = threading.Lock()  # guards what other threads touch: question
         self._question: tuple[np.ndarray, Callable[[Answer], None]] | None = None

@@ -1,4 +1,4 @@
-"""What the training loop knows of a model: its Recipe. Small enough to read beside the paper it follows.
+"""The training loop's interface to a model: its Recipe. Small enough to read beside the paper it follows.
 
 Imports nothing heavy, as the recipes do: the command line reads the settings in them before it knows whether a command
 is right.
