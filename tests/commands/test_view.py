@@ -61,7 +61,10 @@ def test_a_picture_of_a_ply_file_without_ros(tmp_path: Path) -> None:
 def viewing(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """`sem-field view` with a free port as a process that ends with the block; gives it and the page's address."""
     command = [sys.executable, "-c", _NO_ROS, "view", "--port", "18190", *arguments]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs ignore it
+    )  # fmt: skip
     try:
         assert process.stdout is not None
         found = None
