@@ -46,7 +46,9 @@ def _shipped(name: str) -> Path:
     fields = [n for n in shipped if field_kind(load_card(_weights_of(n))) in FIELDS]
     if name not in fields:
         known = [*HAND_MADE, *fields]
-        raise WeightsError(f"field '{name}' is unknown: choose {', '.join(known)} or PATH{SUFFIX}{did_you_mean(name, known)}")
+        raise WeightsError(
+            f"field '{name}' is unknown: choose {', '.join(known)} or PATH{SUFFIX}{did_you_mean(name, known)}"
+        )
     return _weights_of(name)
 
 

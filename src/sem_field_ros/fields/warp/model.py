@@ -22,7 +22,10 @@ from sem_field_ros.geometry.raycast import MeshRaycaster
 _CUT = 1.08  # ratio of the depths of neighbouring pixels above which they are on two surfaces
 _BLEND_DEG = 2.0  # angle at which a source has 1/e of the weight of one in the camera's direction
 _LEAST = 0.02  # sources that weigh less than this are left out
-_TOLERANCE, _TOLERANCE_M = 0.03, 0.02  # a point is seen if it is this close to the source's depth, relative and absolute
+_TOLERANCE, _TOLERANCE_M = (
+    0.03,
+    0.02,
+)  # a point is seen if it is this close to the source's depth, relative and absolute
 
 
 @dataclass(frozen=True)
