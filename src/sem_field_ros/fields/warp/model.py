@@ -25,7 +25,7 @@ _LEAST = 0.02  # sources that weigh less than this are left out
 _TOLERANCE, _TOLERANCE_M = (
     0.03,
     0.02,
-)  # a point is seen if it is this close to the source's depth, relative and absolute
+)  # how close to the source's depth a point is that it sees
 
 
 @dataclass(frozen=True)
