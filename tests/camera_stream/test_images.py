@@ -214,7 +214,9 @@ def test_intrinsics_of_plain_rectified_binned_and_cropped_cameras():
     assert (cropped.width, cropped.height, cropped.fx, cropped.cx, cropped.cy) == (200, 100, 500, 220, 190)
 
 
-@pytest.mark.parametrize("changes", [{"k": [0.0] * 9}, {"k": [float("nan")] * 9}, {"width": 0}, {"k": []}])
+@pytest.mark.parametrize(
+    "changes", [{"k": [0.0] * 9, "p": [0.0] * 12}, {"k": [float("nan")] * 9}, {"width": 0}, {"k": []}]
+)
 def test_unusable_camera_info(changes):
     assert cause_of(intrinsics_from_msg, camera_info(**changes)) == "bad_intrinsics"
 

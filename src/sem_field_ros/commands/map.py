@@ -93,7 +93,7 @@ def run(args: argparse.Namespace) -> int:
     with console.status("writing the map"):
         report = _write_results(args, mapper, sequence, segmenter, done)
     _summarize(report, args.out)
-    for line in _losses(sequence, mapper):
+    for line in (*_losses(sequence, mapper), *filter(None, [done.depth.doubt()])):
         print(f"sem-field map: {line}", file=sys.stderr)
     return INTERRUPTED if done.interrupted else DONE
 

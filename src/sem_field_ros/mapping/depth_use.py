@@ -11,6 +11,7 @@ from sem_field_ros.mapping.config import MapConfig
 
 NO_DEPTH, TOO_FAR, TOO_NEAR, USED = "no_valid_depth", "depth_beyond_range", "depth_below_range", "used"
 _STEP = 4  # every 4th row and column is looked at
+_NEAR_M = 0.35
 _LEAST_SHARE = 0.001  # of the pixels: fewer in range are strays
 
 
@@ -57,6 +58,13 @@ class DepthRecord:
         """Count one frame."""
         self.counts[use.kind] += 1
         self.last[use.kind] = use
+
+    def doubt(self) -> str:
+        """What to look at where depth is in range but nearer than rooms are; else empty."""
+        use = self.last.get(USED)
+        if use is None or use.median_m >= _NEAR_M:
+            return ""
+        return f"the median depth is only {use.median_m:.2g} m: if its unit is another, set depth_units_per_m"
 
     def why_empty(self, config: MapConfig) -> str:
         """Why a map of these frames has no point."""

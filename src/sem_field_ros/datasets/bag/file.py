@@ -62,7 +62,10 @@ class BagFile:
             self.start_ns, self.end_ns = storage.times
             self.notes = found.notes + storage.notes
             self._is_whole = not storage.notes
-        self.topics = find_topics(self.kinds, counts, wanted or BagTopics(), str(path))
+        try:
+            self.topics = find_topics(self.kinds, counts, wanted or BagTopics(), str(path))
+        except DataError as error:
+            raise DataError("; ".join([str(error), *self.notes])) from error
         self.depth_info_topic = depth_info(self.topics.depth, self.kinds)
         self._typestore = _typestore(channels, {TF_TYPE, CLOCK_TYPE, *self._roles_of_kinds()})
 
@@ -112,7 +115,7 @@ class BagFile:
 
 
 def _typestore(channels: list[Channel], wanted: set[str]) -> Any:
-    """Types of the wanted messages: as the bag defines them, else as the newest ROS does; the others are not looked at."""
+    """Types of the wanted messages: as the bag defines them, else as the newest ROS does. Others are not looked at."""
     types = dict(get_typestore(Stores.LATEST).fielddefs)
     for channel in channels:
         if channel.kind in wanted and channel.definition is not None:
@@ -126,7 +129,7 @@ def _typestore(channels: list[Channel], wanted: set[str]) -> Any:
 def _defined(channel: Channel) -> dict[str, Any]:
     definition = channel.definition
     if definition.format == MessageDefinitionFormat.MSG:
-        return dict(get_types_from_msg(definition.data, channel.kind)) if "seq" not in definition.data else {}
+        return dict(get_types_from_msg(definition.data, channel.kind))
     if definition.format != MessageDefinitionFormat.IDL:
         return {}
     types: dict[str, Any] = {}

@@ -24,7 +24,7 @@ from rosbags.rosbag2.storage_mcap import McapReader
 from rosbags.rosbag2.storage_sqlite3 import Sqlite3Reader
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
-from sem_field_ros.datasets.files.names import counting_order
+from sem_field_ros.datasets.files.names import PACKED, counting_order, is_storage
 from sem_field_ros.datasets.files.text import read_text
 from sem_field_ros.errors import DataError
 
@@ -33,8 +33,6 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-BAG_SUFFIXES = (".mcap", ".db3", ".bag")
-PACKED = ".zstd"  # a storage file compressed as a whole
 _ZSTD = b"\x28\xb5\x2f\xfd"
 _MAX_MESSAGE = 1 << 28  # bytes; a larger one is no camera message
 _MCAP_CHUNK, _MCAP_END = 6, (2, 15)
@@ -53,7 +51,7 @@ class Channel:
 
 @dataclass
 class BagFiles:
-    """What belongs to a bag. `announced`: messages by topic as metadata.yaml has it; `notes`: what is not as it should be."""
+    """What belongs to a bag. `announced`: messages by topic in metadata.yaml; `notes`: what is not as it should be."""
 
     files: list[Path]
     announced: dict[str, int] = field(default_factory=dict)
@@ -69,7 +67,9 @@ def find_files(path: Path) -> BagFiles:
     content = _metadata(described) if described.is_file() else None
     if content is None:
         if len(present) != 1:
-            raise DataError(f"{path} has {len(present)} bag files and no metadata.yaml: name one, or run `ros2 bag reindex`")
+            raise DataError(
+                f"{path} has {len(present)} bag files and no metadata.yaml: name one, or run `ros2 bag reindex`"
+            )
         notes = [f"{described} is damaged; it is not used"] if described.is_file() else []
         return BagFiles(present, notes=notes)
     files = [path / PurePath(str(name)).name for name in content.get("relative_file_paths") or []]
@@ -89,12 +89,6 @@ def find_files(path: Path) -> BagFiles:
         except (KeyError, TypeError, ValueError):
             continue  # what it says about other topics does not matter
     return BagFiles(files, dict(announced), notes)
-
-
-def is_storage(path: Path) -> bool:
-    """Whether a file is a bag's storage, by its name."""
-    name = path.name.lower()
-    return name.removesuffix(PACKED).endswith(BAG_SUFFIXES) and not name.startswith(".")
 
 
 class Storage:
@@ -119,7 +113,8 @@ class Storage:
             for c in reader.connections:
                 if getattr(c.ext, "serialization_format", "cdr") == "cdr":
                     kind = _ROS1_NAMES.get(c.msgtype, c.msgtype)
-                    self.channels.append(Channel(c.topic, kind, c.msgcount, c.msgdef))
+                    definition = None if isinstance(reader, Ros1Reader) else c.msgdef
+                    self.channels.append(Channel(c.topic, kind, c.msgcount, definition))
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -148,7 +143,7 @@ class Storage:
 
     def _as_cdr(self, reader: Any, connection: Any, data: bytes) -> bytes:
         if self._ros1 is None:
-            self._ros1 = get_typestore(Stores.ROS1_NOETIC)
+            self._ros1 = get_typestore(Stores.LATEST)  # its Header has no seq: ros1_to_cdr leaves that out
         if connection.msgtype not in self._ros1.fielddefs:
             self._ros1.register(get_types_from_msg(connection.msgdef.data, connection.msgtype))
         return bytes(self._ros1.ros1_to_cdr(data, connection.msgtype))

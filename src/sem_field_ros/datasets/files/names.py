@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 IMAGES = (".jpg", ".jpeg", ".png")
+BAG_SUFFIXES = (".mcap", ".db3", ".bag")
+PACKED = ".zstd"  # a bag's file that is compressed as a whole
 _DIGITS = re.compile(r"(\d+)")
 
 
@@ -42,3 +44,9 @@ def numbered_files(folder: Path, prefix: str, suffixes: Iterable[str]) -> dict[i
         if path.name.startswith(prefix) and digits.isdecimal():
             found[int(digits)] = path
     return dict(sorted(found.items()))
+
+
+def is_storage(path: Path) -> bool:
+    """Whether a file is one of a bag's, by its name."""
+    name = path.name.lower()
+    return name.removesuffix(PACKED).endswith(BAG_SUFFIXES) and not name.startswith(".")
