@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from lifecycle_msgs.msg import State, Transition
@@ -47,6 +48,18 @@ def slow_field(monkeypatch: pytest.MonkeyPatch, fixed: float, per_pixel: float) 
     return field
 
 
+def start(harness: RendererHarness) -> None:
+    """Configure and activate a node that does not listen to every topic of the robot."""
+    assert transition(harness, Transition.TRANSITION_CONFIGURE)
+    assert transition(harness, Transition.TRANSITION_ACTIVATE)
+
+
+def transition(harness: RendererHarness, number: int) -> bool:
+    return bool(
+        harness.call(ChangeState, "change_state", ChangeState.Request(transition=Transition(id=number))).success
+    )
+
+
 # -- pictures
 
 
@@ -71,8 +84,29 @@ def test_views_between_those_that_were_seen_are_right() -> None:
             assert answer.label_set == "scannet20" and "floor" in answer.class_names
 
 
+@pytest.mark.parametrize("depth", [True, False])
+def test_a_learned_field_renders_with_and_without_depth(depth: bool) -> None:
+    frames = list(open_sequence(ROOM))[:8]
+    truth, *_ = (f for i, f in enumerate(frames) if i == 4)
+    options = {"field": "gnesf_view_homes", "use_depth": depth, "segmenter": "external" if depth else "none"}
+    with running_renderer(with_odom=False, autostart=False, keyframe_distance_m=0.0, **options) as harness:
+        start(harness)
+        for frame in (f for f in frames if f is not truth):
+            harness.show_frame(frame)
+        small = truth.camera.scaled(80, 60)
+        answer = harness.ask(request(truth.T_world_camera, small, deadline_s=60.0), timeout_s=90)
+        assert answer.success and answer.coarseness == 1, answer.message
+        image = cv2.resize(truth.color, (80, 60), interpolation=cv2.INTER_AREA)
+        assert psnr(color_from_msg(answer.rgb), image) > 20
+        labels = labels_from_msg(answer.labels)
+        if not depth:
+            assert (labels == UNLABELLED_ID).all() and answer.coverage > 0.9
+            return
+        true = cv2.resize(truth.labels, (80, 60), interpolation=cv2.INTER_NEAREST)
+        assert (labels == true).mean() > 0.85
+
+
 def test_the_answer_is_in_the_asked_frame_and_has_what_was_wanted(wall: RendererHarness) -> None:
-    wall.robot.T_map_odom[0, 3] = 0.0
     answer = wall.ask_at(0.1)
     assert answer.success, answer.message
     assert answer.message == "rendered 80x60" and answer.time_s > 0
@@ -288,19 +322,12 @@ def test_frames_without_depth_are_counted_and_rgb_only_fields_need_none(monkeypa
         harness.wait_for_count("drops/no_valid_depth", 1)
         assert not field.frames
     with running_renderer(use_depth=False, autostart=False) as harness:
-        harness.mapper.trigger_configure()
-        harness.mapper.trigger_activate()
+        start(harness)
         harness.use(lambda: harness.robot.say(0.0, depth=None))
         assert field.frames[0].depth is None and harness.ask_at(0.0).success
 
 
 # -- life cycle
-
-
-def transition(harness: RendererHarness, number: int) -> bool:
-    return bool(
-        harness.call(ChangeState, "change_state", ChangeState.Request(transition=Transition(id=number))).success
-    )
 
 
 def sessions() -> int:
