@@ -1,4 +1,4 @@
-"""The context network: the identity before training, its symmetries, its reach, and a slow readable twin of its sums."""
+"""The context network: the identity before training, its symmetries and reach, a slow readable twin of its sums."""
 
 from __future__ import annotations
 

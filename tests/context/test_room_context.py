@@ -51,7 +51,7 @@ def test_another_label_set(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> 
     others = LabelSet("two", LABELS.classes[:2])
     with caplog.at_level(logging.INFO):
         assert make_context("auto", others, path) is None
-    assert caplog.messages == ["no context: its weights know the classes of room, the map has those of two"]
+    assert caplog.messages == ["no context: its weights are for the classes of room, the map has those of two"]
     with pytest.raises(WeightsError, match=r"context 'rooms'.*classes of room, the map has those of two: choose other"):
         make_context("rooms", others, path)
 

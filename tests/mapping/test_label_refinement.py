@@ -34,7 +34,7 @@ LABELS = load_label_set("scannet20")
 @pytest.fixture(scope="module")
 def frames() -> list[PosedFrame]:
     room = SyntheticRoom(RoomConfig(seed=3, frames=6, width=64, height=48, noise=False))
-    return [frame for frame in room]
+    return list(room)
 
 
 def config(folder: Path, *, trained: bool = True, **changes: object) -> MapConfig:
@@ -121,7 +121,7 @@ def test_submaps_have_a_context_of_their_own(frames: list[PosedFrame], tmp_path:
 def test_weights_for_other_classes(tmp_path: Path) -> None:
     settings, voc = config(tmp_path), load_label_set("voc")
     assert SemanticMap(replace(settings, context="auto"), voc).context is None
-    with pytest.raises(WeightsError, match="knows the classes of scannet20, the map has those of voc"):
+    with pytest.raises(WeightsError, match="is for the classes of scannet20, the map has those of voc"):
         SemanticMap(settings, voc)
 
 

@@ -1,1 +1,1 @@
-"""Context: corrects fused class probabilities by what the map knows of a room: height, shape, surroundings."""
+"""Context: corrects fused class probabilities by height above the floor, shape and surroundings."""

@@ -71,10 +71,10 @@ def make_context(name: str, labels: LabelSet, weights: str = "", strength: float
     if sorted(own.names) == sorted(labels.names):
         return RoomContext(net, torch.tensor([labels.names.index(n) for n in own.names]), strength * advised)
     if name == AUTO:
-        _log.info("no context: its weights know the classes of %s, the map has those of %s", own.name, labels.name)
+        _log.info("no context: its weights are for the classes of %s, the map has those of %s", own.name, labels.name)
         return None
     raise WeightsError(
-        f"context '{name}': {path} knows the classes of {own.name}, the map has those of {labels.name}: "
+        f"context '{name}': {path} is for the classes of {own.name}, the map has those of {labels.name}: "
         "choose other context_weights, or context: none"
     )
 

@@ -1,4 +1,4 @@
-"""`sem-field train context`: trains the network that corrects a map's labels by what the map knows of a room."""
+"""`sem-field train context`: trains the network that corrects a map's labels by height, shape and surroundings."""
 
 from __future__ import annotations
 
