@@ -12,6 +12,7 @@ TF_TOPIC, TF_STATIC_TOPIC, CLOCK_TOPIC, DIAGNOSTICS_TOPIC = "/tf", "/tf_static",
 
 # Nodes
 MAPPER, PLAYER, RECORDER = "semantic_mapper", "sequence_player", "demo_recorder"
+RENDERER = "view_renderer"
 VIEWER = "sem_field_viewer"  # as launch files and commands start it
 
 # What the mapper publishes: `~/NAME` in the mapper, `semantic_mapper/NAME` elsewhere
@@ -21,6 +22,9 @@ FRAME_DONE = "frame_done"
 
 # The service of the mapper that other nodes call, in the same way
 QUERY_POINTS = "query_points"
+
+# The service of the view renderer, in the same way
+RENDER_VIEW = "render_view"
 
 # What the player publishes, in the same way
 FINISHED, PROGRESS = "finished", "progress"
