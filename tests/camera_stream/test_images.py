@@ -215,7 +215,14 @@ def test_intrinsics_of_plain_rectified_binned_and_cropped_cameras():
 
 
 @pytest.mark.parametrize(
-    "changes", [{"k": [0.0] * 9, "p": [0.0] * 12}, {"k": [float("nan")] * 9}, {"width": 0}, {"k": []}]
+    "changes",
+    [
+        {"k": [0.0] * 9, "p": [0.0] * 12},
+        {"k": [0.0, 0, 1, 0, 2, 3, 0, 0, 1]},
+        {"k": [float("nan")] * 9},
+        {"width": 0},
+        {"k": []},
+    ],
 )
 def test_unusable_camera_info(changes):
     assert cause_of(intrinsics_from_msg, camera_info(**changes)) == "bad_intrinsics"

@@ -12,7 +12,7 @@ import numpy as np
 from sem_field_ros.errors import FrameError
 from sem_field_ros.geometry.camera import Intrinsics
 
-RECTIFIED_WORD = "rect"  # in the name of an image topic: image_rect, image_rect_color
+_RECTIFIED = {"rect", "rectified"}  # words in the name of an image topic: image_rect, image_rect_color
 _MODELS = ("plumb_bob", "rational_polynomial", "equidistant")
 _SMALL = 1e-6  # distortion coefficients below it bend no ray
 
@@ -79,7 +79,7 @@ def has_known_lens(msg: Any) -> bool:
 
 def is_rectified_topic(topic: str) -> bool:
     """Whether an image topic carries rectified images, by its name: image_rect, image_rect_color/compressed ..."""
-    return any(RECTIFIED_WORD in part for part in topic.split("/")[-2:])
+    return not _RECTIFIED.isdisjoint(topic.lower().replace("/", "_").split("_"))
 
 
 def _numbers(msg: Any, rectified: bool) -> tuple[float, float, float, float]:
@@ -87,7 +87,7 @@ def _numbers(msg: Any, rectified: bool) -> tuple[float, float, float, float]:
     K, P = np.asarray(msg.k, np.float64).reshape(-1), np.asarray(msg.p, np.float64).reshape(-1)
     if K.size != 9 or P.size != 12:
         raise FrameError(f"CameraInfo has {K.size} values in k and {P.size} in p instead of 9 and 12", "bad_intrinsics")
-    if (rectified and P[0] != 0) or (K[0] == 0 and P[0] != 0):
+    if (rectified and P[0] != 0) or (not K.any() and P[0] != 0):
         K = P.reshape(3, 4)[:, :3].reshape(-1)
     return float(K[0]), float(K[4]), float(K[2]), float(K[5])
 
