@@ -73,7 +73,7 @@ def test_every_topic_and_service_is_described() -> None:
     words = code_words(read("ros_api.md"))
     names = {name: value for name, value in vars(topics).items() if name.isupper() and isinstance(value, str)}
     fixed = {value for name, value in names.items() if name.endswith("_TOPIC")}
-    published = {value for name, value in names.items() if name.startswith(("SEMANTIC_", "LABEL_", "FRAME_"))}
+    published = {value for name, value in names.items() if name.startswith(("SEMANTIC_", "LABEL_", "FRAME_", "VIEW_"))}
     published |= {topics.FINISHED, topics.PROGRESS}
     sources = "\n".join(file.read_text(encoding="utf-8") for file in sorted(NODES.rglob("*.py")))
     services = set(re.findall(r'\((?:Trigger|SetBool|SaveMap|LoadMap), "([a-z_]+)"', sources)) | {topics.QUERY_POINTS}

@@ -23,8 +23,10 @@ FRAME_DONE = "frame_done"
 # The service of the mapper that other nodes call, in the same way
 QUERY_POINTS = "query_points"
 
-# The service of the view renderer, in the same way
+# The service of the view renderer and the images of its virtual camera, in the same way; LABEL_INFO beside them
 RENDER_VIEW = "render_view"
+VIEW_COLOR, VIEW_LABELS, VIEW_OVERLAY = "view/image_raw", "view/label_image", "view/label_overlay"
+VIEW_DEPTH, VIEW_CAMERA_INFO = "view/depth", "view/camera_info"
 
 # What the player publishes, in the same way
 FINISHED, PROGRESS = "finished", "progress"

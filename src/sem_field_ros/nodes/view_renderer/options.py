@@ -43,6 +43,20 @@ class ViewRendererOptions(CameraNodeOptions):
     )
     max_pixels: int = setting(2_500_000, "larger views are refused", minimum=1, maximum=100_000_000)
 
+    virtual_camera_frame: str = setting(
+        "", "optical frame whose view is published on view/ as it moves, while somebody listens; empty = none"
+    )
+    view_rate_hz: float = setting(
+        2.0, "its views at most this often; slow ones take a third of the time", minimum=0.01, maximum=30.0
+    )
+    view_deadline_s: float = setting(
+        0.5, "its views take about this long, coarser if they must", minimum=0.01, maximum=60.0
+    )
+    view_width: int = setting(320, "width of its images, pixels", minimum=8, maximum=4096)
+    view_height: int = setting(240, "height of its images, pixels", minimum=8, maximum=4096)
+    view_fov_deg: float = setting(60.0, "its horizontal field of view", minimum=1.0, maximum=170.0)
+    overlay_opacity: float = setting(0.5, "opacity of the labels in view/label_overlay", minimum=0.0, maximum=1.0)
+
     on_map_jump: str = setting(
         "reset", "the keyframes when odom_frame jumps in global_frame (loop closure)", choices=MAP_JUMP_POLICIES
     )
@@ -68,6 +82,13 @@ DYNAMIC = frozenset(
         "max_keyframes_mb",
         "default_deadline_s",
         "max_pixels",
+        "virtual_camera_frame",
+        "view_rate_hz",
+        "view_deadline_s",
+        "view_width",
+        "view_height",
+        "view_fov_deg",
+        "overlay_opacity",
         "on_map_jump",
         "warn_late_ratio",
         "error_late_ratio",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -10,6 +11,7 @@ import numpy as np
 import torch
 from rclpy.callback_groups import CallbackGroup
 from rclpy.lifecycle import LifecycleNode
+from std_msgs.msg import Header
 
 from sem_field_ros.camera_stream.statistics import InputStatistics
 from sem_field_ros.errors import FrameError, SegmenterError
@@ -23,7 +25,9 @@ from sem_field_ros.nodes.view_renderer.keyframes import KeyframeSet
 from sem_field_ros.nodes.view_renderer.options import ViewRendererOptions
 from sem_field_ros.nodes.view_renderer.request import ViewRequest
 from sem_field_ros.nodes.view_renderer.statistics import ViewStatistics
+from sem_field_ros.nodes.view_renderer.stream import VirtualCamera, virtual_camera
 from sem_field_ros.ros.camera_input import InputFrame
+from sem_field_ros.ros.transforms import LATEST
 from sem_field_ros.scene import BoundedView
 from sem_field_ros.segmentation.registry import takes_label_images
 from sem_field_ros.segmentation.segmenter import ClassProbabilities, Segmenter
@@ -100,7 +104,15 @@ class RenderingSession(CameraSession[ViewRendererOptions]):
         self.numbers: dict[str, float] = {}
         self._scene, self._segmenter, self._statistics = scene, segmenter, statistics
         self._keyframes = KeyframeSet()
+        self.stream = VirtualCamera(node, labels, self.worker.notify)
+        self._added = 0  # keyframes ever added
         self._encoding: tuple[PosedFrame, ClassProbabilities] | None = None  # segmented, not yet encoded
+
+    def _opened(self) -> None:
+        self.stream.publish_label_info(self.options.global_frame)
+
+    def _close_output(self) -> None:
+        self.stream.close()
 
     # -- on the rendering thread --------------------------------------------------------------------------------------
 
@@ -190,6 +202,7 @@ class RenderingSession(CameraSession[ViewRendererOptions]):
             self._scene.add(frame, probabilities)
             self._keyframes.add(frame)
             self._bound()
+        self._added += 1
         self._statistics.used(True)
         self._refresh_numbers()
 
@@ -205,6 +218,28 @@ class RenderingSession(CameraSession[ViewRendererOptions]):
     def _remove(self, place: int) -> None:
         self._scene.remove(place)
         self._keyframes.remove(place)
+
+    def _publish(self) -> float | None:
+        """Render the virtual camera if it is due."""
+        o = self.options
+        due = self.stream.due_in(o)
+        if due is None or due > 0:
+            return due
+        start_s = time.monotonic()
+        try:
+            T = self.transforms.lookup(o.global_frame, o.virtual_camera_frame, LATEST)
+            camera, best = virtual_camera(o), PendingView()
+            if not self.stream.has_news(camera, T, self._added):
+                return self.stream.wait(o)
+            self.render_view(camera, T, lambda: start_s + o.view_deadline_s - time.monotonic(), best.offer)
+            rendering = best.take(0.0)
+            assert rendering is not None, "render_view offers a view or raises"
+            header = Header(frame_id=o.virtual_camera_frame, stamp=self._node.get_clock().now().to_msg())
+            self.stream.publish(rendering.view, camera, header, o.overlay_opacity)
+        except FrameError as error:
+            self._statistics.event("no_virtual_view")
+            self._log.warn("no_virtual_view", f"virtual camera: {error}")
+        return self.stream.wait(o, time.monotonic() - start_s)
 
     def _refresh_numbers(self) -> None:
         self.numbers = {"kept": len(self._keyframes), "kept_mb": megabytes(self._scene.memory_bytes)}
