@@ -11,6 +11,7 @@ TF_TOPIC, TF_STATIC_TOPIC, CLOCK_TOPIC, DIAGNOSTICS_TOPIC = "/tf", "/tf_static",
 
 # Nodes
 MAPPER, PLAYER, RECORDER = "semantic_mapper", "sequence_player", "demo_recorder"
+RENDERER = "view_renderer"
 VIEWER = "sem_field_viewer"  # as launch files and commands start it
 
 # What the mapper publishes: `~/NAME` in the mapper, `semantic_mapper/NAME` elsewhere
@@ -20,6 +21,11 @@ FRAME_DONE = "frame_done"
 
 # The service of the mapper that other nodes call, in the same way
 QUERY_POINTS = "query_points"
+
+# The service of the view renderer and the images of its virtual camera, in the same way; LABEL_INFO beside them
+RENDER_VIEW = "render_view"
+VIEW_COLOR, VIEW_LABELS, VIEW_OVERLAY = "view/image_raw", "view/label_image", "view/label_overlay"
+VIEW_DEPTH, VIEW_CAMERA_INFO = "view/depth", "view/camera_info"
 
 # What the player publishes, in the same way
 FINISHED, PROGRESS = "finished", "progress"
