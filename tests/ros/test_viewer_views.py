@@ -77,7 +77,7 @@ def test_the_view_of_the_pages_camera_is_shown_beside_the_map(ros: RosHarness, p
     renderer = Renderer(ros)
     ros.spin_for(1.0)
     page.click(button("Render"))
-    page.until_text("rendered 40x30, enlarged in 0.20 s; 75 % of it known")
+    page.until_text("rendered 40x30, enlarged (0.20 s); 75 % of it known")
     until_panel_has(page, SHOWN)
     (request,) = renderer.requests
     assert request.pose.header.frame_id == "map" and request.camera_info.width == 320

@@ -64,5 +64,5 @@ def _answer(response: Any) -> ViewAnswer:
     except FrameError as error:
         return f"{_MISSING}: {error}"
     names = dict(zip(list(response.class_ids), list(response.class_names), strict=False))
-    text = f"{response.message} in {response.time_s:.2f} s; {100 * response.coverage:.0f} % of it known"
+    text = f"{response.message} ({response.time_s:.2f} s); {100 * response.coverage:.0f} % of it known"
     return ShownView(rgb, ids, names, text)
