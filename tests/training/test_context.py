@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from sem_field_ros import cli
 from sem_field_ros.context.room_context import make_context
 from sem_field_ros.errors import DataError, TrainingError
 from sem_field_ros.labels import LabelClass, LabelSet, load_label_set
@@ -34,8 +35,10 @@ from sem_field_ros.training.samples.context_scenes import (
     save_context_scene,
 )
 from sem_field_ros.training.validation.context_scores import score_context
+from sem_field_ros.weights import load_card
 from sem_field_synth.rooms.room import RoomConfig, SyntheticRoom
 from tests.context.rooms import CLASSES, FLOOR, TABLE, random_net, room
+from tests.training.posed import write_rooms
 
 NAMES = ("floor", "wall", "table", "other")
 LABELS = LabelSet("room", tuple(LabelClass(i, name, (i, i, i)) for i, name in enumerate(NAMES)))
@@ -164,3 +167,19 @@ def test_a_random_network_scores_otherwise() -> None:
     assert found["a"][0].miou == pytest.approx(found["a"][1].miou)
     assert set(found) == {"a", "b", "a+b"}
     assert ContextSamples([scene(0)], ContextDraw(0.0, 0.0, 0))[0]["facts"][1] == 1
+
+
+def test_the_command_maps_scenes_once_and_trains(tmp_path: Path) -> None:
+    write_rooms(tmp_path, frames=3)
+    rooms = ["--training", str(tmp_path / "train/room0"), "--validation", str(tmp_path / "val/room1")]
+    small = ["--segmenters", "homes", "--voxel-size-m", "0.1", "--width", "4", "--wide", "4", "--steps", "1"]
+    small += ["--batch", "1", "--device", "cpu", "--surfaces", str(tmp_path / "kept"), "--threads", "1"]
+    assert cli.main(["train", "context", *rooms, *small, "--out", str(tmp_path / "run")]) == 0
+    files = sorted((tmp_path / "kept").glob("*.safetensors"))
+    written = [file.stat().st_mtime_ns for file in files]
+    assert len(files) == 2
+    assert cli.main(["train", "context", *rooms, *small, "--out", str(tmp_path / "again")]) == 0
+    assert [file.stat().st_mtime_ns for file in files] == written
+    card = load_card(tmp_path / "again" / "last.safetensors")
+    assert card.kind == "context" and card.data["training"]["scenes"] == ["room0"]
+    assert cli.main(["train", "context", *rooms, *small, "--segmenters", "home", "--out", str(tmp_path / "no")]) != 0

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.functional import embedding_bag
 
-from sem_field_ros.geometry.tsdf import unique_keys
+from sem_field_ros.geometry.tsdf import packed_keys, unique_keys
 
 FACINGS = 3  # up, down, sideways
 ORBITS = 9  # classes of the 27 neighbours that a quarter turn about z or a mirror exchanges: 3 heights by 3 distances
@@ -19,7 +20,8 @@ _STEEP = 0.7  # cosine to up from which a point faces up or down
 _OFFSETS = torch.tensor([[x, y, z] for z in (-1, 0, 1) for y in (-1, 0, 1) for x in (-1, 0, 1)], dtype=torch.int32)
 _ORBIT = 3 * (_OFFSETS[:, 2] + 1) + _OFFSETS[:, :2].abs().sum(dim=1)
 _ORDER = _ORBIT.argsort(stable=True)
-_SIZES = torch.bincount(_ORBIT, minlength=ORBITS).tolist()  # 1, 4, 4 at each height
+_SIZES = torch.bincount(_ORBIT, minlength=ORBITS)  # 1, 4, 4 at each height
+_FIRST = _SIZES.cumsum(0) - _SIZES
 
 
 @dataclass(frozen=True)
@@ -54,12 +56,9 @@ def cells_of(position: Tensor, normal: Tensor, edge_m: float) -> Cells:
 
 def neighbours(keys: Tensor) -> Tensor:
     """Positions [n, 27] in `keys` [n, 3] (sorted, each once) of the 27 keys around each, by orbit; n = not there."""
-    count = len(keys)
-    around = (keys[:, None] + _OFFSETS[_ORDER].to(keys.device)).reshape(-1, 3)
-    unique, back = unique_keys(torch.cat([keys, around]))
-    number = torch.full((len(unique),), count, device=keys.device)
-    number[back[:count]] = torch.arange(count, device=keys.device)
-    return number[back[count:]].reshape(count, len(_OFFSETS))
+    own, around = packed_keys(keys), packed_keys(keys[:, None] + _OFFSETS[_ORDER].to(keys.device))
+    place = torch.searchsorted(own, around).clamp(max=max(len(keys) - 1, 0))
+    return torch.where(own[place] == around, place, len(keys)) if len(keys) else place
 
 
 def orbit_sums(values: Tensor, near: Tensor) -> Tensor:
@@ -68,8 +67,9 @@ def orbit_sums(values: Tensor, near: Tensor) -> Tensor:
     Divided by the size of the orbit, not by how many are there: what is missing is part of the shape.
     """
     table = torch.cat([values, values.new_zeros(1, values.shape[1])])
-    parts = near.split(_SIZES, dim=1)
-    return torch.cat([table[part].sum(dim=1) / part.shape[1] for part in parts], dim=1)
+    first = torch.arange(len(near), device=near.device)[:, None] * len(_OFFSETS) + _FIRST.to(near.device)
+    sums = embedding_bag(near.flatten(), table, first.flatten(), mode="sum").reshape(len(near), ORBITS, -1)
+    return (sums / _SIZES.to(near.device)[:, None]).flatten(1)
 
 
 def mean_into(values: Tensor, index: Tensor, count: int) -> Tensor:

@@ -21,6 +21,7 @@ from sem_field_ros.fusion.registry import make_fusion
 from sem_field_ros.geometry.camera import Intrinsics
 from sem_field_ros.geometry.tsdf import TsdfConfig, unique_keys
 from sem_field_ros.geometry.tsdf_backends import make_tsdf
+from sem_field_ros.geometry.voxel_names import slot_of
 from sem_field_ros.labels import LabelSet
 from sem_field_ros.mapping.block_ages import BlockAges, BlockKey
 from sem_field_ros.mapping.block_meshes import extract_blocks, with_lower_neighbours, with_upper_neighbours
@@ -177,8 +178,9 @@ class SemanticMap:
             return
         keys = self._seen.surface(frame)
         slots = self.volume.find(keys)
-        self.votes.fuse(self._offer(views, self.votes.rows_in(slots[slots >= 0])), self.fusion)
-        self._refinement.touch(keys)
+        changed = self._offer(views, self.votes.rows_in(slots[slots >= 0]))
+        self.votes.fuse(changed, self.fusion)
+        self._refinement.touch(keys[torch.isin(slots, slot_of(self.votes.voxel[changed]).cpu())])
 
     def _with_projected_features(self, view: ClassProbabilities) -> ClassProbabilities:
         return replace(view, features=self.fusion.project_features(view) if self.fusion.feature_dim else None)

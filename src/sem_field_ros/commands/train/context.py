@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sem_field_ros.commands.argument_types import folder
 from sem_field_ros.commands.train.training_run import add_training_arguments, set_threads, train_recipe
+from sem_field_ros.context.registry import NONE
 from sem_field_ros.segmentation.registry import check_segmenter
 from sem_field_ros.training.recipes.context import ContextRecipe, ContextTraining
 
@@ -72,14 +72,18 @@ def collected(args: argparse.Namespace, paths: Sequence[Path], labels: LabelSet,
     from sem_field_ros.training.samples.vote_files import content_of, votes_path
 
     # the few frames of a generated home see much of it once only: that counts as well
-    config = MapConfig(voxel_size_m=args.voxel_size_m, min_weight=1.0)
-    made_from = {"segmenters": " ".join(args.segmenters), "label_set": args.label_set, **asdict(config)}
+    config = MapConfig(voxel_size_m=args.voxel_size_m, min_weight=1.0, context=NONE)
+    made_from = {
+        "segmenters": " ".join(args.segmenters),
+        "label_set": args.label_set,
+        "voxel_size_m": str(args.voxel_size_m),
+    }
     nets: dict[str, Segmenter] = {}
     scenes = []
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("mapping scenes", total=len(paths) * 2 * len(args.segmenters))
         for number, path in enumerate(path.resolve() for path in paths):
-            origin = {k: str(v) for k, v in made_from.items()} | {"sequence": str(path), "content": content_of(path)}
+            origin = {**made_from, "sequence": str(path), "content": content_of(path)}
             file = votes_path(kept, path, f"{path.name}.surface")
             scene = load_context_scene(file, origin)
             if scene is None:

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from sem_field_ros.training.samples.context_scenes import ContextScene
 
-_FEWEST, _MOST = 40, 400  # patches of a scene
+_FEWEST, _MOST = 30, 160  # patches of a scene
+_FAR_M = 100.0
 _FLAT = 0.02  # of every confusion, so that none is impossible
 
 
@@ -62,5 +63,6 @@ def _patches(label: Tensor, position: Tensor, count: int, generator: torch.Gener
     known = (label >= 0).nonzero()[:, 0]
     seeds = known[torch.randint(len(known), (count,), generator=generator)]
     # a point whose class has no seed takes one of another class, as at a ragged border
-    far = 100.0 * (label[:, None] != label[seeds])
-    return (torch.cdist(position, position[seeds]) + far).argmin(dim=1), label[seeds]
+    distance = torch.cdist(position, position[seeds])
+    distance[label[:, None] != label[seeds]] += _FAR_M
+    return distance.argmin(dim=1), label[seeds]
