@@ -9,10 +9,12 @@ import torch
 
 from sem_field_ros.errors import WeightsError
 from sem_field_ros.fields.common.posed_images import PosedImageScene, SceneOptions, window_size
-from sem_field_ros.fields.gnesf.config import KIND, Config, config_from_dict
+from sem_field_ros.fields.gnesf.config import KIND, Config, GnesfConfig, config_from_dict
 from sem_field_ros.fields.gnesf.model import Gnesf
 from sem_field_ros.labels import LabelSet
 from sem_field_ros.weights import WeightsCard, load_into, load_weights
+
+__all__ = ["config_for", "config_from_dict", "make_model", "open_field", "scene_of"]
 
 
 def open_field(path: str | Path, labels: LabelSet, options: SceneOptions) -> PosedImageScene:
@@ -21,6 +23,11 @@ def open_field(path: str | Path, labels: LabelSet, options: SceneOptions) -> Pos
     model = Gnesf(config_for(config_from_dict(card.architecture), card, labels, path))
     load_into(model, state, str(path))
     return scene_of(model, card, labels, path, options)
+
+
+def make_model(config: GnesfConfig) -> Gnesf:
+    """The network of a configuration, with random weights."""
+    return Gnesf(config)
 
 
 def scene_of(
