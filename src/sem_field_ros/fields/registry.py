@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 FIELDS = {
     "gnesf_field": "sem_field_ros.fields.gnesf.scene_of_weights",
     "ibrnet_field": "sem_field_ros.fields.ibrnet.scene_of_weights",
+    "gsnerf_field": "sem_field_ros.fields.gsnerf.scene_of_weights",
 }
 
 
