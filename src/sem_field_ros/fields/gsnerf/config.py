@@ -45,7 +45,7 @@ class GsnerfConfig:
     sampling       `guided` by the target depth, or `uniform` (ablation)
     labels_at      one `surface` point, or all samples of the `ray` (ablation)
     masks          whether views that do not see a point are left out (ablation)
-    stride         density is computed for every stride-th pixel of a rendered image, classes for every `label_stride`-th
+    stride         of the pixels of an image whose density is computed; `label_stride`: whose classes are
     smoothing_m    reach of the smoothing of classes over the surface (label_smoothing.py), 0 = none
     """
 

@@ -71,7 +71,7 @@ def refine(model: Gsnerf, encoded: EncodedViews, rays: Rays, target: Tensor, kno
     shares = depth.new_zeros(len(encoded), len(depth))
     for guided, count in ((True, model.config.samples), (False, model.config.uniform)):
         some = ((depth > 0) == guided).nonzero()[:, 0]
-        for part in some.split(max(64, _CHUNK * model.config.samples // count)):
+        for part in some.split(max(64, _CHUNK * model.config.samples // count)) if len(some) else ():
             near = depth[part]
             samples, offset = model.samples(rays[index[part]], near, known, count=count)
             seen, shaded = model.shade(encoded, rays[index[part]], samples, offset)

@@ -124,12 +124,12 @@ def _near_peak(scores: Tensor) -> Tensor:
     return (place - scores.argmax(dim=0)).abs() <= _NEAR_PEAK
 
 
-def spread_depth(depth: Tensor, confidence: Tensor, levels: int = 5) -> Tensor:
+def spread_depth(depth: Tensor, confidence: Tensor) -> Tensor:
     """Depth [h, w] in which pixels of little confidence [h, w] take that of the confident ones around them."""
     weight = confidence.clamp(0, 1).square()[None, None]
     value = depth.log()[None, None] * weight
     pyramid = [(value, weight)]
-    while len(pyramid) < levels and min(value.shape[-2:]) > 2:
+    while max(value.shape[-2:]) > 1:
         value, weight = (avg_pool2d(x, 2, ceil_mode=True, count_include_pad=False) for x in pyramid[-1])
         pyramid.append((value, weight))
     value, weight = pyramid[-1]

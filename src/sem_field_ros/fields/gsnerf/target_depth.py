@@ -47,35 +47,38 @@ def target_depth(views: SourceViews, camera: Intrinsics, T_camera_world: Tensor,
     """
     projected = project_depth(views, camera, T_camera_world)
     found = on_surface(views, rays, projected.flatten()).reshape(projected.shape)
-    nearest = -max_pool2d(torch.where(projected > 0, -projected, -torch.inf)[None, None], 3, 1, 1)[0, 0]
-    hidden = nearest.isfinite() & ((found <= 0) | (nearest < (1 - 2 * _TOLERANCE) * found))
-    index = hidden.flatten().nonzero()[:, 0]
-    nearer = on_surface(views, rays[index], nearest.flatten()[index])
+    known = projected > 0
+    nearest = -max_pool2d(torch.where(known, -projected, -torch.inf)[None, None], 3, 1, 1)[0, 0]
+    farthest = max_pool2d(projected[None, None], 3, 1, 1)[0, 0]
+    before = nearest.isfinite() & ((found <= 0) | (nearest < (1 - 2 * _TOLERANCE) * found))
+    behind = known & (found <= 0)
     out = found.flatten().clone()
-    out[index] = torch.where(nearer > 0, nearer, out[index])
+    for candidate, wanted in ((farthest, behind), (nearest, before)):
+        index = wanted.flatten().nonzero()[:, 0]
+        value = on_surface(views, rays[index], candidate.flatten()[index])
+        out[index] = torch.where(value > 0, value, out[index])
     return out.reshape(projected.shape)
 
 
 def on_surface(views: SourceViews, rays: Rays, depth: Tensor) -> Tensor:
     """Depth [R] moved along the rays onto the surface of the source that agrees best with it; 0 where none agrees.
 
-    depth [R] metres along z, 0 = unknown
+    It is also 0 where more sources see past the point than have a surface there: half a pixel beside an edge, or a
+    wrong depth of one source. depth [R] metres along z, 0 = unknown.
     """
     assert views.depth is not None
-    if len(depth) == 0:
-        return depth
-    value = depth.clone()
-    confirmed = depth > 0
-    for _ in range(_STEPS + 1):
+    value, confirmed = depth.clone(), depth > 0
+    for _ in range(_STEPS + 1 if len(depth) else 0):
         points = rays.at((value * rays.scale)[:, None])
         projection = project_points(points, views)
         pixels = (projection.pixels + 0.5) * (views.depth.shape[2] / views.size[0]) - 0.5
         measured = sample_smooth_depth(views.depth, pixels)
-        residual = torch.where((measured > 0) & projection.inside, measured - projection.z, torch.inf)
+        residual = torch.where((measured > 0) & projection.inside, measured - projection.z, -torch.inf)
+        reach = _TOLERANCE * projection.z
+        confirms, passes = (residual.abs() < reach).sum(dim=1), (residual > 2 * reach).sum(dim=1)
         best = residual.abs().argmin(dim=1, keepdim=True)
-        step, z = residual.gather(1, best)[:, 0], projection.z.gather(1, best)[:, 0]
-        confirmed = (depth > 0) & (step.abs() < _TOLERANCE * z)
-        value = torch.where(confirmed, value + step.where(confirmed, torch.zeros_like(step)), value)
+        confirmed = (depth > 0) & (confirms > 0) & (confirms >= passes)
+        value = torch.where(confirmed, value + residual.gather(1, best)[:, 0], value)
     return torch.where(confirmed, value, 0.0)
 
 
