@@ -23,6 +23,7 @@ from sem_field_ros.fields.gsnerf.volume_renderer import BLEND_DEG, share_prior
 from sem_field_ros.geometry.camera import Intrinsics
 
 _SMOOTHED_PIXELS = 18  # largest distance of pixels that are smoothed together
+_OTHER_COLOR = 0.12  # distance at which a view's colour differs from the others': occlusions, reflections
 _CHUNK = 2048  # rays at once: their samples in all views should fit a processor's cache
 
 
@@ -98,9 +99,11 @@ def blended(encoded: EncodedViews, rays: Rays, depth: Tensor, residual: Tensor) 
     behind, has_depth = depth_residual(views, projection)
     seen = visible(behind, has_depth, projection.inside.T & (depth > 0), tolerance(encoded))
     cues = ray_cues(points, rays.origins[0], views.origins)
-    share = softmax_over_views(-cues[:, 3] * 10 / BLEND_DEG - cues[:, 4].clamp(min=0) + residual, seen)
-    values = at_pixels(encoded.images, projection, views.size)
-    return torch.einsum("vn,vcn->nc", share, values), seen.sum(dim=0).to(depth)
+    log_share = -cues[:, 3] * 10 / BLEND_DEG - cues[:, 4].clamp(min=0) + residual
+    values = at_pixels(encoded.images, projection, views.size, "bicubic")
+    mean = torch.einsum("vn,vcn->cn", softmax_over_views(log_share, seen), values)
+    log_share = log_share - (values - mean).square().sum(dim=1) / (2 * _OTHER_COLOR**2)
+    return torch.einsum("vn,vcn->nc", softmax_over_views(log_share, seen), values), seen.sum(dim=0).to(depth)
 
 
 def classes_of(model: Gsnerf, encoded: EncodedViews, rays: Rays, depth: Tensor) -> Tensor:

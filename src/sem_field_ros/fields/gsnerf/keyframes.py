@@ -17,6 +17,7 @@ from sem_field_ros.fields.gsnerf.encoded import EncodedViews
 from sem_field_ros.fields.gsnerf.model import Gsnerf
 from sem_field_ros.fields.gsnerf.source_depth import enlarged_depth
 from sem_field_ros.fields.gsnerf.warping import Neighbours
+from sem_field_ros.fields.gsnerf.window import NOISE, ORDER, PATCH
 from sem_field_ros.frame import PosedFrame
 from sem_field_ros.geometry.camera import Intrinsics
 from sem_field_ros.geometry.patches import normalised_patches
@@ -25,7 +26,6 @@ from sem_field_ros.scene import Renderable
 from sem_field_ros.segmentation.segmenter import ClassProbabilities
 
 PREDICTED, SENSOR, MAP = "predicted", "sensor", "map"  # where depth comes from
-PATCH, ORDER, NOISE = 5, 4, 0.01  # of normalised patches
 _KEPT = 64  # encodings; those unused for longest are made again when needed
 _MIN_BASELINE_M = 0.02  # rotation alone shows no depth
 _BASELINE_M, _APART_DEG = 0.2, 20.0  # of neighbours: the best distance, and an angle that is as bad as e times it

@@ -11,13 +11,13 @@ from torch import Tensor
 from sem_field_ros.fields.common.posed_images import SceneOptions, enlarged
 from sem_field_ros.fields.common.rays import Rays, camera_rays
 from sem_field_ros.fields.common.tensors import FieldView
-from sem_field_ros.fields.common.views import project_points
-from sem_field_ros.fields.gsnerf.encoded import EncodedViews, at_pixels, depth_residual, visible
+from sem_field_ros.fields.gsnerf.encoded import EncodedViews
 from sem_field_ros.fields.gsnerf.fast_render import render_view
-from sem_field_ros.fields.gsnerf.gains import apply_gains, source_gains
+from sem_field_ros.fields.gsnerf.gains import apply_gains
 from sem_field_ros.fields.gsnerf.keyframes import MAP, PREDICTED, SENSOR, Keyframes
-from sem_field_ros.fields.gsnerf.model import Gsnerf, tolerance
+from sem_field_ros.fields.gsnerf.model import Gsnerf
 from sem_field_ros.fields.gsnerf.target_depth import target_depth
+from sem_field_ros.fields.gsnerf.window import window_gains
 from sem_field_ros.frame import PosedFrame
 from sem_field_ros.geometry.camera import Intrinsics
 from sem_field_ros.scene import Renderable
@@ -25,7 +25,6 @@ from sem_field_ros.segmentation.segmenter import ClassProbabilities
 from sem_field_ros.surface import PointSamples, RenderedView
 
 _LABEL_VIEWS = 16  # sources of classes: one point per pixel costs little
-_GAIN_POINTS = 3000
 
 
 class GsnerfScene:
@@ -69,7 +68,7 @@ class GsnerfScene:
         encoded = self.keyframes.encoded(order[:_LABEL_VIEWS], T_world_camera)
         nearest = encoded.chosen(torch.arange(min(self._views, len(encoded)), device=self._device))
         target, rays = self._target(encoded, camera, T_world_camera)
-        gains = _gains(nearest, rays, target.flatten())
+        gains = window_gains(nearest, rays, target.flatten())
         nearest = replace(nearest, images=apply_gains(nearest.images, gains))
         return render_view(self.model, nearest, encoded, camera, target, bool(encoded.known.all()))
 
@@ -105,16 +104,3 @@ class GsnerfScene:
         local = torch.from_numpy((points - middle[:3, 3]).astype(np.float32)).to(self._device)
         found, seen = self.model.point_classes(encoded, local, encoded.views.origins.mean(dim=0), on_surface=True)
         return found.cpu().numpy(), seen.sum(dim=0).cpu().numpy()
-
-
-def _gains(encoded: EncodedViews, rays: Rays, target: Tensor) -> Tensor:
-    """Gains [V, 3] of the source images, from surface points of the target view."""
-    known = (target > 0).nonzero()[:, 0]
-    index = known[:: max(1, len(known) // _GAIN_POINTS)]
-    points = rays[index].at((target[index] * rays.scale[index])[:, None])
-    projection = project_points(points, encoded.views)
-    behind, has_depth = depth_residual(encoded.views, projection)
-    seen = visible(behind, has_depth, projection.inside.T, tolerance(encoded))
-    colors = at_pixels(encoded.images, projection, encoded.views.size)
-    nearness = 0.5 ** torch.arange(len(encoded), device=target.device)
-    return source_gains(colors.permute(2, 0, 1), seen.T, nearness.to(colors))
