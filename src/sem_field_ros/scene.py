@@ -49,6 +49,15 @@ class Online(Protocol):
         ...
 
 
+@runtime_checkable
+class MapGuided(Protocol):
+    """A scene that can take the depth of its views from another one, the live map's."""
+
+    def use_map(self, scene: Renderable) -> None:
+        """The scene whose depth is used."""
+        ...
+
+
 class OnlineView(Online, Renderable, Protocol):
     """A scene that is encoded frame by frame and renders: what is scored in held-out views."""
 

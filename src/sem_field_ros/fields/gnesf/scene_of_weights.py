@@ -36,7 +36,7 @@ def scene_of(
     """A loaded model as a scene on the options' device."""
     views, width = window_size(card, path)
     model.eval().to(torch.device(options.device))
-    return PosedImageScene(model, len(labels), views, width, options)
+    return PosedImageScene(model, len(labels), options.views or views, width, options)
 
 
 def config_for(config: Config, card: WeightsCard, labels: LabelSet, path: str | Path) -> Config:
