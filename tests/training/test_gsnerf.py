@@ -22,8 +22,8 @@ from sem_field_ros.training.samples.posed_scenes import PosedScene, read_scenes
 from sem_field_ros.training.samples.target_views import (
     TargetConfig,
     draw_target,
+    erroneous_depth,
     pick_sources,
-    spoiled_depth,
     window_of,
 )
 
@@ -82,9 +82,9 @@ def test_the_target_view_is_reproduced_by_its_own_depth(scenes: list[PosedScene]
     assert inside.sum() > 40 and float(residual.median()) < 0.03
 
 
-def test_spoiled_depth_has_small_smooth_errors_and_holes() -> None:
+def test_erroneous_depth_has_small_smooth_errors_and_holes() -> None:
     depth = torch.full((3, 60, 80), 2.0)
-    found = spoiled_depth(depth, np.random.default_rng(1))
+    found = erroneous_depth(depth, np.random.default_rng(1))
     known = found > 0
     assert 0.7 < float(known.float().mean()) < 1 and float((found[known] / 2).log().abs().mean()) < 0.1
     both = known[:, 1:] & known[:, :-1]

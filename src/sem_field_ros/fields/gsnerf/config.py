@@ -46,7 +46,7 @@ class GsnerfConfig:
     labels_at      one `surface` point, or all samples of the `ray` (ablation)
     masks          whether views that do not see a point are left out (ablation)
     stride         of the pixels of an image whose density is computed; `label_stride`: whose classes are
-    smoothing_m    reach of the smoothing of classes over the surface (label_smoothing.py), 0 = none
+    smoothing_m    reach of the smoothing of classes over the surface (rendered_images.py), 0 = none
     """
 
     kind: ClassVar[str] = KIND
@@ -98,7 +98,7 @@ def paper(classes: int) -> GsnerfConfig:
 
 def compact(classes: int) -> GsnerfConfig:
     """Trains and renders on two processor cores."""
-    return GsnerfConfig(classes)
+    return GsnerfConfig(classes, smoothing_m=0.1)
 
 
 def tiny(classes: int) -> GsnerfConfig:

@@ -16,9 +16,8 @@ from sem_field_ros.fields.common.rays import Rays, camera_rays
 from sem_field_ros.fields.common.tensors import FieldView
 from sem_field_ros.fields.common.views import project_points
 from sem_field_ros.fields.gsnerf.encoded import EncodedViews, at_pixels, depth_residual, ray_cues, visible
-from sem_field_ros.fields.gsnerf.inpaint import inpaint
-from sem_field_ros.fields.gsnerf.label_smoothing import smooth_classes
 from sem_field_ros.fields.gsnerf.model import Gsnerf, surface_depth, tolerance
+from sem_field_ros.fields.gsnerf.rendered_images import inpaint, smooth_classes
 from sem_field_ros.fields.gsnerf.volume_renderer import BLEND_DEG, share_prior
 from sem_field_ros.geometry.camera import Intrinsics
 
@@ -45,6 +44,8 @@ def render_view(
     colors, labels  the source views of colours and of classes      target  [h, w] metres along z, 0 = invalid
     """
     rays = camera_rays(camera, torch.eye(4, device=target.device))
+    if model.config.stride <= 1 or model.config.sampling == "uniform" or model.config.labels_at == "ray":
+        return render_all_samples(model, colors, rays, target, known)
     refined = refine(model, colors, rays, target, known)
     size = camera.height, camera.width
     ratio = _enlarged(refined.log_ratio[None], size)[0].exp()
@@ -60,6 +61,21 @@ def render_view(
     shown = (depth > 0).reshape(size)
     confidence = classes.amax(dim=2) * (1 - 0.5 ** weight.reshape(size))
     return FieldView(inpaint(rgb.reshape(*size, 3), shown), depth, classes * shown[..., None], confidence * shown)
+
+
+def render_all_samples(model: Gsnerf, encoded: EncodedViews, rays: Rays, target: Tensor, known: bool) -> FieldView:
+    """The same with all samples at every pixel, slow: for the paper's size and its ablation."""
+    size = target.shape[0], target.shape[1]
+    chunk = max(16, 4 * _CHUNK // model.config.samples)
+    parts = [
+        model.render_rays(encoded, rays[i], target.flatten()[i], known)
+        for i in torch.arange(len(rays), device=target.device).split(chunk)
+    ]
+    rgb, classes = torch.cat([p.rgb for p in parts]), torch.cat([p.classes for p in parts])
+    depth = torch.cat([p.depth for p in parts]).reshape(size)
+    shown = depth > 0
+    classes = classes.reshape(*size, -1) * shown[..., None]
+    return FieldView(inpaint(rgb.reshape(*size, 3), shown), depth, classes, classes.amax(dim=2))
 
 
 def refine(model: Gsnerf, encoded: EncodedViews, rays: Rays, target: Tensor, known: bool) -> Refined:

@@ -97,7 +97,7 @@ class Gsnerf(nn.Module):
         weights = self.weights(shaded)
         colors = blend(seen.colors, shaded.log_share, seen.seen).reshape(*samples.shape, 3)
         depth = surface_depth(samples, weights)
-        classes = self.classes_at(encoded, rays, samples, weights, depth)
+        classes = self.classes_at(encoded, rays, depth)
         return RenderedSamples(torch.einsum("rm,rmc->rc", weights, colors), depth, classes, samples, weights)
 
     def samples(
@@ -142,10 +142,12 @@ class Gsnerf(nn.Module):
         weights = weights_of(shaded.log_density) * shaded.any_seen
         return weights / weights.sum(dim=1, keepdim=True).clamp(min=1e-6)
 
-    def classes_at(self, encoded: EncodedViews, rays: Rays, samples: Tensor, weights: Tensor, depth: Tensor) -> Tensor:
-        """Classes [R, C] at the surface (Eq. 12), or, for the ablation, the weighted mean of all samples."""
+    def classes_at(self, encoded: EncodedViews, rays: Rays, depth: Tensor) -> Tensor:
+        """Classes [R, C] at the surface (Eq. 12), or, for the ablation, the weighted mean of uniform samples."""
         if self.config.labels_at == "surface":
             return self.surface_classes(encoded, rays, depth)
+        samples, offset = self.samples(rays, torch.zeros_like(depth), False, count=self.config.uniform)
+        weights = self.weights(self.shade(encoded, rays, samples, offset)[1])
         parts = [self.surface_classes(encoded, rays, samples[:, m]) for m in range(samples.shape[1])]
         return torch.einsum("rm,mrc->rc", weights, torch.stack(parts))
 

@@ -62,7 +62,9 @@ class GsnerfTraining:
     )
     rays: int = setting(1024, "rays rendered of each target view", minimum=1)
     mixed_share: float = setting(0.0, "share of the steps with half of the samples uniform (appendix A.4)", minimum=0.0)
-    spoiled: float = setting(0.5, "share of the windows whose given depth has errors, as predicted depth", minimum=0.0)
+    depth_errors: float = setting(
+        0.5, "share of the windows whose given depth has errors, as predicted depth", minimum=0.0
+    )
     color_weight: float = setting(10.0, "weight of the error of rendered colours", minimum=0.0)
     class_weight: float = setting(0.5, "weight of the cross entropy of rendered classes", minimum=0.0)
     depth_weight: float = setting(1.0, "weight of the loss of the source depth", minimum=0.0)
@@ -93,7 +95,7 @@ class GsnerfRecipe:
         self.training, self.validation = training, validation
         self.architecture = _architecture(config, len(labels))
         given = config.depth != "self"
-        self._target = TargetConfig(config.views, config.depth_views, config.rays, given, config.spoiled)
+        self._target = TargetConfig(config.views, config.depth_views, config.rays, given, config.depth_errors)
 
     def settings(self) -> dict[str, Any]:
         return {

@@ -1,6 +1,6 @@
 """Samples for the training of a GSNeRF: a target view of a scene and the source views nearest to it.
 
-Given source depth is spoiled for a share of the windows, as predicted depth is: smooth errors and holes.
+Given source depth gets smooth errors and holes in a share of the windows, as predicted depth has.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ class TargetConfig:
     """`views` sources of which `predicted` get their depth predicted (with gradients); `rays` of the target.
 
     given   whether the other sources have their depth images, else it is predicted as well
-    spoiled share of the windows whose given depth has errors      uneven_light  exposure differs by this share
+    depth_errors  share of the windows whose given depth has errors     uneven_light  exposure differs by this share
     """
 
     views: int
     predicted: int
     rays: int
     given: bool = True
-    spoiled: float = 0.5
+    depth_errors: float = 0.5
     uneven_light: float = 0.1
 
 
@@ -72,8 +72,8 @@ def draw_target(
     if augment:
         images = _other_light(images, random, config.uneven_light)
     depth = scene.depth[sources].clone()
-    if augment and random.random() < config.spoiled:
-        depth = spoiled_depth(depth, random)
+    if augment and random.random() < config.depth_errors:
+        depth = erroneous_depth(depth, random)
     T = np.stack([inverse(scene.T_world_camera[i]) @ scene.T_world_camera[target] for i in sources])
     height, width = scene.depth.shape[1:]
     chosen = torch.from_numpy(random.choice(height * width, min(config.rays, height * width), replace=False))
@@ -134,7 +134,7 @@ def pick_sources(
     return order[:views]
 
 
-def spoiled_depth(depth: Tensor, random: np.random.Generator) -> Tensor:
+def erroneous_depth(depth: Tensor, random: np.random.Generator) -> Tensor:
     """Depth [V, h, w] with smooth relative errors of a few percent and rectangular holes."""
     views, height, width = depth.shape
     strength = float(random.uniform(0.005, 0.06))

@@ -1,10 +1,10 @@
-"""Classes of a rendered view, smoothed over nearby surface that faces the same way, as the live map does."""
+"""Rendered images: classes smoothed over surface that faces the same way, as in the map; holes in colour filled."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn.functional import normalize, pad
+from torch.nn.functional import avg_pool2d, interpolate, normalize, pad
 
 _SAME_WAY = 0.8  # least cosine between normals
 
@@ -45,3 +45,20 @@ def surface_normals(points: Tensor) -> Tensor:
     found[0], found[-1] = found[1].clone(), found[-2].clone()
     found[:, 0], found[:, -1] = found[:, 1].clone(), found[:, -2].clone()
     return found
+
+
+def inpaint(rgb: Tensor, shown: Tensor) -> Tensor:
+    """rgb [h, w, 3] with the pixels that are not `shown` [h, w] filled; unchanged where it is, black without any."""
+    weight = shown.to(rgb)[None, None]
+    value = rgb.permute(2, 0, 1)[None] * weight
+    pyramid = [(value, weight)]
+    while max(weight.shape[-2:]) > 1:
+        value, weight = (avg_pool2d(x, 2, ceil_mode=True, count_include_pad=False) for x in pyramid[-1])
+        pyramid.append((value, weight))
+    value, weight = pyramid[-1]
+    filled = value / weight.clamp(min=1e-6)
+    for value, weight in reversed(pyramid[:-1]):
+        coarse = interpolate(filled, value.shape[-2:], mode="bilinear", align_corners=False)
+        share = (4 * weight).clamp(max=1)
+        filled = share * value / weight.clamp(min=1e-6) + (1 - share) * coarse
+    return torch.where(shown[..., None], rgb, filled[0].permute(1, 2, 0))
