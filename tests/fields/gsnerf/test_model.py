@@ -19,7 +19,7 @@ from sem_field_ros.fields.gsnerf.scene import GsnerfScene
 from sem_field_ros.fields.registry import load_field_weights, make_model, open_scene
 from sem_field_ros.geometry.camera import Intrinsics
 from sem_field_ros.labels import load_label_set
-from sem_field_ros.scene import Online, Queryable, Renderable
+from sem_field_ros.scene import Bounded, Online, Queryable, Renderable
 from sem_field_ros.surface import RenderedView
 from sem_field_ros.weights import WeightsCard, save_weights
 
@@ -129,6 +129,18 @@ def test_points_are_labelled_on_surfaces_alone() -> None:
     found = scene().query(np.array([[0, 0, 1.2], [0.8, 0.4, 2.0], [0, 0, 0.5], [0, 0, 3.0], [np.nan, 0, 1]]))
     assert found.labels.tolist() == [2, 1, -1, -1, -1]
     assert found.confidence[:2].min() > 0.4 and (found.confidence[2:] == 0).all()
+
+
+def test_keyframes_are_forgotten_one_by_one() -> None:
+    of = scene()
+    before = rendered(of, (0.05, 0.1))
+    full = of.memory_bytes
+    assert full > 5 * 128 * 96 * (3 + 3 + 4)
+    of.remove(1)
+    assert of.memory_bytes == pytest.approx(full * 4 / 5) and isinstance(of, Bounded)
+    kept = rendered(of, (0.05, 0.1))
+    others = scene(places=(PLACES[0], *PLACES[2:]))
+    assert np.array_equal(kept.rgb, rendered(others, (0.05, 0.1)).rgb) and not np.array_equal(kept.rgb, before.rgb)
 
 
 def test_no_sources_no_view() -> None:

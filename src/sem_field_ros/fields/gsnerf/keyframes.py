@@ -41,6 +41,12 @@ class Keyframe:
     classes: Tensor | None
     depth: np.ndarray | None
 
+    @property
+    def memory_bytes(self) -> int:
+        """Memory of image, classes and depth."""
+        classes = 0 if self.classes is None else self.classes.numel()
+        return int(self.image.nbytes + classes + (0 if self.depth is None else self.depth.nbytes))
+
 
 @dataclass(frozen=True)
 class Encoding:
@@ -53,6 +59,11 @@ class Encoding:
     volume: Tensor
     known: bool
     neighbours: int
+
+    @property
+    def memory_bytes(self) -> int:
+        """Memory of the tensors."""
+        return sum(t.nbytes for t in (self.features, self.patches, self.classes, self.depth, self.volume))
 
 
 class Keyframes:
@@ -72,6 +83,17 @@ class Keyframes:
         """Forget all."""
         self.all.clear()
         self._encodings.clear()
+
+    def remove(self, place: int) -> None:
+        """Forget the keyframe at `place`; the places of later ones move up by one."""
+        del self.all[place]
+        kept = ((i, found) for i, found in self._encodings.items() if i != place)
+        self._encodings = OrderedDict((i - (i > place), found) for i, found in kept)
+
+    @property
+    def memory_bytes(self) -> int:
+        """Memory of keyframes and encodings."""
+        return sum(frame.memory_bytes for frame in self.all) + sum(e.memory_bytes for e in self._encodings.values())
 
     def add(self, frame: PosedFrame, probabilities: ClassProbabilities | None) -> None:
         """Keep a frame, with the class probabilities of its image if it was segmented."""

@@ -49,6 +49,15 @@ class GsnerfScene:
         """Add a source view; without class probabilities it has colours alone."""
         self.keyframes.add(frame, probabilities)
 
+    @property
+    def memory_bytes(self) -> int:
+        """See scene.Bounded; with the encodings."""
+        return self.keyframes.memory_bytes
+
+    def remove(self, place: int) -> None:
+        """See scene.Bounded."""
+        self.keyframes.remove(place)
+
     @torch.inference_mode()
     def render(self, camera: Intrinsics, T_world_camera: np.ndarray) -> RenderedView:
         """The view of a camera, from the sources nearest to it; empty without sources."""
@@ -58,7 +67,7 @@ class GsnerfScene:
                 np.zeros(size, np.float32), np.zeros((*size, 3), np.uint8), np.full(size, -1, np.int16),
                 confidence=np.zeros(size, np.float32),
             )  # fmt: skip
-        width = min(self.options.width, camera.width)
+        width = min(self.options.width or camera.width, camera.width)
         small = camera.scaled(width, max(1, round(width * camera.height / camera.width)))
         return enlarged(self.field_view(small, T_world_camera), size)
 

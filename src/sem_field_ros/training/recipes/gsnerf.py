@@ -62,9 +62,7 @@ class GsnerfTraining:
     )
     rays: int = setting(1024, "rays rendered of each target view", minimum=1)
     mixed_share: float = setting(0.0, "share of the steps with half of the samples uniform (appendix A.4)", minimum=0.0)
-    depth_errors: float = setting(
-        0.5, "share of the windows whose given depth has errors, as predicted depth", minimum=0.0
-    )
+    depth_errors: float = setting(0.5, "share of the windows whose given depth has errors", minimum=0.0)
     color_weight: float = setting(10.0, "weight of the error of rendered colours", minimum=0.0)
     class_weight: float = setting(0.5, "weight of the cross entropy of rendered classes", minimum=0.0)
     depth_weight: float = setting(1.0, "weight of the loss of the source depth", minimum=0.0)
