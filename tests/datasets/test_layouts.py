@@ -6,6 +6,7 @@ Every recording is of the same two views: the camera at x = 0 and 1, looking alo
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -214,6 +215,16 @@ def test_stamps_and_confidence_of_the_apps(tmp_path: Path) -> None:
     assert open_sequence(tmp_path / "record3d").stamps_ns == [16_666_667, 33_333_333]
 
 
+def test_a_camera_of_another_shape_is_refused(tmp_path: Path) -> None:
+    nice_slam(tmp_path / "scene")
+    (tmp_path / "cam_params.json").unlink()  # the data set's own camera is 1200x680
+    with pytest.raises(DataError, match=r"frame000000.jpg is 64x48, its camera is given for 1200x680"):
+        list(open_sequence(tmp_path / "scene"))
+    tsdf_fusion(tmp_path / "tsdf")
+    (tmp_path / "camera-intrinsics.txt").unlink()
+    assert "the Kinect of 7-Scenes is assumed" in open_sequence(tmp_path / "tsdf").notes[0]
+
+
 def test_record3d_depth_that_is_not_read_is_noted(tmp_path: Path) -> None:
     record3d(tmp_path)
     for file in (tmp_path / "depth").iterdir():
@@ -299,6 +310,11 @@ def test_sequences_without_poses_and_empty_folders(tmp_path: Path) -> None:
     for name in "ab":
         with pytest.raises(DataError, match="without groundtruth.txt: camera poses are needed"):
             open_sequence(tmp_path / name)
+    for name, says in (("lowres_wide", "without lowres_wide.traj"), ("iphone/rgb", "pose_intrinsic_imu.json")):
+        (tmp_path / "c" / name).mkdir(parents=True)
+        with pytest.raises(DataError, match=says):
+            open_sequence(tmp_path / "c")
+        shutil.rmtree(tmp_path / "c")
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="not a sequence folder.*docs/data.md"):
         open_sequence(tmp_path / "empty")

@@ -49,6 +49,8 @@ class SevenScenesSequence(FileSequence):
             raise missing_data(path, "7scenes", "no colour image has its .depth.png and .pose.txt")
         super().__init__(path, timed, None, start_s, duration_s, missing_files=len(numbers) - len(complete))
         self._own, self.units_per_m = _find_camera(path)
+        if self._own is None and not path.resolve().name.startswith("seq-"):
+            self.notes.append(f"{path} has no camera-intrinsics.txt: the Kinect of 7-Scenes is assumed (fx 585 of 640)")
 
     @staticmethod
     def matches(path: Path) -> bool:

@@ -35,6 +35,10 @@ def advice_on(path: Path) -> str | None:
         return (
             "a sequence in TUM's layout without groundtruth.txt: camera poses are needed, e.g. of a SLAM in TUM format"
         )
+    if (path / "lowres_wide").is_dir():
+        return "a video of ARKitScenes without lowres_wide.traj: download that, too"
+    if (path / "iphone").is_dir():
+        return "a scene of ScanNet++ without iphone/pose_intrinsic_imu.json: download that, too"
     if any(path.glob("images/scene_cam_*")):
         return "a scene of Hypersim: its HDF5 images are not read; export colour, depth and poses as images and text"
     return None

@@ -64,7 +64,12 @@ class PosedFiles(FileSequence):
         self.times_known = self._posed[0].stamp_ns is not None
 
     def _camera(self, files: FrameFiles, width: int, height: int) -> Intrinsics:
-        return self._posed[files.number].camera.scaled(width, height)
+        camera = self._posed[files.number].camera
+        if abs(width * camera.height - height * camera.width) > max(width, height):
+            raise DataError(
+                f"{files.color} is {width}x{height}, its camera is given for {camera.width}x{camera.height}: another shape"
+            )
+        return camera.scaled(width, height)
 
     def _pose(self, files: FrameFiles) -> np.ndarray:
         return self._posed[files.number].T_world_camera
