@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from sem_field_ros.commands.parser import add_former_kind, move_flags
-from sem_field_ros.commands.train import depth, export, fusion, gnesf, segmenter
+from sem_field_ros.commands.train import depth, export, fusion, gnesf, rooms, segmenter
 from sem_field_ros.settings import renaming_line
 
 HELP = "train a model: 2-D segmenter, the map's fusion, GNeSF, depth from RGB; or export a run's weights"
@@ -21,6 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parsers = {}
     for name, module in (
         ("segmenter", segmenter),
+        ("rooms", rooms),
         ("fusion", fusion),
         ("gnesf", gnesf),
         ("depth", depth),
