@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import relu
+from torch.nn.functional import kl_div, one_hot, relu
 
 from sem_field_ros.errors import WeightsError
 from sem_field_ros.segmentation import mosaic
@@ -20,6 +21,7 @@ from sem_field_ros.segmentation.mobile_backbone import Begun, Conv, Separable, e
 from sem_field_ros.segmentation.mosaic import MosaicConfig, MosaicMaps, MosaicNet
 
 NETWORK = "mosaic_rooms"
+_TINY = 1e-4  # probability added before logarithms in `divergence`
 _LEAST = 1e-3  # probability every class of the second head keeps, for those the first head has no counterpart of
 
 
@@ -107,3 +109,28 @@ def shares_of(assignment: Tensor) -> Tensor:
     rest = free.float() if bool(free.any()) else torch.ones(assignment.shape[1])
     shares = torch.where((assignment.sum(dim=1) > 0)[:, None], assignment, rest)
     return shares / shares.sum(dim=1, keepdim=True)
+
+
+def common_groups(assignment: Tensor, back: np.ndarray) -> tuple[Tensor, Tensor]:
+    """What classes of the first head [C, G] and of the second [D, G] are compared in, of 0 and 1.
+
+    A group is a class of the second head that a first class is assigned to; those of the second head that go `back`
+    [D] to such a first class join it (a desk is a table to the first head); the last group is all the rest.
+    """
+    of_second = torch.where(assignment.sum(dim=0) > 0, torch.arange(assignment.shape[1]), assignment.shape[1])
+    for d, c in enumerate(back.tolist()):
+        if of_second[d] == assignment.shape[1] and c >= 0 and bool(assignment[c].any()):
+            of_second[d] = int(assignment[c].argmax())
+    rest = (assignment.sum(dim=1, keepdim=True) == 0).float()
+    return torch.cat([assignment, rest], dim=1), one_hot(of_second, assignment.shape[1] + 1).float()
+
+
+def divergence(found: Tensor, wanted: Tensor, groups: Tensor | None = None, of_wanted: Tensor | None = None) -> Tensor:
+    """Kullback-Leibler divergence of probabilities `found` [B, D, h, w] from `wanted` [B, C, h, w] -> [B, h, w].
+
+    With `groups` [D, G] and `of_wanted` [C, G] both are summed by group first.
+    """
+    if groups is not None and of_wanted is not None:
+        found = torch.einsum("bdhw,dg->bghw", found, groups.to(found.device))
+        wanted = torch.einsum("bchw,cg->bghw", wanted, of_wanted.to(wanted.device))
+    return kl_div((found + _TINY).log(), wanted + _TINY, reduction="none").sum(dim=1)

@@ -11,7 +11,7 @@ from sem_field_ros.commands.train.segmenter import frames_of_run
 from sem_field_ros.commands.train.training_run import add_training_arguments, set_threads, train_recipe
 from sem_field_ros.training.recipes.rooms import RoomsRecipe, RoomsTraining
 
-HELP = "the 2-D segmenter `rooms`: the net for photographs, taught ScanNet's classes without forgetting its own"
+HELP = "a 2-D segmenter with two heads: the shipped net for photographs, and classes of labelled homes"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

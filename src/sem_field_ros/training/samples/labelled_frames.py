@@ -115,6 +115,12 @@ def photographs(folders: Iterable[Path]) -> tuple[LabelledFrame, ...]:
     return tuple(frames)
 
 
+def evenly(frames: Sequence[LabelledFrame], most: int) -> list[LabelledFrame]:
+    """At most `most` of the frames, evenly spread."""
+    step = max(len(frames) / most, 1.0)
+    return [frames[int(i * step)] for i in range(int(len(frames) / step))]
+
+
 def class_shares(frames: Sequence[LabelledFrame], classes: int) -> np.ndarray:
     """Share of each class in the labelled pixels of each frame, [N, C]; zeros for a frame without labels."""
     counts = np.stack([np.bincount(f.index.reshape(-1) + 1, minlength=classes + 1)[1:] for f in frames])
