@@ -53,14 +53,18 @@ class WindowField(Protocol):
 
 @dataclass(frozen=True)
 class SceneOptions:
-    """Options of a field: `width` of rendered images in pixels (then enlarged to the camera's size);
+    """Options of a field: `width` of rendered images in pixels (then enlarged to the camera's size), 0 = the camera's;
 
-    `depth`: use the sources' depth images, if the field can; `device`: of torch.
+    `depth`: use the sources' depth images, if the field can; `device`: of torch. For GSNeRF alone: `target_depth`, one
+    of predicted, sensor, map ("": sensor with `depth`, else predicted); `views` and `samples` other than its own (0).
     """
 
     width: int = 160
     depth: bool = False
     device: str = "cpu"
+    target_depth: str = ""
+    views: int = 0
+    samples: int = 0
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,11 @@ class _Source:
     T_world_camera: np.ndarray
     classes: Tensor
     depth: np.ndarray
+
+    @property
+    def memory_bytes(self) -> int:
+        """Memory of image, classes and depth."""
+        return int(self.image.nbytes + self.classes.numel() + self.depth.nbytes)
 
     @property
     def sizes(self) -> tuple[tuple[int, ...], ...]:
@@ -105,20 +114,31 @@ class PosedImageScene:
         depth = np.zeros(size, np.float32) if frame.depth is None else nearest_pixels(frame.depth, size)
         self._sources.append(_Source(image, camera, frame.T_world_camera, classes, depth))
 
+    @property
+    def memory_bytes(self) -> int:
+        """See scene.Bounded; without the few encoded windows."""
+        return sum(source.memory_bytes for source in self._sources)
+
+    def remove(self, place: int) -> None:
+        """See scene.Bounded."""
+        del self._sources[place]
+        windows = ((key, value) for key, value in self._windows.items() if place not in key)
+        self._windows = OrderedDict((tuple(i - (i > place) for i in key), value) for key, value in windows)
+
     # -- answers ----------------------------------------------------------------------------------------------------
 
     @torch.inference_mode()
     def render(self, camera: Intrinsics, T_world_camera: np.ndarray) -> RenderedView:
         """The view of a camera, from the window of the sources nearest to it; empty without sources."""
         size = camera.height, camera.width
-        chosen = self._window(T_world_camera)
+        chosen = self._window_of_view(camera, T_world_camera)
         if not chosen:
             return RenderedView(
                 np.zeros(size, np.float32), np.zeros((*size, 3), np.uint8), np.full(size, -1, np.int16),
                 confidence=np.zeros(size, np.float32),
             )  # fmt: skip
         scene, T_world_window = self._encoded(chosen)
-        width = self.options.width
+        width = self.options.width or camera.width
         small = camera.scaled(width, max(1, round(width * camera.height / camera.width)))
         T_window_camera = torch.linalg.inv(camera_from_window(T_world_camera, T_world_window)).to(self._device)
         return enlarged(self.model.render(scene, small, T_window_camera), size)
@@ -167,6 +187,10 @@ class PosedImageScene:
         pixels, z = project(transform_points(inverse(source.T_world_camera), finite), source.camera)
         u, v = pixels[:, 0], pixels[:, 1]
         return (z > 0) & (u >= 0) & (v >= 0) & (u <= source.camera.width - 1) & (v <= source.camera.height - 1)
+
+    def _window_of_view(self, camera: Intrinsics, T_world_camera: np.ndarray) -> list[int]:
+        """The sources that a view is rendered from, the reference first."""
+        return self._window(T_world_camera)
 
     def _window(self, T_world_camera: np.ndarray) -> list[int]:
         """The sources nearest to a camera; the nearest, which is the reference, first; all with images of its size."""
