@@ -51,6 +51,10 @@ class LocalOrigin:
         T[:3, 3] -= self.offset
         return T
 
+    def local_points(self, points: np.ndarray) -> np.ndarray:
+        """World points [N, 3] relative to this origin, float32."""
+        return (np.asarray(points, dtype=np.float64) - self.offset).astype(np.float32)
+
     def world(self, surface: Surface) -> Surface:
         """The surface at its place in the world."""
         if not self.offset.any() or not len(surface):

@@ -250,9 +250,8 @@ class SemanticMap:
     @one_thread()
     def query(self, points: np.ndarray) -> PointSamples:
         """Signed distance, label, confidence and class probabilities at `points` [N, 3] (world frame, metres)."""
-        local = np.asarray(points, dtype=np.float64) - self.origin.offset
         self._bring_up_to_date()
-        return query_points(self.volume, self.votes, torch.from_numpy(local.astype(np.float32)))
+        return query_points(self.volume, self.votes, torch.from_numpy(self.origin.local_points(points)))
 
     @one_thread()
     def render(self, camera: Intrinsics, T_world_camera: np.ndarray) -> RenderedView:
@@ -265,9 +264,8 @@ class SemanticMap:
     @one_thread()
     def state(self) -> MapState:
         """Return the map as plain arrays, for save_map."""
-        header = MapHeader(
-            self.config, self.labels, self.keyframes, self.frames, self.fusion.identity, self.origin.offset
-        )
+        counts, origin_m = (self.keyframes, self.frames), self.origin.offset
+        header = MapHeader(self.config, self.labels, *counts, self.fusion.identity, origin_m)
         return self._refinement.add_to(self.path.add_to(pack_map(header, self.volume, self.votes)))
 
     @classmethod
@@ -286,8 +284,7 @@ class SemanticMap:
         restored.votes.fuse(fill_votes(state, restored.votes, slots, same_voter), restored.fusion)
         restored._refinement.restore(state, keys)
         restored.keyframes, restored.frames = header.keyframes, header.frames
-        restored.origin = LocalOrigin(header.origin_m)
-        restored.path = CameraPath.of(state)
+        restored.origin, restored.path = LocalOrigin(header.origin_m), CameraPath.of(state)
         return restored
 
     def stats(self) -> dict[str, float]:
