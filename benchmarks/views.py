@@ -1,10 +1,9 @@
 """Time of rendering novel views with GSNeRF, stage by stage, beside another field in the same run.
 
-python benchmarks/views.py SEQ [--field FILE] [--peer FILE] [--depth sensor] [--frames 16] [--out out/views.json]
+python benchmarks/views.py SEQ [--field FIELD] [--peer FIELD] [--depth sensor] [--frames 16] [--out out/views.json]
 
-CPU seconds of one thread, the mean over held-out views of the size of the images. Without --field the network is
-untrained, which takes the same time. Factors are times of the peer over ours; two known implementations are listed with
-the times that were measured on two cores (320x240, 8 source views).
+CPU seconds of one thread, the mean over held-out views of the size of the images. Factors are times of the peer over
+ours; two known implementations are listed with the times that were measured on two cores (320x240, 8 source views).
 """
 
 from __future__ import annotations
@@ -27,10 +26,8 @@ from sem_field_ros.datasets.open_sequence import open_sequence
 from sem_field_ros.evaluation.image_metrics import psnr
 from sem_field_ros.evaluation.novel_views import is_held_out
 from sem_field_ros.fields.common.posed_images import SceneOptions
-from sem_field_ros.fields.gsnerf.config import compact
-from sem_field_ros.fields.gsnerf.model import Gsnerf
 from sem_field_ros.fields.gsnerf.scene import GsnerfScene
-from sem_field_ros.fields.registry import open_scene
+from sem_field_ros.fields.registry import open_named
 from sem_field_ros.frame import PosedFrame
 from sem_field_ros.labels import load_label_set
 from sem_field_ros.segmentation.segmenter import ClassProbabilities
@@ -46,15 +43,11 @@ def timed(call: Callable[[], Any]) -> tuple[float, Any]:
     return time.process_time() - start, found
 
 
-def new_scene(field: Path | None, options: SceneOptions) -> GsnerfScene:
-    """The field's scene, of the weights or untrained."""
-    labels = load_label_set("scannet20")
-    if field:
-        scene = open_scene(field, labels, options)
-        assert isinstance(scene, GsnerfScene), f"{field} is not a GSNeRF"
-        return scene
-    torch.manual_seed(0)
-    return GsnerfScene(Gsnerf(compact(len(labels))).eval(), len(labels), options.views or 8, 320, options)
+def new_scene(field: str, options: SceneOptions) -> GsnerfScene:
+    """The scene of a field, by name or of weights."""
+    scene = open_named(field, load_label_set("scannet20"), options)
+    assert isinstance(scene, GsnerfScene), f"{field} is not a GSNeRF"
+    return scene
 
 
 def fill(scene: Any, frames: list[PosedFrame]) -> list[PosedFrame]:
@@ -85,8 +78,8 @@ def main() -> None:
     """See the module."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sequence", type=Path, metavar="SEQ")
-    parser.add_argument("--field", type=Path, help="weights of a GSNeRF (default: untrained)")
-    parser.add_argument("--peer", type=Path, help="weights of another field to compare with")
+    parser.add_argument("--field", default="gsnerf", help="a GSNeRF: gsnerf (hand-made) or weights")
+    parser.add_argument("--peer", default="", help="another field to compare with, e.g. gnesf_view_homes")
     parser.add_argument("--depth", choices=("predicted", "sensor"), default="predicted")
     parser.add_argument("--frames", type=int, default=16)
     parser.add_argument("--many", type=int, default=0, metavar="N", help="also with N samples at every pixel, slow")
@@ -109,10 +102,8 @@ def main() -> None:
         _, rows[f"{name}: render a view"], rows[f"{name}: PSNR"] = measure(slow, one)
         rows["the same view as usual: PSNR"] = measure(scene, one)[2]
     if args.peer:
-        peer = open_scene(args.peer, load_label_set("scannet20"), SceneOptions(0, args.depth == "sensor"))
-        _, rows[f"{args.peer.stem}: render a view"], rows[f"{args.peer.stem}: PSNR"] = measure(
-            peer, fill(peer, frames)[:1]
-        )
+        peer = open_named(args.peer, load_label_set("scannet20"), SceneOptions(0, args.depth == "sensor"))
+        _, rows[f"{args.peer}: render a view"], rows[f"{args.peer}: PSNR"] = measure(peer, fill(peer, frames)[:1])
     rows["peak memory of the process, MB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
     show(rows)
     if args.out:
