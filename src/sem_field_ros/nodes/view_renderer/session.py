@@ -43,11 +43,12 @@ class Rendering:
 
 
 class PendingView:
-    """The finest rendering so far of a view that is being rendered. Thread-safe."""
+    """The finest rendering so far of a view that is being rendered, or why there is none. Thread-safe."""
 
     def __init__(self) -> None:
         self._condition = threading.Condition()
         self._best: Rendering | None = None
+        self._failure: Exception | None = None
         self._started = self._taken = False
 
     def start(self) -> None:
@@ -61,6 +62,12 @@ class PendingView:
             self._best = Rendering(view, coarseness)
             self._condition.notify_all()
 
+    def fail(self, error: Exception) -> None:
+        """There will be no (finer) rendering."""
+        with self._condition:
+            self._failure = error
+            self._condition.notify_all()
+
     @property
     def taken(self) -> bool:
         """Whether the answer was given, so that finer renderings are of no use."""
@@ -68,11 +75,13 @@ class PendingView:
             return self._taken
 
     def take(self, wait_s: float) -> Rendering | None:
-        """The best rendering; waits for the first one if rendering has begun."""
+        """The best rendering; waits for the first one if rendering has begun. Raises what rendering raised instead."""
         with self._condition:
-            if self._best is None and self._started:
-                self._condition.wait_for(lambda: self._best is not None, wait_s)
+            if self._started:
+                self._condition.wait_for(lambda: self._best is not None or self._failure is not None, wait_s)
             self._taken = True
+            if self._best is None and self._failure is not None:
+                raise self._failure
             return self._best
 
 
@@ -123,9 +132,12 @@ class RenderingSession(CameraSession[ViewRendererOptions]):
         self._encoding = None
 
     def render(self, asked: ViewRequest, pending: PendingView) -> None:
-        """Render a view as finely as its deadline allows into `pending`. Raises FrameError if there is nothing."""
+        """Render a view as finely as its deadline allows into `pending`."""
         pending.start()
-        self.render_view(asked.camera, asked.T_world_camera, asked.left_s, pending.offer, lambda: pending.taken)
+        try:
+            self.render_view(asked.camera, asked.T_world_camera, asked.left_s, pending.offer, lambda: pending.taken)
+        except Exception as error:  # noqa: BLE001 (handed to the one who waits, maybe beyond the deadline)
+            pending.fail(error)
 
     def render_view(
         self,
