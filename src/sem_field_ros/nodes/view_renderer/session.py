@@ -15,12 +15,12 @@ from std_msgs.msg import Header
 
 from sem_field_ros.camera_stream.statistics import InputStatistics
 from sem_field_ros.errors import FrameError, SegmenterError
+from sem_field_ros.fields.common.deadline import RenderCost, render_in_time
 from sem_field_ros.frame import PosedFrame
 from sem_field_ros.geometry.camera import Intrinsics
 from sem_field_ros.labels import LabelSet
 from sem_field_ros.measurements import megabytes
 from sem_field_ros.nodes.camera_session import CameraSession
-from sem_field_ros.nodes.view_renderer.deadline import RenderCost, render_in_time
 from sem_field_ros.nodes.view_renderer.keyframes import KeyframeSet
 from sem_field_ros.nodes.view_renderer.options import ViewRendererOptions
 from sem_field_ros.nodes.view_renderer.request import ViewRequest

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sem_field_ros.fields.common.deadline import RenderCost, coarsenesses, reduced, render_in_time
 from sem_field_ros.geometry.camera import Intrinsics
-from sem_field_ros.nodes.view_renderer.deadline import RenderCost, coarsenesses, reduced, render_in_time
 from sem_field_ros.surface import RenderedView
 
 CAMERA = Intrinsics(260, 260, 159.5, 119.5, 320, 240)
