@@ -55,12 +55,16 @@ class WindowField(Protocol):
 class SceneOptions:
     """Options of a field: `width` of rendered images in pixels (then enlarged to the camera's size), 0 = the camera's;
 
-    `depth`: use the sources' depth images, if the field can; `device`: of torch.
+    `depth`: use the sources' depth images, if the field can; `device`: of torch. For GSNeRF alone: `target_depth`, one
+    of predicted, sensor, map ("": sensor with `depth`, else predicted); `views` and `samples` other than its own (0).
     """
 
     width: int = 160
     depth: bool = False
     device: str = "cpu"
+    target_depth: str = ""
+    views: int = 0
+    samples: int = 0
 
 
 @dataclass(frozen=True)
