@@ -272,6 +272,34 @@ def test_a_field_that_knows_nothing_or_fails_is_told_at_once(
         harness.wait_for_count("refused/internal_error", 1)
 
 
+class LazyField(FieldOfKnownCost):
+    """Encodes a keyframe in `prepare`, or when a view needs it."""
+
+    def __init__(self) -> None:
+        super().__init__(0.0, 0.0)
+        self.encoded = 0
+        self.broken = False
+
+    def prepare(self) -> bool:
+        if self.broken:
+            raise RuntimeError("no memory")
+        left = self.encoded < len(self.frames)
+        self.encoded += left
+        return left
+
+
+def test_keyframes_are_encoded_before_a_view_needs_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    field = LazyField()
+    monkeypatch.setattr(renderer_node, "open_named", lambda *_: field)
+    with running_renderer() as harness:
+        harness.show(0.0, 0.3)
+        harness.spin_until(lambda: field.encoded == 2, "both keyframes are encoded, and nobody asked for a view")
+        field.broken = True
+        harness.show(0.6)
+        assert harness.ask_at(0.0).success and field.encoded == 2
+        assert harness.count("drops/internal_error") == 0
+
+
 def test_a_client_that_leaves_costs_nobody_else_anything(monkeypatch: pytest.MonkeyPatch) -> None:
     slow_field(monkeypatch, 0.3, 0.0)
     with running_renderer() as harness:

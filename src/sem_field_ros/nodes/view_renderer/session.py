@@ -28,7 +28,7 @@ from sem_field_ros.nodes.view_renderer.statistics import ViewStatistics
 from sem_field_ros.nodes.view_renderer.stream import VirtualCamera, virtual_camera
 from sem_field_ros.ros.camera_input import InputFrame
 from sem_field_ros.ros.transforms import LATEST
-from sem_field_ros.scene import BoundedView
+from sem_field_ros.scene import BoundedView, Preparing
 from sem_field_ros.segmentation.registry import takes_label_images
 from sem_field_ros.segmentation.segmenter import ClassProbabilities, Segmenter
 from sem_field_ros.surface import RenderedView
@@ -115,6 +115,7 @@ class RenderingSession(CameraSession[ViewRendererOptions]):
         self._keyframes = KeyframeSet()
         self.stream = VirtualCamera(node, labels, self.worker.notify)
         self._added = 0  # keyframes ever added
+        self._prepares = True  # until it fails
         self._encoding: tuple[PosedFrame, ClassProbabilities] | None = None  # segmented, not yet encoded
 
     def _opened(self) -> None:
@@ -172,7 +173,24 @@ class RenderingSession(CameraSession[ViewRendererOptions]):
             (frame, probabilities), self._encoding = self._encoding, None
             self._encode(frame, probabilities)
             return 0.0
-        return super()._step()
+        due = super()._step()
+        idle = due is None or due > 0  # no frame waits and nothing is to be published now
+        return 0.0 if idle and self._prepare() else due
+
+    def _prepare(self) -> bool:
+        """Encode a keyframe before the first view needs it, if the field can; False if there is nothing to do."""
+        if not self._prepares or not isinstance(self._scene, Preparing):
+            return False
+        start_s = time.perf_counter()
+        try:
+            prepared = self._scene.prepare()
+        except Exception as error:  # noqa: BLE001 (the same will happen, and be told, when a view is rendered)
+            self._prepares = False
+            self._log.warn("prepare", f"keyframes are encoded only when needed: {type(error).__name__}: {error}")
+            return False
+        if prepared:
+            self._statistics.timings.add("encode", (time.perf_counter() - start_s) * 1e3)
+        return prepared
 
     def _take(self, found: InputFrame) -> None:
         o, frame = self.options, self._within_reach(found.frame)
