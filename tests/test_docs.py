@@ -113,7 +113,7 @@ def test_diagnostics_are_described() -> None:
     words = code_words(text)
     state = MapperState("active", False, 0, {}, 1.0)
     heard, mapped = InputStatistics().snapshot(), MappingStatistics().snapshot()
-    for status in mapper_diagnostics("semantic_mapper", heard, mapped, state, MapperOptions()).status:
+    for status in mapper_diagnostics("/semantic_mapper", heard, mapped, state, MapperOptions()).status:
         assert status.name in words
         assert {pair.key for pair in status.values} <= words
     files = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 # Streams: what pairing, bags and the player call the messages of a camera and what comes with them
 COLOR, DEPTH, LABELS, CAMERA_INFO = "color", "depth", "labels", "camera_info"
 LABEL_INFO, TF, TF_STATIC, CLOCK = "label_info", "tf", "tf_static", "clock"
+DEPTH_INFO = "depth_camera_info"  # of a depth camera beside the colour camera
 
 # Topics every ROS system has
 TF_TOPIC, TF_STATIC_TOPIC, CLOCK_TOPIC, DIAGNOSTICS_TOPIC = "/tf", "/tf_static", "/clock", "/diagnostics"
@@ -48,6 +49,13 @@ CAMERA_TOPICS = camera_topics()
 def compressed(stream: str, topic: str) -> str:
     """The topic beside an image topic that carries its CompressedImages."""
     return f"{topic}/{'compressedDepth' if stream == DEPTH else 'compressed'}"
+
+
+def camera_info_beside(topic: str) -> str:
+    """The CameraInfo topic of an image topic, by ROS's convention: `camera_info` in the same place."""
+    for transport in ("/compressed", "/compressedDepth"):
+        topic = topic.removesuffix(transport)
+    return f"{topic.rpartition('/')[0]}/camera_info"
 
 
 def own(name: str) -> str:

@@ -164,6 +164,8 @@ class CameraNode(LifecycleNode, Generic[Session]):
         notes = []
         if self.get_parameter("use_sim_time").value and self.get_clock().now().nanoseconds == 0:
             notes.append("use_sim_time is on but nothing came on /clock")
+        if session is not None:
+            notes += session.notes()
         message = self._diagnostics_message(session, tuple(notes))
         message.header.stamp = self.get_clock().now().to_msg()
         self._diagnostics.publish(message)

@@ -35,6 +35,10 @@ class CameraNodeOptions(CameraOptions):
     )
     map_jump_angle_deg: float = setting(10.0, "the same for its rotation", minimum=0.0, maximum=360.0)
 
+    max_camera_speed_m_s: float = setting(
+        5.0, "a camera that moves faster from frame to frame has jumped", minimum=0.1, maximum=1e6
+    )
+
     diagnostics_rate_hz: float = setting(1.0, "diagnostics this often", minimum=0.05, maximum=50.0)
     warn_input_timeout_s: float = setting(2.0, "WARN when a topic is silent for this long", minimum=0.1, maximum=1e6)
     error_input_timeout_s: float = setting(10.0, "ERROR when a topic is silent for this long", minimum=0.1, maximum=1e6)
@@ -55,6 +59,7 @@ DYNAMIC = frozenset(
         "on_clock_jump",
         "map_jump_distance_m",
         "map_jump_angle_deg",
+        "max_camera_speed_m_s",
         "warn_input_timeout_s",
         "error_input_timeout_s",
         "warn_drop_ratio",

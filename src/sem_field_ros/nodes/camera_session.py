@@ -15,7 +15,7 @@ from rclpy.callback_groups import CallbackGroup
 from rclpy.lifecycle import LifecycleNode
 
 from sem_field_ros.camera_stream.statistics import InputStatistics
-from sem_field_ros.camera_stream.time_policy import FrameJumpWatch
+from sem_field_ros.camera_stream.time_policy import FrameJumpWatch, SpeedWatch
 from sem_field_ros.errors import FrameError, SemFieldError
 from sem_field_ros.frame import PosedFrame
 from sem_field_ros.geometry.transform_tree import TransformError
@@ -26,6 +26,7 @@ from sem_field_ros.ros.parameters import settings_from_node
 from sem_field_ros.ros.sparse_log import SparseLog
 from sem_field_ros.ros.transforms import TransformBuffer
 
+_NOTE_S = 5.0  # how long an event stands in the diagnostics
 _REFRESH_S = 0.5  # how often options and numbers are read anew
 
 Options = TypeVar("Options", bound=CameraNodeOptions)
@@ -52,7 +53,8 @@ class CameraSession(Generic[Options]):
         self._input_statistics = input_statistics
         self._want_depth, self._want_labels = want_depth, want_labels
         self._log = SparseLog(node)
-        self._odom_jumps = FrameJumpWatch()
+        self._odom_jumps, self._camera_jumps = FrameJumpWatch(), SpeedWatch()
+        self._recent_notes: dict[str, tuple[str, float]] = {}
         self._odom_missing_told = False
         self._refreshed_s = 0.0
         self.transforms = TransformBuffer(node, callback_group=input_group)
@@ -88,11 +90,16 @@ class CameraSession(Generic[Options]):
     def _close_output(self) -> None:
         """Destroy publishers."""
 
+    def _camera_jumped(self) -> str:
+        """The camera moved faster than it can: do what the options say, and return that policy."""
+        return "keep"
+
     # -- for the node -------------------------------------------------------------------------------------------------
 
     def activate(self) -> None:
         """Open the input."""
         self._odom_jumps.clear()
+        self._camera_jumps.clear()
         opened = CameraInput(
             self._node,
             self.options,
@@ -136,6 +143,18 @@ class CameraSession(Generic[Options]):
         if self.input is not None:
             self.input.paused = paused
 
+    def notes(self) -> list[str]:
+        """What makes the result inaccurate or incomplete now, a line each, for the diagnostics."""
+        now, source = time.monotonic(), self.input
+        recent = [text for text, until_s in list(self._recent_notes.values()) if now < until_s]
+        return recent + ([] if source is None else list(source.notes.values()))
+
+    def note(self, kind: str, text: str) -> None:
+        """Count an event, log it, and show it in the diagnostics for some seconds. From the worker's thread."""
+        self._input_statistics.event(kind)
+        self._recent_notes[kind] = (text, time.monotonic() + _NOTE_S)
+        self._log.warn(kind, text)
+
     def lose(self, cause: str, why: str) -> None:
         """Count a frame that could not be used, and log why."""
         self._input_statistics.drop(cause)
@@ -154,7 +173,7 @@ class CameraSession(Generic[Options]):
         found = source.pop()
         if found is not None:
             try:
-                self._watch_map_jump(found.frame)
+                self._watch_jumps(found.frame)
                 self._take(found)
             except FrameError as error:
                 self.lose(error.cause, str(error))
@@ -174,28 +193,43 @@ class CameraSession(Generic[Options]):
 
     def _clock_jumped(self) -> None:
         self._odom_jumps.clear()
+        self._camera_jumps.clear()
         self._node.get_logger().warning(f"the clock jumped back; on_clock_jump: {self.options.on_clock_jump}")
         if self.options.on_clock_jump == "reset":
             self.reset()
 
-    def _watch_map_jump(self, frame: PosedFrame) -> None:
+    def _watch_jumps(self, frame: PosedFrame) -> None:
+        """A jump of map -> odom moves the camera too; it is one event."""
+        o = self.options
+        jumped = self._watch_map_jump(frame)
+        fast = self._camera_jumps.too_fast(frame.stamp_ns, frame.T_world_camera, o.max_camera_speed_m_s)
+        if fast is not None and not jumped:
+            self.note(
+                "camera_jump",
+                f"the camera moved {fast[0]:.2f} m in {fast[1]:.2f} s, faster than max_camera_speed_m_s "
+                f"{o.max_camera_speed_m_s:g}: was odometry reset? on_camera_jump: {self._camera_jumped()}",
+            )
+
+    def _watch_map_jump(self, frame: PosedFrame) -> bool:
+        """Whether global_frame -> odom_frame jumped; then the options' policy was carried out."""
         o = self.options
         if not o.odom_frame or o.odom_frame == o.global_frame:
-            return
+            return False
         try:
             T_map_odom = self.transforms.lookup(o.global_frame, o.odom_frame, frame.stamp_ns)
         except TransformError as error:
             if not self._odom_missing_told:
                 self._odom_missing_told = True
                 self._node.get_logger().info(f"jumps of '{o.odom_frame}' are not watched: {error}")
-            return
+            return False
         moved = self._odom_jumps.jumped(frame.stamp_ns, T_map_odom, o.map_jump_distance_m, o.map_jump_angle_deg)
         if moved is None:
-            return
+            return False
         self._node.get_logger().warning(
             f"{o.global_frame} -> {o.odom_frame} jumped by {moved[0]:.2f} m, {moved[1]:.1f} deg; "
             f"on_map_jump: {self._map_jumped()}"
         )
+        return True
 
     def _failed(self, error: Exception) -> None:
         """A step raised an unexpected error: count it, log it, go on with the next frame."""

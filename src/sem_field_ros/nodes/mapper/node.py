@@ -49,7 +49,9 @@ class SemanticMapper(CameraNode[MappingSession]):
     def _diagnostics_message(self, session: MappingSession | None, notes: tuple[str, ...]) -> DiagnosticArray:
         options = settings_from_node(self, MapperOptions) if session is None else session.options
         received, mapped = self._input_statistics.snapshot(), self._statistics.snapshot()
-        return mapper_diagnostics(self.get_name(), received, mapped, self._state(session, notes), options)
+        return mapper_diagnostics(
+            self.get_fully_qualified_name(), received, mapped, self._state(session, notes), options
+        )
 
     def _state(self, session: MappingSession | None, notes: tuple[str, ...]) -> MapperState:
         if session is None:

@@ -33,6 +33,9 @@ class MapperOptions(CameraNodeOptions):
     on_map_jump: str = setting(
         "keep", "the map when odom_frame jumps in global_frame (loop closure)", choices=MAP_JUMP_POLICIES
     )
+    on_camera_jump: str = setting(
+        "keep", "the map when the camera moves impossibly fast (odometry was reset)", choices=MAP_JUMP_POLICIES
+    )
     max_submaps: int = setting(4, "frozen submaps kept; beyond it the oldest leaves", minimum=1, maximum=100)
 
     warn_latency_ms: float = setting(500.0, "WARN above this p95 of camera stamp to cloud", minimum=0.0, maximum=1e7)
@@ -56,6 +59,7 @@ DYNAMIC = frozenset(
         "mesh_color_by",
         "overlay_opacity",
         "on_map_jump",
+        "on_camera_jump",
         "warn_latency_ms",
         "error_latency_ms",
         "warn_processing_ms",

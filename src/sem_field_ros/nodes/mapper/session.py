@@ -16,6 +16,7 @@ from sem_field_ros.errors import SegmenterError
 from sem_field_ros.frame import PosedFrame
 from sem_field_ros.labels import UNLABELLED_ID, UNLABELLED_ID_16, LabelSet, load_label_set
 from sem_field_ros.mapping.config import MapConfig
+from sem_field_ros.mapping.depth_use import depth_use
 from sem_field_ros.mapping.mapper import FrameResult, Mapper
 from sem_field_ros.mapping.submaps import Submaps
 from sem_field_ros.nodes.camera_session import CameraSession
@@ -74,7 +75,11 @@ class MappingSession(CameraSession[MapperOptions]):
         return self.output.publish_map(self.submaps, self.options)
 
     def _refresh_numbers(self) -> None:
-        self.map_stats = self.submaps.stats()
+        before, self.map_stats = self.map_stats, self.submaps.stats()
+        evicted = int(self.map_stats["evicted_blocks"] - before.get("evicted_blocks", 0))
+        if evicted > 0 and not self.config.map_radius_m:
+            text = f"{evicted} blocks were removed: the map is larger than max_blocks {self.config.max_blocks}"
+            self.note("blocks_evicted", f"{text}; raise it, or voxel_size_m")
 
     def _take(self, found: InputFrame) -> None:
         result = self._register(found.frame)
@@ -92,6 +97,10 @@ class MappingSession(CameraSession[MapperOptions]):
     def _register(self, frame: PosedFrame) -> FrameResult:
         """Map a frame; if only its labels fail, its geometry is mapped all the same."""
         start_s = time.perf_counter()
+        if self.config.depth_source == "depth" and frame.depth is not None:
+            use = depth_use(frame.depth, self.config)
+            if why := use.reason(self.config):
+                self.note(use.kind, f"a frame adds nothing to the map: {why}")
         try:
             result = self.submaps.mapper.register_frame(frame)
         except SegmenterError as error:
@@ -115,7 +124,12 @@ class MappingSession(CameraSession[MapperOptions]):
 
     def _map_jumped(self) -> str:
         self._statistics.event("map_jump")
-        policy = self.options.on_map_jump
+        return self._carry_out(self.options.on_map_jump)
+
+    def _camera_jumped(self) -> str:
+        return self._carry_out(self.options.on_camera_jump)
+
+    def _carry_out(self, policy: str) -> str:
         if policy == "reset":
             self.reset()
         elif policy == "new_submap":

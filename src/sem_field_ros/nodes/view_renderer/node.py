@@ -50,7 +50,11 @@ class ViewRenderer(CameraNode[RenderingSession]):
         options = settings_from_node(self, ViewRendererOptions) if session is None else session.options
         state = self._state(session, notes)
         return renderer_diagnostics(
-            self.get_name(), self._input_statistics.snapshot(), self._statistics.snapshot(), state, options
+            self.get_fully_qualified_name(),
+            self._input_statistics.snapshot(),
+            self._statistics.snapshot(),
+            state,
+            options,
         )
 
     def _state(self, session: RenderingSession | None, notes: tuple[str, ...]) -> RendererState:
