@@ -19,7 +19,7 @@ from sem_field_ros.fields.gsnerf.scene import GsnerfScene
 from sem_field_ros.fields.registry import load_field_weights, make_model, open_scene
 from sem_field_ros.geometry.camera import Intrinsics
 from sem_field_ros.labels import load_label_set
-from sem_field_ros.scene import Bounded, Online, Queryable, Renderable
+from sem_field_ros.scene import Bounded, Online, Preparing, Queryable, Renderable
 from sem_field_ros.surface import RenderedView
 from sem_field_ros.weights import WeightsCard, save_weights
 
@@ -210,3 +210,11 @@ def save(path: Path, config: GsnerfConfig, labels: str) -> Path:
     card = WeightsCard("gsnerf_field", config.as_dict(), {"name": labels}, output)
     save_weights(path, Gsnerf(config).state_dict(), card)
     return path
+
+
+@pytest.mark.parametrize("depth", ["sensor", "predicted"])
+def test_keyframes_can_be_encoded_before_a_view_needs_them(depth: str) -> None:
+    ready, lazy = scene(depth=depth), scene(depth=depth)
+    assert isinstance(ready, Preparing)
+    assert [ready.prepare() for _ in range(len(PLACES) + 1)] == [True] * len(PLACES) + [False]
+    assert np.array_equal(rendered(ready, PLACES[1]).rgb, rendered(lazy, PLACES[1]).rgb)

@@ -59,6 +59,11 @@ class GsnerfScene:
         self.keyframes.remove(place)
 
     @torch.inference_mode()
+    def prepare(self) -> bool:
+        """See scene.Preparing."""
+        return self.keyframes.prepare()
+
+    @torch.inference_mode()
     def render(self, camera: Intrinsics, T_world_camera: np.ndarray) -> RenderedView:
         """The view of a camera, from the sources nearest to it; empty without sources."""
         size = camera.height, camera.width
