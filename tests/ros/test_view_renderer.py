@@ -358,6 +358,15 @@ def test_a_loop_closure(monkeypatch: pytest.MonkeyPatch, policy: str, left: int)
 
 
 @pytest.mark.parametrize(("policy", "left"), [("reset", 1), ("keep", 2)])
+def test_odometry_is_reset(monkeypatch: pytest.MonkeyPatch, policy: str, left: int) -> None:
+    field = slow_field(monkeypatch, 0.0, 0.0)
+    with running_renderer(on_camera_jump=policy) as harness:
+        harness.show(0.0, 3.0)  # 3 m in 50 ms
+        harness.wait_for_count("events/camera_jump", 1)
+        assert len(field.frames) == left
+
+
+@pytest.mark.parametrize(("policy", "left"), [("reset", 1), ("keep", 2)])
 def test_the_clock_jumps_back(monkeypatch: pytest.MonkeyPatch, policy: str, left: int) -> None:
     field = slow_field(monkeypatch, 0.0, 0.0)
     with running_renderer(on_clock_jump=policy) as harness:
