@@ -21,6 +21,7 @@ class LearnedFusion:
     """Soft voting with a trained MapVoter. For views without image features, zeros are used."""
 
     prefers_new = False
+    reads_agreement = False
 
     def __init__(self, voter: MapVoter, encoder: str = "", identity: str = "") -> None:
         """`encoder`: the encoder of the features in training, see ClassProbabilities; `identity`: see Fusion."""
