@@ -14,6 +14,11 @@ def one_hot(labels: torch.Tensor, classes: int) -> torch.Tensor:
     return torch.nn.functional.one_hot(labels, classes).float()
 
 
+def numbers(voxels: int, views: int, members: int) -> torch.Tensor:
+    """Keyframe numbers [voxels, views * members]: all segmenters see the same keyframes."""
+    return torch.arange(views).repeat_interleave(members).expand(voxels, -1)
+
+
 def mixed(kappa: float, views: float) -> float:
     """Kappa of so many views, mixed with the value assumed before there are any."""
     return (kappa * views + EXPECTED * _PRIOR_VIEWS) / (views + _PRIOR_VIEWS)
@@ -26,22 +31,35 @@ def test_a_consistent_a_constant_and_a_random_segmenter() -> None:
     constant = torch.full((n, views), 3)
     random = torch.randint(5, (n, views), generator=g)
     labels = torch.stack([consistent, constant, random], dim=2).flatten(1)  # slot k is of segmenter k % 3
-    found = self_agreement(one_hot(labels, 5), torch.ones(n, 3 * views, dtype=torch.bool), 3)
+    found = self_agreement(one_hot(labels, 5), numbers(n, views, 3), torch.ones(n, 3 * views, dtype=torch.bool), 3)
     assert found.tolist() == pytest.approx([mixed(k, n * views) for k in (1, 0, 0)], abs=0.02)
 
 
 def test_kappa_by_hand() -> None:
     """Two voxels, two views each: one agrees. Observed 1/2; shares 3/4 and 1/4, by chance 5/8: (1/2 - 5/8) / (3/8)."""
     probabilities = one_hot(torch.tensor([[0, 0], [0, 1]]), 2)
-    found = self_agreement(probabilities, torch.ones(2, 2, dtype=torch.bool), 1)
+    found = self_agreement(probabilities, numbers(2, 2, 1), torch.ones(2, 2, dtype=torch.bool), 1)
     assert float(found) == pytest.approx(mixed(-1 / 3, 4))
 
 
 def test_without_pairs_of_views_it_is_what_is_expected() -> None:
     seen = torch.tensor([[True, True, False, False]] * 3)  # one view by each of two segmenters
-    found = self_agreement(torch.rand(3, 4, 5), seen, 2)
+    found = self_agreement(torch.rand(3, 4, 5), numbers(3, 2, 2), seen, 2)
     assert found.tolist() == [EXPECTED, EXPECTED]
-    assert self_agreement(torch.zeros(0, 4, 5), torch.zeros(0, 4, dtype=torch.bool), 2).tolist() == [EXPECTED] * 2
+    nothing = torch.zeros(0, 4, 5), torch.zeros(0, 4), torch.zeros(0, 4, dtype=torch.bool)
+    assert self_agreement(*nothing, 2).tolist() == [EXPECTED] * 2
+
+
+def test_only_keyframes_in_which_all_segmenters_vote_are_compared() -> None:
+    """The second one predicts nothing where the first contradicts itself: in what both label, both agree."""
+    labels = torch.tensor([[0, 0, 0, 0, 1, 1], [1, 1, 1, 1, 0, 0]] * 500)
+    seen = torch.tensor([[True, True, True, True, True, False]] * 1000)
+    keyframes = torch.tensor([[3, 3, 5, 5, 7, 9]] * 1000)
+    found = self_agreement(one_hot(labels, 2), keyframes, seen, 2)
+    assert found.tolist() == pytest.approx([mixed(1, 2000)] * 2)
+    shuffled = torch.tensor([4, 1, 0, 5, 2, 3])  # the slots of one keyframe need not be neighbours
+    again = self_agreement(one_hot(labels[:, shuffled], 2), keyframes[:, shuffled], seen[:, shuffled], 2)
+    torch.testing.assert_close(again, found)
 
 
 def slow_kappa(labels: list[list[int]], classes: int) -> float:
@@ -67,7 +85,8 @@ def test_it_is_its_slow_twin(seed: int, members: int, views: int) -> None:
     n, classes = 12, 3
     probabilities = torch.softmax(3 * torch.randn(n, views * members, classes, generator=g), dim=2)
     seen = torch.rand(n, views * members, generator=g) > 0.3
-    found = self_agreement(probabilities * seen[..., None], seen, members)
+    found = self_agreement(probabilities * seen[..., None], numbers(n, views, members), seen, members)
+    seen = seen.unflatten(1, (views, members)).all(dim=2).repeat_interleave(members, dim=1)
     label = probabilities.argmax(dim=2)
     for member in range(members):
         rows = [[int(c) for c, s in zip(*pair, strict=True) if s] for pair in

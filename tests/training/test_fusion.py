@@ -15,13 +15,14 @@ from sem_field_ros.training.loop.loop import train
 from sem_field_ros.training.recipes.fusion import FusionRecipe, FusionTraining
 from sem_field_ros.training.samples.vote_files import content_of, load_votes, save_votes, votes_path
 from sem_field_ros.training.samples.votes import SceneVotes
+from sem_field_ros.weights import tensor_bytes
 
 LABELS: LabelSet = load_label_set("chair_parts")
 CLASSES = len(LABELS)
 SOURCE = {"segmenter": "made up", "encoder": "none"}
 
 
-def scene(seed: int, voxels: int = 300, encoder: int = 6) -> SceneVotes:
+def scene(seed: int, voxels: int = 300, encoder: int = 6, members: int = 1) -> SceneVotes:
     """Three views; those with a large depth residual (two of three) agree on a wrong class."""
     g = torch.Generator().manual_seed(seed)
     label = torch.randint(CLASSES, (voxels,), generator=g)
@@ -39,6 +40,7 @@ def scene(seed: int, voxels: int = 300, encoder: int = 6) -> SceneVotes:
         torch.rand(voxels, 3, generator=g) + 0.5,
         torch.arange(3).expand(voxels, 3).int(),
         label,
+        members,
     )
 
 
@@ -91,15 +93,17 @@ def test_missing_features_and_scenes_are_errors() -> None:
 
 
 def test_votes_come_back_from_their_file(tmp_path: Path) -> None:
-    path, votes = tmp_path / "sub" / "scene4.safetensors", scene(4)
+    path, votes = tmp_path / "sub" / "scene4.safetensors", scene(4, members=3)
     origin = {"segmenter": "made up"}
     assert load_votes(path, origin) is None
     save_votes(path, votes, origin)
     back = load_votes(path, origin)
-    assert back is not None and back.name == "scene4"
+    assert back is not None and back.name == "scene4" and back.members == 3
     for name in ("probabilities", "features", "cues", "scores", "keyframe_id", "label"):
         assert torch.equal(getattr(back, name), getattr(votes, name))
     assert load_votes(path, {"segmenter": "another"}) is None
+    path.write_bytes(tensor_bytes({"label": votes.label}, origin))  # as of the version without `members`
+    assert load_votes(path, origin) is None
 
 
 def test_sequences_of_one_name_have_files_of_their_own(tmp_path: Path) -> None:

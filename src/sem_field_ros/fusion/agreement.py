@@ -14,14 +14,16 @@ _LEAST, _MOST = 0.02, 0.98  # limits of the agreement in log_odds
 _HOME_ODDS, _POWER = 2.5, 4.0  # of member_weights; chosen on rooms of two generators, see docs/fusion.md
 
 
-def self_agreement(probabilities: Tensor, seen: Tensor, members: int) -> Tensor:
+def self_agreement(probabilities: Tensor, keyframe_id: Tensor, seen: Tensor, members: int) -> Tensor:
     """Fleiss' kappa of each segmenter's most probable classes over the views of a voxel, [members] float32.
 
     1: all views of a voxel have the same class; 0: they agree as by chance, as with a segmenter that predicts one class
-    only (Fleiss 1971; voxels with n views count n times). Few views are mixed with the value EXPECTED.
+    only (Fleiss 1971; voxels with n views count n times). Only keyframes in which every segmenter votes on the voxel
+    count, so that one that predicts nothing in difficult places gains nothing. Few views are mixed with EXPECTED.
 
-    probabilities [N, K * members, C]; seen [N, K * members] bool; the vote in slot k is by segmenter k % members
+    probabilities [N, S, C]; keyframe_id, seen [N, S]; the vote in slot s is by segmenter s % members
     """
+    seen = _by_all(keyframe_id, seen, members)
     label = probabilities.argmax(dim=2)
     counts = probabilities.new_zeros(len(label), members, probabilities.shape[2])
     for member in range(members):
@@ -35,6 +37,16 @@ def self_agreement(probabilities: Tensor, seen: Tensor, members: int) -> Tensor:
     by_chance = (counts.sum(dim=0) / total.clamp(min=1)[:, None]).square().sum(dim=1)
     kappa = torch.where(by_chance < 1, (observed - by_chance) / (1 - by_chance).clamp(min=1e-6), 0)
     return (kappa * total + EXPECTED * _PRIOR_VIEWS) / (total + _PRIOR_VIEWS)
+
+
+def _by_all(keyframe_id: Tensor, seen: Tensor, members: int) -> Tensor:
+    """Which of the votes [N, S] are of keyframes in which every segmenter votes on the voxel."""
+    result = seen.clone()
+    for other in range(members if members > 1 else 0):
+        own = slice(other, None, members)
+        same = (keyframe_id[:, :, None] == keyframe_id[:, None, own]) & seen[:, None, own]
+        result &= same.any(dim=2)
+    return result
 
 
 def log_odds(agreement: Tensor) -> Tensor:

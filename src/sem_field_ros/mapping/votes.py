@@ -222,7 +222,7 @@ class VoteTable:
         """Measure the agreement on some rows; False, and nothing is changed, if it is about the same as before."""
         rows = (self.voxel >= 0).nonzero()[:, 0]
         votes = self.views_of(rows[:: max(1, len(rows) // _SAMPLE)])
-        found = self_agreement(votes.probabilities, votes.scores > 0, self.members)
+        found = self_agreement(votes.probabilities, votes.keyframe_id, votes.scores > 0, self.members)
         if float((log_odds(found) - log_odds(self.agreement)).abs().max()) < _AGREEMENT_STEP:
             return False
         self.agreement = found

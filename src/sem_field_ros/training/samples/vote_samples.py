@@ -36,11 +36,12 @@ class VoteSamples:
     """The voxels of one scene per sample; a scene is drawn in proportion to its voxels.
 
     probabilities [n, K, C], features [n, K, E] (NaN: without features), cues [n, K, CUES], scores [n, K] (0 = empty
-    slot), label [n] int64, with K = draw.views
+    slot), label [n] int64, with K = draw.views of each segmenter
     """
 
     def __init__(self, scenes: Sequence[SceneVotes], draw: VoteDraw) -> None:
         self._scenes, self._draw = scenes, draw
+        self._slots = draw.views * max(scene.members for scene in scenes)
         voxels = np.array([len(scene) for scene in scenes], float)
         self._share = voxels / voxels.sum()
 
@@ -50,16 +51,19 @@ class VoteSamples:
         generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
         scene = self._scenes[rng.choice(len(self._scenes), p=self._share)]
         rows = torch.randint(len(scene), (draw.rows,), generator=generator)
-        scores, best = scene.scores[rows], rng.random() < 0.5
-        slots = best_slots(scores, draw.views) if best else random_slots(scores, draw.views, generator)
+        best = rng.random() < 0.5
+        slots = scene.slots(
+            rows, lambda rank: best_slots(rank, draw.views) if best else random_slots(rank, draw.views, generator)
+        )
         votes = scene.votes(rows, slots)
         assert votes.features is not None and votes.cues is not None
         probabilities, features = votes.probabilities, votes.features
         if rng.random() < draw.noise:
-            probabilities = corrupt_views(probabilities, votes.keyframe_id, draw.corrupt_share, generator)
+            views = scene.view_id[rows[:, None], slots.clamp(min=0)]
+            probabilities = corrupt_views(probabilities, views, draw.corrupt_share, generator)
         if rng.random() < draw.feature_dropout:
             features = torch.full_like(features, torch.nan)  # zeros would be features of their own
-        missing = draw.views - slots.shape[1]
+        missing = self._slots - slots.shape[1]
         parts = {"probabilities": probabilities, "features": features, "cues": votes.cues, "scores": votes.scores}
         return {name: _padded(part, missing) for name, part in parts.items()} | {"label": scene.label[rows]}
 

@@ -52,7 +52,7 @@ def score_fusions(
     for scene in scenes:
         predictions = corrupt_scene(scene, corrupt, seed) if corrupt else scene
         for rows in torch.arange(len(predictions)).split(_CHUNK):
-            votes = predictions.votes(rows, best_slots(predictions.scores[rows], views))
+            votes = predictions.votes(rows, predictions.slots(rows, lambda rank: best_slots(rank, views)))
             label = predictions.label[rows].numpy()
             for name, fuse in voters.items():
                 found[name].add(label, _top(fuse(votes)))
@@ -65,14 +65,14 @@ def score_fusions(
 def corrupt_scene(scene: SceneVotes, share: float, seed: int) -> SceneVotes:
     """The scene with about `share` of its views corrupt."""
     generator = torch.Generator().manual_seed(seed)
-    probabilities = corrupt_views(scene.probabilities.float() / 255, scene.keyframe_id, share, generator)
+    probabilities = corrupt_views(scene.probabilities.float() / 255, scene.view_id, share, generator)
     return replace(scene, probabilities=(probabilities * 255 + 0.5).to(torch.uint8))
 
 
 def _newest(scene: SceneVotes, rows: Tensor) -> Votes:
-    """The newest vote of each voxel, for the fusion that keeps the last one."""
+    """The newest vote of each segmenter on each voxel, for the fusion that keeps the last ones."""
     rank = view_rank(scene.scores[rows], scene.keyframe_id[rows], prefers_new=True)
-    return scene.votes(rows, best_slots(rank, 1))
+    return scene.votes(rows, scene.slots(rows, lambda own: best_slots(own, 1), rank))
 
 
 def _top(fused: Tensor) -> np.ndarray:
