@@ -55,11 +55,11 @@ def log_odds(agreement: Tensor) -> Tensor:
 
 
 def member_weights(agreement: Tensor) -> Tensor:
-    """Weights [M] of the votes of segmenters with `agreement` [M], the largest 1.
+    """Weights [..., M] of the votes of segmenters with `agreement` [..., M], the largest 1.
 
     1 + (odds / 2.5)^4 with odds = agreement / (1 - agreement), divided by the largest: about equal for segmenters that
     are all inconsistent (agreement below 0.6), far larger for one that is consistent (0.8 or more).
     """
     odds = torch.exp(log_odds(agreement))
     weights = 1 + (odds / _HOME_ODDS) ** _POWER
-    return weights / weights.max()
+    return weights / weights.amax(dim=-1, keepdim=True)

@@ -11,7 +11,9 @@ from torch import Tensor
 
 from sem_field_ros.evaluation.metrics import Confusion
 from sem_field_ros.fusion.hand_made import HAND_MADE, Votes, best_slots, view_rank
+from sem_field_ros.fusion.learned import residual_inputs
 from sem_field_ros.fusion.map_voter import MapVoter
+from sem_field_ros.fusion.residual_voter import ResidualVoter
 from sem_field_ros.training.samples.vote_noise import corrupt_views
 from sem_field_ros.training.samples.votes import SceneVotes
 
@@ -19,11 +21,14 @@ Fuse = Callable[[Votes], Tensor]  # votes with the features of the encoder -> cl
 _CHUNK = 16_384
 
 
-def learned(voter: MapVoter, reads_features: bool = True) -> Fuse:
+def learned(voter: MapVoter | ResidualVoter, reads_features: bool = True) -> Fuse:
     """A learned voter for `score_fusions`; without features if they are of another encoder than in its training."""
 
     def fuse(votes: Votes) -> Tensor:
         device = next(voter.parameters()).device
+        if isinstance(voter, ResidualVoter):
+            result: Tensor = voter(*(part.to(device) for part in residual_inputs(votes)))[0]
+            return result.cpu()
         assert votes.features is not None and votes.cues is not None
         features = votes.features
         if not reads_features:
