@@ -56,6 +56,7 @@ setup(
             "sem-field = sem_field_ros.cli:main",
             "semantic_mapper = sem_field_ros.nodes.mapper.node:main",
             "sequence_player = sem_field_ros.nodes.player.node:main",
+            "view_renderer = sem_field_ros.nodes.view_renderer.node:main",
             "viewer = sem_field_ros.nodes.viewer.node:main",
             "demo_recorder = sem_field_ros.nodes.recorder.node:main",
         ],

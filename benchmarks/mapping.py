@@ -8,7 +8,7 @@ fusion, voxel_size_m, ours_ms, peer, peer_ms, ratio (to one frame of the peer). 
 its calls. The stages are those of stage_times.py and
 
     segment   the segmenter                  voting   find + offer + fuse of a keyframe
-    keyframe  integrate + voting             mesh     surfaces to publish, without smoothing
+    keyframe  integrate + voting             mesh     surfaces to publish, without context and smoothing
     message   the whole cloud as PointCloud2
     total     a frame without the segmenter: integration of every frame, and the share of all the rest for keyframes
 
@@ -42,8 +42,8 @@ from sem_field_ros.mapping.semantic_map import SemanticMap
 from sem_field_ros.segmentation.registry import make_segmenter
 from sem_field_ros.segmentation.segmenter import ClassProbabilities, Segmenter
 
-_STAGES = ("integrate", "surface", "project", *VOTING, "voting", "keyframe", "smooth", "mesh", "message")
-_OF_KEYFRAMES = ("surface", "voting", "smooth", "mesh")  # stages that only keyframes have
+_STAGES = ("integrate", "surface", "project", *VOTING, "voting", "keyframe", "context", "smooth", "mesh", "message")
+_OF_KEYFRAMES = ("surface", "voting", "context", "smooth", "mesh")  # stages that only keyframes have
 
 
 class Replayed:
@@ -80,8 +80,9 @@ class Measured:
             spent["voting"] = sum(spent.get(stage, 0.0) for stage in VOTING)
             spent["keyframe"] = spent["integrate"] + spent["voting"]
             published = _ms(self.mapper.map.update_surface)
-            spent["smooth"] = self._stages.take()["smooth"]
-            spent["mesh"] = published - spent["smooth"]
+            refined = self._stages.take()
+            spent |= {stage: refined[stage] for stage in ("context", "smooth") if stage in refined}
+            spent["mesh"] = published - refined["smooth"] - refined.get("context", 0.0)
             if self._to_message is not None:
                 spent["message"] = _ms(self._to_message)
                 self._stages.take()  # does not count for the next frame
@@ -104,7 +105,7 @@ def run(frames: list[PosedFrame], config: MapConfig, segmenter: Replayed, fusion
     for name, measured in ours.items():
         median = {stage: float(np.median(measured.times[stage])) for stage in _STAGES if measured.times[stage]}
         share = len(measured.times["keyframe"]) / len(frames)
-        total = median["integrate"] + share * sum(median[stage] for stage in _OF_KEYFRAMES)
+        total = median["integrate"] + share * sum(median.get(stage, 0.0) for stage in _OF_KEYFRAMES)
         rows += [_row(stage, name, config, ms, peer_ms) for stage, ms in {**median, "total": total}.items()]
     return rows
 

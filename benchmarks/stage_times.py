@@ -21,6 +21,7 @@ class StageTimes:
     find       rows that the keyframe may see, and all else in SemanticMap.vote
     offer      project these rows into the view, sample probabilities, keep the best views
     fuse       fuse the votes on the rows that changed (VoteTable.fuse)
+    context    correct the fused labels of changed blocks and those around them, without smoothing; only with context
     smooth     smooth the fused labels before they are read (LabelSmoother.update)
     """
 
@@ -34,7 +35,8 @@ class StageTimes:
             ("project", semantic_map.fusion, "project_features"),
             ("offer", semantic_map, "_offer"),
             ("fuse", semantic_map.votes, "fuse"),
-            ("smooth", semantic_map._smoother, "update"),
+            ("context", semantic_map._refinement, "_correct"),
+            ("smooth", semantic_map._refinement._smoother, "update"),
         ):
             setattr(owner, name, self.timed(stage, getattr(owner, name)))
 

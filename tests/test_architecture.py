@@ -24,7 +24,7 @@ FLOORS = (
     {"datasets", "ros"},
     {"segmentation", "results"},
     {"fields"},
-    {"fusion", "depth"},
+    {"fusion", "depth", "context"},
     {"mapping"},
     {"evaluation", "viewer"},
     {"training"},

@@ -73,11 +73,13 @@ def test_every_topic_and_service_is_described() -> None:
     words = code_words(read("ros_api.md"))
     names = {name: value for name, value in vars(topics).items() if name.isupper() and isinstance(value, str)}
     fixed = {value for name, value in names.items() if name.endswith("_TOPIC")}
-    published = {value for name, value in names.items() if name.startswith(("SEMANTIC_", "LABEL_", "FRAME_"))}
+    published = {value for name, value in names.items() if name.startswith(("SEMANTIC_", "LABEL_", "FRAME_", "VIEW_"))}
     published |= {topics.FINISHED, topics.PROGRESS}
     sources = "\n".join(file.read_text(encoding="utf-8") for file in sorted(NODES.rglob("*.py")))
     services = set(re.findall(r'\((?:Trigger|SetBool|SaveMap|LoadMap), "([a-z_]+)"', sources)) | {topics.QUERY_POINTS}
-    assert len(services) == 5 and {"semantic_cloud", "label_info"} <= published and {"/tf", "/clock"} <= fixed
+    assert len(services) == 5
+    services.add(topics.RENDER_VIEW)
+    assert {"semantic_cloud", "label_info"} <= published and {"/tf", "/clock"} <= fixed
     assert fixed | {*topics.CAMERA_TOPICS.values()} | {topics.own(name) for name in published | services} <= words
 
 
@@ -111,7 +113,7 @@ def test_diagnostics_are_described() -> None:
     words = code_words(text)
     state = MapperState("active", False, 0, {}, 1.0)
     heard, mapped = InputStatistics().snapshot(), MappingStatistics().snapshot()
-    for status in mapper_diagnostics("semantic_mapper", heard, mapped, state, MapperOptions()).status:
+    for status in mapper_diagnostics("/semantic_mapper", heard, mapped, state, MapperOptions()).status:
         assert status.name in words
         assert {pair.key for pair in status.values} <= words
     files = [
@@ -119,6 +121,8 @@ def test_diagnostics_are_described() -> None:
     ]
     sources = "\n".join(file.read_text(encoding="utf-8") for file in files)
     causes = set(re.findall(r'(?:drops\["|_drop\([^"\n]*"|\.drop\("|\.event\("|refused\["|cause=")([a-z_]+)"', sources))
+    renderer = read("ros_api.md").split("## view_renderer")[1].split("\n## ")[0]
+    words |= code_words(renderer)
     causes -= {"bad_cloud", "bad_mesh"}  # of messages that the mapper does not hear
     assert {"zero_stamp", "overload", "clock_jump_back", "bad_intrinsics", "old_transform"} <= causes
     assert causes <= words

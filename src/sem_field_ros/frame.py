@@ -13,6 +13,8 @@ from sem_field_ros.geometry.camera import Intrinsics
 from sem_field_ros.geometry.poses import check_pose
 from sem_field_ros.labels import LabelSet
 
+_SAME_SHAPE = 0.02  # how much the scales of a depth image in x and y may differ
+
 
 @dataclass(frozen=True)
 class PosedFrame:
@@ -45,13 +47,27 @@ class PosedFrame:
                 f"{self.camera.width}x{self.camera.height}",
                 cause="bad_intrinsics",
             )
+        self.camera.check_plausible()
         object.__setattr__(self, "T_world_camera", check_pose(self.T_world_camera))
         if self.depth is not None:
             object.__setattr__(self, "depth", _clean_depth(self.depth))
+            self._check_depth_shape(self.depth)
         if self.labels is not None and (self.labels.ndim != 2 or self.labels.dtype not in (np.uint8, np.uint16)):
             raise FrameError(
                 f"label image must be [h, w] uint8 or uint16, got {self.labels.shape} {self.labels.dtype}",
                 cause="bad_labels",
+            )
+
+    def _check_depth_shape(self, depth: np.ndarray) -> None:
+        """Raise FrameError where depth cannot be of the colour camera: its sides are scaled by different factors."""
+        (h, w), camera = depth.shape, self.camera
+        across, down = w / camera.width, h / camera.height
+        rounding = 1 / camera.width + 1 / camera.height  # of a side to whole pixels
+        if abs(across - down) > _SAME_SHAPE * max(across, down) + rounding:
+            raise FrameError(
+                f"depth is {w}x{h} and colour {camera.width}x{camera.height}: of another shape, so of another camera; "
+                "give depth that is registered to the colour camera",
+                cause="depth_not_registered",
             )
 
     @property

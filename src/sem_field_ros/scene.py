@@ -49,6 +49,24 @@ class Online(Protocol):
         ...
 
 
+@runtime_checkable
+class Bounded(Protocol):
+    """A scene that can forget single frames, so that its memory is bounded while the robot goes on."""
+
+    @property
+    def memory_bytes(self) -> int:
+        """Memory of the frames that are kept, bytes."""
+        ...
+
+    def remove(self, place: int) -> None:
+        """Forget the frame at `place` in the order of adding; the places of later frames move up by one."""
+        ...
+
+
+class BoundedView(Online, Renderable, Bounded, Protocol):
+    """A scene that is encoded frame by frame, renders, and forgets: what the view renderer keeps."""
+
+
 class OnlineView(Online, Renderable, Protocol):
     """A scene that is encoded frame by frame and renders: what is scored in held-out views."""
 

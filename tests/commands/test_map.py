@@ -152,7 +152,7 @@ def test_an_out_folder_that_cannot_be_made_is_one_line(tmp_path: Path, capsys: p
     (tmp_path / "file").write_text("")
     assert cli.main(["map", str(ROOM), "--out", str(tmp_path / "file" / "out")]) == 2
     error = capsys.readouterr().err
-    assert "cannot make the folder" in error and error.count("\n") == 1
+    assert "cannot write in the folder" in error and error.count("\n") == 1
 
 
 @pytest.mark.parametrize(

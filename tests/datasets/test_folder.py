@@ -142,15 +142,15 @@ def test_iteration_goes_on_after_a_bad_frame(folder):
 @pytest.mark.parametrize(
     ("file", "content", "message"),
     [
-        ("intrinsics.txt", "1 2 3", "intrinsics.txt: expected a 3x3"),
-        ("intrinsics.txt", None, "intrinsics.txt: expected a 3x3"),
+        ("intrinsics.txt", "1 2 3", "intrinsics.txt has 3 numbers: expected a 3x3"),
+        ("intrinsics.txt", None, "intrinsics.txt cannot be read (No such file"),
         ("meta.json", "{", "meta.json cannot be read"),
         ("meta.json", "[1]", "must hold an object"),
         ("meta.json", '{"fps": 0}', "fps must be a number above 0"),
         ("meta.json", '{"fps": "fast"}', "fps must be a number above 0"),
         ("timestamps.txt", "1\n2", "2 lines for 5 colour images"),
         ("timestamps.txt", "000000 1", "no line for 000002"),
-        ("timestamps.txt", "000000 one", "expected 'stem seconds'"),
+        ("timestamps.txt", "000000 one", "expected a time in seconds, got 'one'"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(folder, file, content, message):

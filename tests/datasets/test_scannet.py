@@ -77,17 +77,21 @@ def test_raw_ids_as_nyu40(exported: Path) -> None:
         open_sequence(exported, label_set="voc")
 
 
-def test_without_the_table_each_labelled_frame_says_so(exported: Path) -> None:
+def test_without_the_table_the_frames_are_read_without_labels_and_it_is_noted(exported: Path) -> None:
     (exported.parents[1] / "scannetv2-labels.combined.tsv").unlink()
-    frames, errors = view.frames_and_errors(open_sequence(exported))
-    assert not frames and len(errors) == 3
-    assert "scannetv2-labels.combined.tsv" in errors[0] and "scan-net.org" in errors[0]
+    sequence = open_sequence(exported)
+    frames, errors = view.frames_and_errors(sequence)
+    assert len(frames) == 3 and not errors and all(frame.labels is None for frame in frames)
+    problem = sequence.label_problems[frames[0].name]
+    assert len(sequence.label_problems) == 3
+    assert "scannetv2-labels.combined.tsv" in problem and "scan-net.org" in problem
 
 
 def test_a_table_that_is_none(exported: Path) -> None:
     (exported.parents[1] / "scannetv2-labels.combined.tsv").write_text("id\tname\n1\twall\n")
-    _, errors = view.frames_and_errors(open_sequence(exported))
-    assert "'id' and 'nyu40id'" in errors[0]
+    sequence = open_sequence(exported)
+    frames, _ = view.frames_and_errors(sequence)
+    assert "'id' and 'nyu40id'" in sequence.label_problems[frames[0].name]
 
 
 def test_frames_25k(exported: Path) -> None:
@@ -198,7 +202,11 @@ def test_sens_that_is_cut_short_or_damaged(tmp_path: Path) -> None:
     )
     path.write_bytes(damaged)
     frames, errors = view.frames_and_errors(ScanNetSens(path))
-    assert [frame.name for frame in frames] == ["000000", "000002"] and "frame 1 cannot be decoded" in errors[0]
+    assert (
+        [frame.name for frame in frames] == ["000000", "000002"]
+        and "frame 1 (" in errors[0]
+        and "not a readable image" in errors[0]
+    )
     for content, message in ((b"", "not a .sens file"), (b"\x07" * 400, "version 4"), (whole[:250], "not a .sens")):
         path.write_bytes(content)
         with pytest.raises(DataError, match=message) as error:

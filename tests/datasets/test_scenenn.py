@@ -71,6 +71,7 @@ def test_the_mesh_gets_the_classes_of_its_objects(scene: Path) -> None:
 def test_other_cameras_need_their_file(scene: Path) -> None:
     for i in (1, 2, 3):
         view.write_image(scene / "image" / f"image{i:05d}.png", view.picture(i, 424, 512))
+        view.write_image(scene / "depth" / f"depth{i:05d}.png", np.full((424, 512), 2000, np.uint16))
     _, errors = view.frames_and_errors(open_sequence(scene))
     assert len(errors) == 3 and "512x424" in errors[0] and "kinect2.ini" in errors[0]
     ini = "depth_width 512\ndepth_height 424\nfx 360\nfy 361\n"

@@ -92,4 +92,6 @@ def test_what_is_missing_or_wrong(area: Path) -> None:
     pose.write_text("{}")
     assert "expected camera_k_matrix" in view.frames_and_errors(open_sequence(area))[1][0]
     (area.parent / "assets" / "semantic_labels.json").unlink()
-    assert "assets/semantic_labels.json" in view.frames_and_errors(open_sequence(area))[1][1]
+    sequence = open_sequence(area)
+    frames, _ = view.frames_and_errors(sequence)
+    assert "assets/semantic_labels.json" in sequence.label_problems[frames[0].name]

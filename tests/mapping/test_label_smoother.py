@@ -14,7 +14,7 @@ from torch import Tensor
 
 from sem_field_ros.mapping import label_smoother as context
 from sem_field_ros.mapping.config import MapConfig
-from sem_field_ros.mapping.label_smoother import WEIGHT, Neighbourhood, _around, _around_sparsely
+from sem_field_ros.mapping.label_smoother import WEIGHT, Neighbourhood, _around_sparsely, around
 from sem_field_ros.mapping.semantic_map import SemanticMap
 from sem_field_ros.surface import Surface, merge_surfaces
 from tests.mapping.scene import LABELS, wall_frame, wall_probabilities
@@ -76,17 +76,17 @@ def twin(known: tuple[Tensor, ...], position: Tensor, normal: Tensor) -> np.ndar
 @given(seed=st.integers(0, 10_000), count=st.integers(0, 40), side=st.integers(1, 12), reach=st.integers(0, 4))
 def test_blocks_around_blocks_on_a_grid_and_without_one(seed: int, count: int, side: int, reach: int) -> None:
     keys = torch.randint(-side, side, (count, 3), generator=torch.Generator().manual_seed(seed), dtype=torch.int32)
-    around = _around(keys, reach)
+    found = around(keys, reach)
     wanted = {
         (x + i, y + j, z + k) for x, y, z in keys.tolist() for i, j, k in product(range(-reach, reach + 1), repeat=3)
     }
-    assert around.dtype == torch.int32 and list(map(tuple, around.tolist())) == sorted(wanted)
-    assert torch.equal(around, _around_sparsely(keys, reach))
+    assert found.dtype == torch.int32 and list(map(tuple, found.tolist())) == sorted(wanted)
+    assert torch.equal(found, _around_sparsely(keys, reach))
 
 
 def test_blocks_around_blocks_at_both_ends_of_the_world() -> None:
     keys = torch.tensor([[-(1 << 19)] * 3, [1 << 19] * 3], dtype=torch.int32)
-    assert _around(keys, 1).shape == (54, 3)
+    assert around(keys, 1).shape == (54, 3)
 
 
 @settings(max_examples=20, deadline=None)

@@ -6,7 +6,8 @@ import pytest
 
 from sem_field_ros.errors import SegmenterError
 from sem_field_ros.mapping.config import MapConfig
-from sem_field_ros.mapping.mapper import Mapper
+from sem_field_ros.mapping.mapper import Mapper, settled
+from sem_field_ros.segmentation.external import ExternalSegmenter
 from tests.mapping.scene import LABELS, wall_frame, wall_probabilities
 
 CONFIG = MapConfig(min_weight=1.0, keyframe_distance_m=0.1, keyframe_interval_s=5.0)
@@ -52,3 +53,12 @@ def test_without_segmenter_it_maps_geometry():
     assert (mapper.map.surface().labels == -1).all()
     mapper.reset()
     assert len(mapper.map.surface()) == 0
+
+
+def test_label_images_are_not_corrected_unless_asked_for() -> None:
+    external, other = ExternalSegmenter(LABELS), WallSegmenter()
+    assert settled(MapConfig(context="auto"), external).context == "none"
+    assert settled(MapConfig(context="auto"), other).context == "auto"
+    assert settled(MapConfig(context="auto"), None).context == "auto"
+    assert settled(MapConfig(context="rooms"), external).context == "rooms"
+    assert Mapper(MapConfig(context="auto"), external).map.context is None

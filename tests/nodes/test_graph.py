@@ -16,6 +16,7 @@ from sem_field_ros.mapping.config import MapConfig
 from sem_field_ros.nodes.graph import MODULES, NodeSpec, arguments_of, dds_environment, nodes_of
 from sem_field_ros.nodes.mapper.options import MapperOptions
 from sem_field_ros.nodes.player.options import PlayerOptions
+from sem_field_ros.nodes.view_renderer.options import ViewRendererOptions
 from sem_field_ros.nodes.viewer.sources import ViewerSources
 from sem_field_ros.settings import settings_of
 from sem_field_ros.viewer.config import ViewerConfig
@@ -24,6 +25,7 @@ GRAPHS = ("bringup", "rgb", "replay")
 SETTINGS = {
     "semantic_mapper": (MapperOptions, MapConfig),
     "sequence_player": (PlayerOptions,),
+    "view_renderer": (ViewRendererOptions,),
     "viewer": (ViewerConfig, ViewerSources),
 }
 EVERYTHING = {
@@ -41,6 +43,8 @@ EVERYTHING = {
     "camera_info_topic": "/cam/info",
     "depth_topic": "/cam/depth",
     "label_topic": "/cam/label",
+    "render_views": "true",
+    "field": "gnesf_field_homes",
     "view": "true",
     "port": "9000",
     "path": "/data/room",
@@ -93,6 +97,16 @@ def test_arguments_reach_parameters_that_the_nodes_have(graph: str) -> None:
     assert mapper.parameters["voxel_size_m"] == 0.02 and mapper.parameters["autostart"] is False
     assert mapper.remappings["camera/depth/image_raw"] == "/cam/depth"
     assert specs["viewer"].parameters["port"] == 9000
+    renderer = specs["view_renderer"]
+    assert Path(renderer.params_file).name == "view_renderer.yaml" and renderer.remappings == mapper.remappings
+    shared = {"segmenter": "external", "label_set": "nyu40", "global_frame": "world", "autostart": False}
+    assert shared.items() <= renderer.parameters.items() and renderer.parameters["field"] == "gnesf_field_homes"
+
+
+def test_views_without_depth_come_from_a_field_that_needs_none() -> None:
+    with_depth, without = (nodes_of(graph, {"render_views": "true"})[1] for graph in ("bringup", "rgb"))
+    assert "field" not in with_depth.parameters and "use_depth" not in with_depth.parameters
+    assert without.parameters["use_depth"] is False and without.parameters["field"] == "gnesf_view_homes"
 
 
 @pytest.mark.parametrize(

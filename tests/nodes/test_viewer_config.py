@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import yaml
 
+from sem_field_ros.nodes.view_renderer.options import DYNAMIC, ViewRendererOptions
+from sem_field_ros.nodes.view_renderer.options import parameter_file as view_renderer_file
 from sem_field_ros.nodes.viewer.sources import ViewerSources, parameter_file
 from sem_field_ros.resources import resource_path
 from sem_field_ros.ros.markers import NAMESPACE
@@ -17,6 +19,15 @@ def test_the_parameter_file_is_up_to_date() -> None:
     assert text == parameter_file()
     values = yaml.safe_load(text)["/**"]["ros__parameters"]
     assert values == {s.name: s.default for cls in (ViewerSources, ViewerConfig) for s in settings_of(cls)}
+
+
+def test_the_view_renderers_parameter_file_is_up_to_date() -> None:
+    """Run `python -m sem_field_ros.nodes.view_renderer.options > config/view_renderer.yaml` where this fails."""
+    text = resource_path("config/view_renderer.yaml").read_text(encoding="utf-8")
+    assert text == view_renderer_file()
+    values = yaml.safe_load(text)["/**"]["ros__parameters"]
+    assert values == {s.name: s.default for s in settings_of(ViewRendererOptions)}
+    assert set(values) >= DYNAMIC
 
 
 def test_rviz_shows_the_topics_of_the_nodes() -> None:

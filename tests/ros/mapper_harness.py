@@ -16,6 +16,7 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
+from sem_field_ros.nodes.camera_node import CameraNode
 from sem_field_ros.nodes.mapper.node import SemanticMapper
 from tests.ros.domains import claimed_domain
 from tests.ros.fake_robot import FakeRobot, MapperListener
@@ -34,12 +35,15 @@ DEFAULTS = {
 class Harness:
     """`mapper` spins on threads of its own; everything of `node` is spun by `spin_until`, on the test's thread."""
 
+    kind: type[CameraNode[Any]] = SemanticMapper
+    defaults: dict[str, Any] = DEFAULTS
+
     def __init__(self, domain: int, with_odom: bool = True, cloud: bool = True, **parameters: Any) -> None:
         self.domain = domain
         self.context = Context()
         self.context.init(domain_id=self.domain)
-        overrides = [Parameter(name, value=value) for name, value in (DEFAULTS | parameters).items()]
-        self.mapper = SemanticMapper(context=self.context, parameter_overrides=overrides)
+        overrides = [Parameter(name, value=value) for name, value in (self.defaults | parameters).items()]
+        self.mapper = self.kind(context=self.context, parameter_overrides=overrides)
         self._mapper_executor = self.mapper.make_executor()
         self._thread = threading.Thread(target=self._spin_mapper, daemon=True)
         self._thread.start()
@@ -48,6 +52,7 @@ class Harness:
         self._executor.add_node(self.node)
         self.robot = FakeRobot(self.node, with_odom)
         self.listener = MapperListener(self.node, cloud=cloud)
+        self.name = self.mapper.get_name()
 
     def _spin_mapper(self) -> None:
         with suppress(ExternalShutdownException):
@@ -111,8 +116,8 @@ class Harness:
             self.spin(period_s)
 
     def call(self, kind: Any, service: str, request: Any = None, timeout_s: float = 10.0) -> Any:
-        """Call a service of the mapper, `~/service`, and return its response."""
-        client = self.node.create_client(kind, f"/semantic_mapper/{service}")
+        """Call a service of the node, `~/service`, and return its response."""
+        client = self.node.create_client(kind, f"/{self.name}/{service}")
         try:
             self.spin_until(client.service_is_ready, f"service {service}")
             future = client.call_async(request if request is not None else kind.Request())
@@ -134,10 +139,10 @@ class Harness:
 
 
 @contextmanager
-def running_mapper(**arguments: Any) -> Iterator[Harness]:
-    """A mapper node that is active and hears the robot, unless autostart is off."""
+def running_mapper(kind: type[Harness] = Harness, **arguments: Any) -> Iterator[Harness]:
+    """A mapper node (or the node of another harness) that is active and hears the robot, unless autostart is off."""
     with claimed_domain() as domain:
-        harness = Harness(domain, **arguments)
+        harness = kind(domain, **arguments)
         try:
             if arguments.get("autostart", True) and arguments.get("color_transport", "raw") == "raw":
                 harness.wait_until_mapping()

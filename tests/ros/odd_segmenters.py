@@ -9,8 +9,8 @@ import time
 import pytest
 
 from sem_field_ros.labels import load_label_set
+from sem_field_ros.nodes import node_segmenter
 from sem_field_ros.nodes.mapper import node as semantic_mapper
-from sem_field_ros.nodes.mapper import session as mapping_session
 from sem_field_ros.segmentation.external import ExternalSegmenter
 
 
@@ -38,7 +38,7 @@ class OddSegmenter(ExternalSegmenter):
 
 def use(segmenter: OddSegmenter, patch: pytest.MonkeyPatch) -> None:
     """Let every mapper node that is configured from now on have this segmenter."""
-    patch.setattr(mapping_session, "make_segmenter", lambda *_: segmenter)
+    patch.setattr(node_segmenter, "make_segmenter", lambda *_: segmenter)
 
 
 if __name__ == "__main__":

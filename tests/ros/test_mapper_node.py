@@ -268,7 +268,7 @@ def test_pause(mapper: Harness) -> None:
 
 
 def test_compressed_topics_and_hints_about_the_set_up(capfd: pytest.CaptureFixture[str]) -> None:
-    """JPEG colour and png depth are mapped; distortion and an unregistered depth image are named, once each."""
+    """JPEG colour and png depth are mapped; unknown distortion and depth that is not registered are named once."""
     with running_mapper(color_transport="compressed", depth_transport="compressed") as harness:
         node, robot = harness.node, harness.robot
         color = node.create_publisher(CompressedImage, "camera/color/image_raw/compressed", 10)
@@ -276,23 +276,27 @@ def test_compressed_topics_and_hints_about_the_set_up(capfd: pytest.CaptureFixtu
         harness.spin_until(lambda: color.get_subscription_count() and depth.get_subscription_count(), "subscriptions")
 
         def distort(msg: Any) -> None:
-            msg.d = [0.1, 0.0, 0.0, 0.0, 0.0]
+            msg.d, msg.distortion_model = [0.1, 0.0, 0.0, 0.0, 0.0], "division"
 
-        def mapped() -> bool:
+        def mapped(depth_frame: str = CAMERA_FRAME) -> bool:
             stamp_ns = robot.say(color=None, depth=None, info=distort)
             pixels, metres, _ = wall_images(0.02 * ((next(robot.frames) - 1) % 10))
             jpeg, png = cv2.imencode(".jpg", pixels[..., ::-1])[1], cv2.imencode(".png", np.uint16(metres * 1000))[1]
             header = robot.header(stamp_ns)
             color.publish(CompressedImage(header=header, format="rgb8; jpeg compressed bgr8", data=jpeg.tobytes()))
             data = bytes(12) + png.tobytes()
-            header = robot.header(stamp_ns, "camera_depth_optical_frame")
+            header = robot.header(stamp_ns, depth_frame)
             depth.publish(CompressedImage(header=header, format="16UC1; compressedDepth png", data=data))
             harness.spin(0.05)
             return harness.count("frames_mapped") >= 4
 
+        for _ in range(4):
+            mapped("camera_depth_optical_frame")
+        harness.wait_for_count("drops/depth_not_registered", 3)
+        assert harness.count("frames_mapped") == 0
         harness.spin_until(mapped, "mapped frames")
         log = capfd.readouterr().err
-        assert log.count("lens distortion") == 1
-        assert log.count("'camera_depth_optical_frame'") == 1
+        assert log.count("lens distortion of model 'division' is not undone") == 1
+        assert log.count("depth is in frame 'camera_depth_optical_frame'") == 1
         points = cloud_from_msg(harness.listener.clouds[-1])
         assert len(points["z"]) > 300 and np.abs(points["z"] - WALL_Z).max() < 0.02

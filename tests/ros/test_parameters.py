@@ -11,9 +11,8 @@ from rclpy.parameter import Parameter
 
 from sem_field_ros.errors import SettingError
 from sem_field_ros.mapping.config import MapConfig
-from sem_field_ros.nodes.mapper.options import DYNAMIC, YAML_TITLE, MapperOptions
+from sem_field_ros.nodes.mapper.options import DYNAMIC, YAML_SECTIONS, YAML_TITLE, MapperOptions
 from sem_field_ros.resources import resource_path
-from sem_field_ros.ros.camera_options import CameraOptions
 from sem_field_ros.ros.parameters import declare_settings, guard_changes, parameters_yaml, settings_from_node
 from sem_field_ros.settings import settings_of
 from tests.ros.conftest import RosHarness
@@ -31,7 +30,7 @@ def declared(ros: RosHarness, **overrides: Any):
 
 def test_the_yaml_file_is_what_the_table_says() -> None:
     text = resource_path("config/semantic_mapper.yaml").read_text(encoding="utf-8")
-    sections = (("the camera", CameraOptions), ("the node", MapperOptions), ("the map", MapConfig))
+    sections = (*YAML_SECTIONS, ("the map", MapConfig))
     assert text == parameters_yaml(YAML_TITLE, sections, DYNAMIC), "run python -m sem_field_ros.nodes.mapper.options"
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import torch
 
 from sem_field_ros.frame import PosedFrame
 from sem_field_ros.segmentation.segmenter import ClassProbabilities
-from sem_field_ros.training.samples.retouched import RetouchedSegmenter
+from sem_field_ros.training.samples.retouched import DegradedSegmenter, RetouchedSegmenter
 from tests.mapping.scene import LABELS, wall_frame
 
 
@@ -51,3 +53,18 @@ def test_even_copies_look_alike_in_all_frames_odd_ones_do_not() -> None:
     even, odd = _shown(3, 0, [frame, frame]), _shown(3, 1, [frame, frame])
     np.testing.assert_array_equal(even[0], even[1])
     assert not np.array_equal(odd[0], odd[1])
+
+
+def test_degraded_images_have_lost_their_detail() -> None:
+    rng = np.random.default_rng(0)
+    frame = dataclasses.replace(wall_frame(0.0), color=rng.integers(0, 255, (60, 80, 3), dtype=np.uint8))
+    memory = Remembering()
+    degraded = DegradedSegmenter(memory, 2)
+    degraded.segment(frame)
+    again = Remembering()
+    DegradedSegmenter(again, 2).segment(frame)
+    np.testing.assert_array_equal(memory.images[0], again.images[0])
+    degraded.segment(frame)
+    assert not np.array_equal(memory.images[0], memory.images[1]), "every frame has changes of its own"
+    assert degraded.labels is LABELS and memory.images[0].shape == frame.color.shape
+    assert memory.images[0].std() < 0.6 * frame.color.std(), "noise of single pixels is averaged"

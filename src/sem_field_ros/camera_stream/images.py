@@ -11,6 +11,8 @@ from typing import Any
 import cv2
 import numpy as np
 
+from sem_field_ros.camera_stream.encoded_images import MAX_PIXELS, Size, decode_image
+from sem_field_ros.camera_stream.rvl import decode_rvl
 from sem_field_ros.errors import FrameError
 
 # encoding: (dtype, channels); the conversion to RGB is in _to_rgb
@@ -67,17 +69,20 @@ _TO_RGB = {
     "bayer_gbrg": cv2.COLOR_BayerGR2RGB,
     "bayer_grbg": cv2.COLOR_BayerGB2RGB,
 }
-INVALID_DEPTH_MM = 65535  # many drivers use it as well as 0
+INVALID_DEPTH = 65535  # many drivers use it as well as 0
+MILLIMETRES = 1000.0  # units of 16-bit depth per metre, unless told otherwise
 MAX_DIMENSION = 16384  # a larger side is a corrupt header
 
 
-def color_from_msg(msg: Any) -> np.ndarray:
+def color_from_msg(msg: Any, most: Size | None = None) -> np.ndarray:
     """Image or CompressedImage (jpeg, png, ...) -> [H, W, 3] uint8 RGB.
 
-    Raises FrameError: `unknown_encoding`, or `bad_image` for empty, short or undecodable ones.
+    `most` is the largest width and height that a CompressedImage is decoded to. Raises FrameError:
+    `unknown_encoding`, or `bad_image` for empty, short, cut or undecodable ones.
     """
     if _is_compressed(msg):
-        return cv2.cvtColor(_decompress(msg, cv2.IMREAD_COLOR, "colour", "bad_image"), cv2.COLOR_BGR2RGB)
+        decoded = _decompress(msg, cv2.IMREAD_COLOR, "colour", "bad_image", most=most)
+        return cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB)
     pixels = _pixels(msg, _COLOR, "colour", "bad_image")
     if msg.encoding == "rgb8":
         return np.ascontiguousarray(pixels)
@@ -91,25 +96,26 @@ def color_from_msg(msg: Any) -> np.ndarray:
     return cv2.cvtColor(np.ascontiguousarray(pixels), _TO_RGB[name])
 
 
-def depth_from_msg(msg: Any) -> np.ndarray:
+def depth_from_msg(msg: Any, units_per_m: float = MILLIMETRES, most: Size | None = None) -> np.ndarray:
     """Depth image -> [h, w] float32 metres; floats in metres keep NaN and the like, which PosedFrame sets to 0.
 
-    16UC1 and mono16 are millimetres (0 and 65535 invalid), 32FC1 and 64FC1 metres; CompressedImage of the
-    compressedDepth transport is understood. Raises FrameError: `unknown_encoding` or `bad_depth`.
+    16UC1 and mono16 have `units_per_m` (0 and 65535 invalid), 32FC1 and 64FC1 are metres; CompressedImage of the
+    compressedDepth transport is understood up to `most` (width, height). Raises FrameError: `unknown_encoding` or
+    `bad_depth`.
     """
     if _is_compressed(msg):
-        return _depth_from_compressed(msg)
+        return _depth_from_compressed(msg, units_per_m, most)
     pixels = _pixels(msg, _DEPTH, "depth", "bad_depth")[:, :, 0]
     if pixels.dtype.kind == "u":
-        return depth_from_millimetres(pixels)
+        return depth_in_metres(pixels, units_per_m)
     return np.ascontiguousarray(pixels, dtype=np.float32)
 
 
-def depth_from_millimetres(pixels: np.ndarray) -> np.ndarray:
-    """Millimetres [h, w] uint16 (0 and 65535 invalid) -> [h, w] float32 metres, 0 = invalid."""
+def depth_in_metres(pixels: np.ndarray, units_per_m: float = MILLIMETRES) -> np.ndarray:
+    """Stored depth [h, w] uint16 (0 and 65535 invalid) -> [h, w] float32 metres, 0 = invalid."""
     depth = pixels.astype(np.float32)
-    depth[pixels == INVALID_DEPTH_MM] = 0
-    depth *= np.float32(0.001)
+    depth[pixels == INVALID_DEPTH] = 0
+    depth *= np.float32(1 / units_per_m)
     return depth
 
 
@@ -155,29 +161,36 @@ def _pixels(msg: Any, known: dict[str, tuple[str, int]], kind: str, cause: str) 
     return np.ndarray((height, width, channels), dtype, buffer=data, strides=strides)
 
 
-def _decompress(msg: Any, flags: int, kind: str, cause: str, skip: int = 0) -> np.ndarray:
-    data = np.frombuffer(msg.data, dtype=np.uint8)[skip:] if len(msg.data) > skip else np.zeros(0, np.uint8)
-    try:
-        image = cv2.imdecode(data, flags | cv2.IMREAD_IGNORE_ORIENTATION) if len(data) else None
-    except cv2.error:
-        image = None
-    if image is None or image.size == 0:
-        message = f"compressed {kind} image ('{msg.format}', {len(msg.data)} bytes) cannot be decoded"
-        raise FrameError(message, cause=cause)
-    return image
+def _decompress(msg: Any, flags: int, kind: str, cause: str, skip: int = 0, most: Size | None = None) -> np.ndarray:
+    what = f"compressed {kind} image ('{str(msg.format)[:40]}')"
+    return decode_image(bytes(msg.data[skip:]), flags, what, cause, most)
 
 
-def _depth_from_compressed(msg: Any) -> np.ndarray:
-    """compressed_depth_image_transport: 12 bytes (format, A, B), then a 16 bit png; floats are stored as A/(v - B)."""
+def _depth_from_compressed(msg: Any, units_per_m: float, most: Size | None) -> np.ndarray:
+    """compressed_depth_image_transport: 12 bytes (format, A, B), then a 16 bit png or RVL; floats are A/(v - B)."""
     is_transport = "compressedDepth" in msg.format
     if is_transport and "rvl" in msg.format.lower():
-        message = "compressedDepth with RVL is not known: set the publisher's compressedDepth format to png"
-        raise FrameError(message, cause="unknown_encoding")
-    pixels = _decompress(msg, cv2.IMREAD_UNCHANGED, "depth", "bad_depth", skip=12 if is_transport else 0)
+        pixels = _depth_from_rvl(bytes(msg.data), most)
+    else:
+        pixels = _decompress(msg, cv2.IMREAD_UNCHANGED, "depth", "bad_depth", 12 if is_transport else 0, most)
     if pixels.ndim != 2 or pixels.dtype != np.uint16:
-        raise FrameError("a compressed depth image must be a grey 16 bit png", cause="bad_depth")
+        kind = f"{pixels.dtype} with {1 if pixels.ndim == 2 else pixels.shape[2]} channels"
+        raise FrameError(f"a compressed depth image must be a grey 16 bit png, this one is {kind}", cause="bad_depth")
     if is_transport and msg.format.startswith("32FC1"):
         _, a, b = struct.unpack("<iff", bytes(msg.data[:12]))
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.where(pixels > 0, a / (pixels.astype(np.float32) - b), 0).astype(np.float32)
-    return depth_from_millimetres(pixels)
+    return depth_in_metres(pixels, units_per_m)
+
+
+def _depth_from_rvl(content: bytes, most: Size | None) -> np.ndarray:
+    """12 bytes as above, then columns and rows as int32, then the RVL stream."""
+    if len(content) < 20:
+        raise FrameError(f"a compressedDepth rvl message has only {len(content)} bytes", cause="bad_depth")
+    width, height = struct.unpack("<ii", content[12:20])
+    if min(width, height) < 1 or width * height > MAX_PIXELS or (most and (width > most[0] or height > most[1])):
+        raise FrameError(f"a compressedDepth rvl message says {width}x{height} pixels", cause="bad_depth")
+    try:
+        return decode_rvl(content[20:], width * height).reshape(height, width)
+    except ValueError as error:
+        raise FrameError(f"compressed depth image cannot be decoded: {error}", cause="bad_depth") from error

@@ -43,6 +43,26 @@ class FrameJumpWatch:
 
 
 @dataclass
+class SpeedWatch:
+    """Detects camera motion that is impossible: visual odometry that starts anew, a wrong frame."""
+
+    least_m: float = 0.3  # shorter jumps are noise
+    _last: tuple[int, np.ndarray] | None = None
+
+    def too_fast(self, stamp_ns: int, T_world_camera: np.ndarray, limit_m_s: float) -> tuple[float, float] | None:
+        """Return (metres, seconds) since the last frame where that is faster than the limit, else None."""
+        last, self._last = self._last, (stamp_ns, T_world_camera)
+        if last is None or stamp_ns <= last[0]:
+            return None
+        metres, seconds = motion_between(last[1], T_world_camera)[0], (stamp_ns - last[0]) * 1e-9
+        return (metres, seconds) if metres > self.least_m and metres > limit_m_s * seconds else None
+
+    def clear(self) -> None:
+        """Forget the last frame."""
+        self._last = None
+
+
+@dataclass
 class GapWatch:
     """Detects when the stamps of frames go forward by a lot: a paused camera, a clock set forward."""
 

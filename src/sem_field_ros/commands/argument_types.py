@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -55,3 +56,11 @@ def processors() -> int:
 
 
 positive = at_least(1, int)
+
+
+def positive_number(text: str) -> float:
+    """A finite number above 0, for argparse's `type`."""
+    value = float(text)
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"must be a number above 0, got {text}")
+    return value

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from sem_field_ros.commands.argument_types import add_segmenter, positive
+from sem_field_ros.commands.argument_types import add_segmenter, positive, positive_number
 from sem_field_ros.commands.progress import counting_progress
-from sem_field_ros.errors import OutputError
+from sem_field_ros.errors import DataError, OutputError
 from sem_field_ros.exit_codes import DONE, INTERRUPTED
 from sem_field_ros.mapping.config import MapConfig
 from sem_field_ros.segmentation.registry import DEFAULT_SEGMENTER, SEGMENTER_HELP, default_segmenter, labels_pixels
@@ -42,6 +44,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-frames", type=positive, metavar="N", help="stop after N frames (default: all)")
     parser.add_argument("--start-s", type=float, default=0.0, metavar="S", help="skip the first S seconds (default 0)")
     parser.add_argument("--duration-s", type=float, metavar="S", help="map only S seconds (default: all)")
+    parser.add_argument(
+        "--depth-units-per-m",
+        type=positive_number,
+        metavar="N",
+        help="16-bit depth images have this many units a metre (default: what the data say, else 1000)",
+    )
+    for stream in ("color", "camera-info", "depth", "label"):
+        text = f"{stream.replace('-', ' ')} topic of a bag (default: found by type and name)"
+        parser.add_argument(f"--{stream}-topic", default="", metavar="TOPIC", help=text)
+    parser.add_argument("--world-frame", metavar="FRAME", help="world frame of a bag (default: map, odom or world)")
     parser.add_argument("--name", default="map", help="name of the saved map in DIR (default map)")
     parser.add_argument("--glb", action="store_true", help="also write mesh.glb, for web viewers and Blender")
     add_settings_arguments(parser, MapConfig)
@@ -49,15 +61,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Map, evaluate where there are labels, write the files; 130 where Ctrl-C ended the mapping early."""
+    from sem_field_ros.datasets.bag.topics import BagTopics
     from sem_field_ros.datasets.open_sequence import open_sequence
     from sem_field_ros.mapping.files.map_folder import MapFolder
 
     MapFolder(args.out).check_name(args.name)  # now, not after an hour of mapping
     console = Console(stderr=True)
     sequence = open_sequence(
-        args.sequence, label_set=args.sequence_label_set, start_s=args.start_s, duration_s=args.duration_s
+        args.sequence,
+        label_set=args.sequence_label_set,
+        start_s=args.start_s,
+        duration_s=args.duration_s,
+        topics=BagTopics(args.color_topic, args.camera_info_topic, args.depth_topic, args.label_topic),
+        world_frame=args.world_frame,
+        depth_units_per_m=args.depth_units_per_m,
     )
     _make_folder(args.out)
+    for note in getattr(sequence, "notes", ()):
+        print(f"sem-field map: {note}", file=sys.stderr)
     from sem_field_ros.mapping.sequence_mapping import map_sequence  # torch and more: after what fails quickly
 
     mapper, segmenter = _make_mapper(args, sequence)
@@ -67,17 +88,26 @@ def run(args: argparse.Namespace) -> int:
         done = map_sequence(
             mapper, sequence, every=args.every, max_frames=args.max_frames, on_progress=lambda: progress.advance(task)
         )
+    if not len(mapper.map.surface().vertices):
+        raise DataError(f"{args.sequence}: the map is empty; {done.depth.why_empty(mapper.config)}")
     with console.status("writing the map"):
         report = _write_results(args, mapper, sequence, segmenter, done)
     _summarize(report, args.out)
+    for line in (*_losses(sequence, mapper), *filter(None, [done.depth.doubt()])):
+        print(f"sem-field map: {line}", file=sys.stderr)
     return INTERRUPTED if done.interrupted else DONE
 
 
 def _make_folder(directory: Path) -> None:
+    """Make the folder and try to write in it: now, not after an hour of mapping."""
     try:
         directory.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=directory):
+            pass
     except OSError as error:
-        raise OutputError(f"cannot make the folder {directory}: {error.strerror}; choose another with --out") from error
+        raise OutputError(
+            f"cannot write in the folder {directory}: {error.strerror}; choose another with --out"
+        ) from error
 
 
 def _make_mapper(args: argparse.Namespace, sequence: SequenceReader) -> tuple[Mapper, str]:
@@ -122,6 +152,22 @@ def _left_out(sequence: SequenceReader) -> dict[str, dict[str, int]]:
     """Images that the reader made no frame of, by cause: no pose, no depth, no transform ..."""
     left_out = dict(getattr(sequence, "drops", {}))
     return {"left_out_by_reader": left_out} if left_out else {}
+
+
+def _losses(sequence: SequenceReader, mapper: Mapper) -> list[str]:
+    """What is not in the map, a line each: frames that the reader left out, labels not read, blocks removed."""
+    lines = []
+    if left_out := _left_out(sequence):
+        causes = ", ".join(f"{count} {cause}" for cause, count in left_out["left_out_by_reader"].items())
+        lines.append(f"images or messages without a frame: {causes} (docs/troubleshooting.md)")
+    if problems := getattr(sequence, "label_problems", {}):
+        lines.append(f"{len(problems)} label images could not be used, e.g. {next(iter(problems.values()))}")
+    if mapper.map.evicted_blocks and not mapper.config.map_radius_m:
+        lines.append(
+            f"{mapper.map.evicted_blocks} blocks were removed again: the map is larger than max_blocks "
+            f"{mapper.config.max_blocks}; raise it or voxel_size_m"
+        )
+    return lines
 
 
 def _with_scores(report: MapReport, mapper: Mapper, sequence: SequenceReader, surface: Surface) -> MapReport:

@@ -7,14 +7,15 @@ from pathlib import Path
 
 import numpy as np
 
+from sem_field_ros.camera_stream.images import MILLIMETRES, depth_in_metres
+from sem_field_ros.datasets.files.text import NS
 from sem_field_ros.datasets.image_files import read_color, read_depth, read_labels
-from sem_field_ros.datasets.recorded_sequence import DEFAULT_FPS, NS, RecordedSequence
+from sem_field_ros.datasets.recorded_sequence import DEFAULT_FPS, RecordedSequence
 from sem_field_ros.errors import FrameError
 from sem_field_ros.frame import PosedFrame
 from sem_field_ros.geometry.camera import Intrinsics
 from sem_field_ros.labels import LabelSet
 
-INVALID_DEPTH = 65535
 _SAME_PIXEL = 0.5  # cameras whose image corners agree to half a pixel are equal
 
 
@@ -32,7 +33,7 @@ class FrameFiles:
 class FileSequence(RecordedSequence[FrameFiles]):
     """A RecordedSequence. The reader of a format lists its frames and reads their cameras and poses."""
 
-    units_per_m = 1000.0  # of the depth images
+    units_per_m = MILLIMETRES  # of the depth images
 
     def __init__(
         self,
@@ -60,7 +61,8 @@ class FileSequence(RecordedSequence[FrameFiles]):
         color = self._color(files)
         try:
             camera = self._camera(files, color.shape[1], color.shape[0])
-            depth, labels = self._depth(files, camera), self._labels(files)
+            depth = self._depth(files, camera)
+            labels = self._labels_or_none(files.name, lambda: self._labels(files))
             return PosedFrame(stamp, color, camera, self._pose(files), depth, labels, files.name)
         except FrameError as error:
             raise FrameError(f"frame {files.name}: {error}", error.cause) from error
@@ -93,23 +95,6 @@ class FileSequence(RecordedSequence[FrameFiles]):
 def stamp_of_number(number: int, fps: float = DEFAULT_FPS) -> int:
     """Time stamp in nanoseconds of a frame without one, from its number; never 0."""
     return round((number + 1) * NS / fps)
-
-
-def numbered_files(folder: Path, pattern: str, prefix: str = "") -> dict[int, Path]:
-    """Files of a folder by the number in their names: `numbered_files(d, "rgb_*.png", "rgb_")`. Others are ignored."""
-    found = {}
-    for path in folder.glob(pattern):
-        digits = path.name.removeprefix(prefix).partition(".")[0]
-        if digits.isdecimal():
-            found[int(digits)] = path
-    return dict(sorted(found.items()))
-
-
-def depth_in_metres(stored: np.ndarray, units_per_m: float) -> np.ndarray:
-    """Stored depth [h, w] uint16 -> float32 metres; 0 and 65535 are invalid and become 0."""
-    metres = stored.astype(np.float32) / np.float32(units_per_m)
-    metres[stored == INVALID_DEPTH] = 0
-    return metres
 
 
 def seen_from(depth: np.ndarray, own: Intrinsics, color: Intrinsics) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from sem_field_ros.camera_stream.images import depth_from_millimetres
+from sem_field_ros.camera_stream.images import INVALID_DEPTH, MILLIMETRES, depth_in_metres
+from sem_field_ros.datasets.files.names import IMAGES, files_by_stem, own_files
+from sem_field_ros.datasets.files.text import NS, read_intrinsics, read_json, read_pose, read_rows, stamp_ns
 from sem_field_ros.datasets.image_files import read_color, read_depth, read_labels
-from sem_field_ros.datasets.recorded_sequence import DEFAULT_FPS, NS, RecordedSequence
+from sem_field_ros.datasets.recorded_sequence import DEFAULT_FPS, RecordedSequence
 from sem_field_ros.errors import DataError, FrameError
 from sem_field_ros.frame import PosedFrame
 from sem_field_ros.geometry.camera import Intrinsics
@@ -20,7 +21,6 @@ from sem_field_ros.geometry.poses import check_pose
 from sem_field_ros.labels import LabelSet, load_label_set
 
 DEFAULT_LABEL_SET = "scannet20"
-_IMAGES = (".jpg", ".jpeg", ".png")
 
 
 @dataclass(frozen=True)
@@ -39,29 +39,41 @@ class FolderFrame:
 class FolderSequence(RecordedSequence[Path]):
     """A RecordedSequence over a folder.
 
-    A colour image whose pose or depth file is missing is left out; `drops` counts them (missing_pose, missing_depth).
-    A missing label file means a frame without labels. `start_s` and `duration_s` cut [start, start + duration).
-    Iterating continues after a frame that cannot be read. Raises DataError in one line.
+    A colour image whose pose or depth file is missing, or whose name another one has, is left out; `drops` counts them
+    (missing_pose, missing_depth, same_name). A missing label file means a frame without labels. `start_s` and
+    `duration_s` cut [start, start + duration). Iterating continues after a frame that cannot be read. Raises DataError
+    in one line.
+
+    units_per_m  of the depth images: meta.json's `depth_units_per_m`, else millimetres
     """
 
     def __init__(
         self, path: str | Path, label_set: str | None = None, start_s: float = 0.0, duration_s: float | None = None
     ) -> None:
         super().__init__(Path(path))
-        files = sorted((self.path / "color").glob("*"), key=lambda file: file.stem)
-        colors = [file for file in files if file.suffix.lower() in _IMAGES]
+        colors, same_name = files_by_stem(self.path / "color", IMAGES)
         if not colors:
-            raise DataError(f"{path} is not a sequence folder: it has no color/*.jpg or color/*.png")
-        self.meta = _read_meta(self.path / "meta.json")
-        self._K = read_matrix(self.path / "intrinsics.txt", (3, 3))
+            raise DataError(
+                f"{path} is not a sequence folder: it has no color/*.jpg or color/*.png (all layouts: docs/data.md)"
+            )
+        if same_name:
+            self.drops["same_name"] = same_name
+        meta_path = self.path / "meta.json"
+        self.meta = read_json(meta_path) if meta_path.is_file() else {}
+        self.units_per_m = _positive(self.meta, "depth_units_per_m", MILLIMETRES, meta_path)
+        self._K = read_intrinsics(self.path / "intrinsics.txt")
+        self._depths, self._poses, self._labels = (
+            files_by_stem(self.path / kind, (suffix,))[0]
+            for kind, suffix in (("depth", ".png"), ("pose", ".txt"), ("label", ".png"))
+        )
         self.has_depth = (self.path / "depth").is_dir()
-        self.has_labels = (self.path / "label").is_dir()
+        self.has_labels = bool(self._labels)
         self.labels: LabelSet | None = None
         if self.has_labels:
             self.labels = load_label_set(label_set or str(self.meta.get("label_set", DEFAULT_LABEL_SET)))
-        timed = [(stamp, color) for stamp, color in self._timed(colors) if self._is_complete(color.stem)]
+        timed = [(stamp, color) for stamp, color in self._timed(list(colors.values())) if self._is_complete(color.stem)]
         if not timed:
-            raise DataError(f"{path}: no colour image has its pose/NAME.txt{' and depth/NAME.png' * self.has_depth}")
+            raise DataError(self._nothing_complete())
         self._keep(timed, start_s, duration_s)
 
     def frame_files(self, index: int) -> tuple[str, Path]:
@@ -72,37 +84,54 @@ class FolderSequence(RecordedSequence[Path]):
     def read(self, index: int) -> PosedFrame:
         """Read one frame. Raises DataError or FrameError in one line."""
         raw = self.read_files(index)
-        return PosedFrame(
-            stamp_ns=raw.stamp_ns,
-            color=raw.color,
-            camera=raw.camera,
-            T_world_camera=raw.T_world_camera,
-            depth=None if raw.depth_mm is None else depth_from_millimetres(raw.depth_mm),
-            labels=raw.labels,
-            name=raw.name,
-        )
+        try:
+            return PosedFrame(
+                stamp_ns=raw.stamp_ns,
+                color=raw.color,
+                camera=raw.camera,
+                T_world_camera=raw.T_world_camera,
+                depth=None if raw.depth_mm is None else depth_in_metres(raw.depth_mm),
+                labels=raw.labels,
+                name=raw.name,
+            )
+        except FrameError as error:
+            raise FrameError(f"frame {raw.name}: {error}", error.cause) from error
 
     def read_files(self, index: int) -> FolderFrame:
         """Read one frame's files, depth in millimetres. Raises DataError or FrameError in one line."""
         stamp, path = self._frames[index]
         color = read_color(path)
-        pose_path = self.path / "pose" / f"{path.stem}.txt"
-        depth_path, label_path = (self.path / folder / f"{path.stem}.png" for folder in ("depth", "label"))
-        depth = read_depth(depth_path) if self.has_depth else None
-        labels = read_labels(label_path) if label_path.is_file() else None
+        depth = self._in_millimetres(read_depth(self._depths[path.stem])) if self.has_depth else None
+        label_path = self._labels.get(path.stem)
+        labels = self._labels_or_none(path.stem, lambda: None if label_path is None else read_labels(label_path))
+        pose_path = self._poses[path.stem]
         try:
-            T_world_camera = check_pose(read_matrix(pose_path, (4, 4)), str(pose_path))
+            T_world_camera = check_pose(read_pose(pose_path), str(pose_path))
             camera = Intrinsics.from_matrix(self._K, color.shape[1], color.shape[0])
         except FrameError as error:
             raise FrameError(f"frame {path.stem}: {error}", error.cause) from error
         return FolderFrame(stamp, path.stem, color, camera, T_world_camera, depth, labels)
 
+    def _in_millimetres(self, stored: np.ndarray) -> np.ndarray:
+        if self.units_per_m == MILLIMETRES:
+            return stored
+        millimetres = np.rint(stored * (MILLIMETRES / self.units_per_m))
+        millimetres[(stored == INVALID_DEPTH) | (millimetres >= INVALID_DEPTH)] = 0
+        return millimetres.astype(np.uint16)
+
     def _is_complete(self, stem: str) -> bool:
-        for kind, name in (("pose", f"{stem}.txt"), ("depth", f"{stem}.png")):
-            if (kind == "pose" or self.has_depth) and not (self.path / kind / name).is_file():
+        for kind, files in (("pose", self._poses), ("depth", self._depths)):
+            if (kind == "pose" or self.has_depth) and stem not in files:
                 self.drops[f"missing_{kind}"] += 1
                 return False
         return True
+
+    def _nothing_complete(self) -> str:
+        """The error where no frame has all its files: it names what lies in depth/ instead of PNG files."""
+        others = sorted({file.suffix for file in (self.path / "depth").glob("*")} - {".png"})
+        hint = f"; depth/ has {', '.join(others)}: write 16-bit PNG" if others and not self._depths else ""
+        what = " and depth/NAME.png" * self.has_depth
+        return f"{self.path}: no colour image has its pose/NAME.txt{what}{hint}"
 
     def _timed(self, colors: list[Path]) -> list[tuple[int, Path]]:
         """Pair each colour image with its stamp: from timestamps.txt, else from its number or its place at `fps`."""
@@ -110,22 +139,14 @@ class FolderSequence(RecordedSequence[Path]):
         self.times_known = bool(stamps) or "fps" in self.meta
         if stamps:
             return sorted((stamps[color.stem], color) for color in colors)
-        try:
-            fps = float(self.meta.get("fps", DEFAULT_FPS))
-        except (TypeError, ValueError):
-            fps = math.nan
-        if not 0 < fps < math.inf:
-            raise DataError(f"{self.path / 'meta.json'}: fps must be a number above 0, not {self.meta['fps']!r}")
+        fps = _positive(self.meta, "fps", DEFAULT_FPS, self.path / "meta.json")
         places = _frame_numbers([color.stem for color in colors])
         return sorted((round((place + 1) * NS / fps), color) for place, color in zip(places, colors, strict=True))
 
 
-def read_matrix(path: Path, shape: tuple[int, int]) -> np.ndarray:
-    """Read a matrix from a text file. Raises DataError in one line."""
-    try:
-        return np.array(path.read_text(encoding="utf-8").split(), dtype=np.float64).reshape(shape)
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: expected a {shape[0]}x{shape[1]} matrix as text ({error})") from error
+def has_color_images(path: Path) -> bool:
+    """Whether a folder has color/ with images."""
+    return next(own_files(path / "color", IMAGES), None) is not None
 
 
 def _frame_numbers(stems: list[str]) -> list[int]:
@@ -137,36 +158,30 @@ def _frame_numbers(stems: list[str]) -> list[int]:
     return list(range(len(stems)))
 
 
-def _read_meta(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        return {}
+def _positive(meta: dict[str, Any], name: str, default: float, path: Path) -> float:
     try:
-        meta = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, OSError) as error:
-        raise DataError(f"{path} cannot be read as JSON ({error})") from error
-    if not isinstance(meta, dict):
-        raise DataError(f'{path} must hold an object, e.g. {{"label_set": "scannet20"}}')
-    return meta
+        value = float(meta.get(name, default))
+    except (TypeError, ValueError):
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise DataError(f"{path}: {name} must be a number above 0, not {meta[name]!r}")
+    return value
 
 
 def _read_timestamps(path: Path, stems: list[str]) -> dict[str, int]:
     """Lines `stem seconds`, or one line of seconds per colour image in the order of their names."""
     if not path.is_file():
         return {}
-    text = path.read_text(encoding="utf-8", errors="replace")
-    lines = [line.split() for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    lines = read_rows(path)
     if lines and all(len(line) == 1 for line in lines):
         if len(lines) != len(stems):
             raise DataError(f"{path} has {len(lines)} lines for {len(stems)} colour images")
         lines = [[stem, line[0]] for stem, line in zip(stems, lines, strict=True)]
     stamps = {}
     for line in lines:
-        try:
-            stem, seconds = line
-            whole, _, fraction = seconds.partition(".")  # as integers: a float has no room for nanoseconds
-            stamps[stem] = int(whole) * NS + int(fraction.ljust(9, "0")[:9] or 0)
-        except ValueError as error:
-            raise DataError(f"{path}: expected 'stem seconds', got '{' '.join(line)}'") from error
+        if len(line) != 2:
+            raise DataError(f"{path}: expected 'stem seconds', got '{' '.join(line)[:60]}'")
+        stamps[line[0]] = stamp_ns(line[1], path)
     missing = next((stem for stem in stems if stem not in stamps), None)
     if missing is not None:
         raise DataError(f"{path} has no line for {missing}")

@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 
 from sem_field_ros.atomic import atomic_write
-from sem_field_ros.errors import DataError
+from sem_field_ros.camera_stream.encoded_images import decode_image
+from sem_field_ros.errors import DataError, FrameError
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _GREY, _PALETTE = 0, 3  # colour types
@@ -25,7 +26,7 @@ def read_depth(path: Path) -> np.ndarray:
     """[h, w] uint16 as stored. Raises DataError."""
     depth = _read(path, cv2.IMREAD_UNCHANGED)
     if depth.dtype != np.uint16 or depth.ndim != 2:
-        raise DataError(f"{path} is not a 16-bit grey depth image")
+        raise DataError(f"{path} is not a 16-bit grey depth image but {_kind(depth)}: write depth as 16-bit PNG")
     return depth
 
 
@@ -35,7 +36,9 @@ def read_labels(path: Path) -> np.ndarray:
     if labels is None:
         labels = _read(path, cv2.IMREAD_UNCHANGED)
     if labels.dtype not in (np.uint8, np.uint16) or labels.ndim != 2:
-        raise DataError(f"{path} is not an 8- or 16-bit grey image of label ids")
+        raise DataError(
+            f"{path} is not an 8- or 16-bit grey image of label ids but {_kind(labels)}: write ids, not colours"
+        )
     return labels
 
 
@@ -61,16 +64,21 @@ def _read_palette_indices(path: Path) -> np.ndarray | None:
         if content[at + 4 : at + 8] not in (b"PLTE", b"tRNS"):
             grey += content[at:end]
         at = end
-    image = cv2.imdecode(np.frombuffer(grey, np.uint8), cv2.IMREAD_UNCHANGED)
-    if image is None:
-        raise DataError(f"{path} is not a readable image")
-    return np.asarray(image)
+    return _decoded(path, grey, cv2.IMREAD_UNCHANGED)
 
 
 def _read(path: Path, flags: int) -> np.ndarray:
     if not path.is_file():
         raise DataError(f"{path} is missing")
-    image = cv2.imread(str(path), flags)
-    if image is None:
-        raise DataError(f"{path} is not a readable image")
-    return image
+    return _decoded(path, path.read_bytes(), flags)
+
+
+def _decoded(path: Path, content: bytes, flags: int) -> np.ndarray:
+    try:
+        return decode_image(content, flags, str(path))
+    except FrameError as error:
+        raise DataError(str(error)) from error
+
+
+def _kind(image: np.ndarray) -> str:
+    return f"{image.dtype} with {1 if image.ndim == 2 else image.shape[2]} channels"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from sem_field_ros.datasets.files.names import BAG_SUFFIXES, is_storage
 from sem_field_ros.datasets.folder import FolderSequence
 from sem_field_ros.datasets.replica import ReplicaSequence
 from sem_field_ros.datasets.scannet import ScanNetFrames, ScanNetSens
@@ -18,7 +19,6 @@ from sem_field_ros.frame import SequenceReader
 if TYPE_CHECKING:
     from sem_field_ros.datasets.bag.topics import BagTopics
 
-BAG_SUFFIXES = (".mcap", ".db3")
 # name -> readers of a public data set, tried by content in this order; `NAME:PATH` takes the first that fits, or
 # reports what is missing
 DATASETS: dict[str, tuple[Any, ...]] = {
@@ -32,22 +32,11 @@ DATASETS: dict[str, tuple[Any, ...]] = {
 
 
 def is_bag(path: str | Path) -> bool:
-    """Whether `path` is a bag: an .mcap or .db3 file, or a folder that holds a bag."""
+    """Whether `path` is a bag: an MCAP, sqlite3 or ROS 1 file, or a folder that holds a bag."""
     path = Path(path)
     if path.is_file():
-        return path.suffix in BAG_SUFFIXES
-    return (path / "metadata.yaml").is_file() or any(file.suffix in BAG_SUFFIXES for file in path.glob("*"))
-
-
-def bag_path(path: str | Path) -> Path:
-    """The path to open: of a bag folder without metadata.yaml, its only file. Raises DataError."""
-    path = Path(path)
-    if path.is_file() or (path / "metadata.yaml").is_file():
-        return path
-    files = [file for file in sorted(path.glob("*")) if file.suffix in BAG_SUFFIXES]
-    if len(files) != 1:
-        raise DataError(f"{path} has {len(files)} bag files and no metadata.yaml: name one, or run `ros2 bag reindex`")
-    return files[0]
+        return is_storage(path)
+    return (path / "metadata.yaml").is_file() or (path.is_dir() and any(is_storage(file) for file in path.iterdir()))
 
 
 def open_sequence(
@@ -58,12 +47,28 @@ def open_sequence(
     duration_s: float | None = None,
     topics: BagTopics | None = None,
     world_frame: str | None = None,
+    depth_units_per_m: float | None = None,
 ) -> SequenceReader:
     """Open a sequence: PATH, or DATASET:PATH (see DATASETS) for a data set's own layout.
 
     `label_set` names the classes of its label images if the data do not. `topics` and `world_frame` are for bags in
-    which they cannot be found automatically. Raises DataError in one line if there is nothing to read.
+    which they cannot be found automatically. `depth_units_per_m` overrides the unit of 16-bit depth images. Raises
+    DataError in one line if there is nothing to read.
     """
+    sequence = _opened(path, label_set, start_s, duration_s, topics, world_frame)
+    if depth_units_per_m is not None:
+        sequence.units_per_m = depth_units_per_m  # type: ignore[attr-defined]
+    return sequence
+
+
+def _opened(
+    path: str | Path,
+    label_set: str | None,
+    start_s: float,
+    duration_s: float | None,
+    topics: BagTopics | None,
+    world_frame: str | None,
+) -> SequenceReader:
     kind, _, rest = str(path).partition(":")
     if kind in DATASETS and rest:
         readers = DATASETS[kind]
@@ -74,10 +79,10 @@ def open_sequence(
     if is_bag(path):
         from sem_field_ros.datasets.bag.reader import BagSequence
 
-        return BagSequence(bag_path(path), label_set, start_s, duration_s, topics, world_frame)
+        return BagSequence(path, label_set, start_s, duration_s, topics, world_frame)
     for reader in (reader for readers in DATASETS.values() for reader in readers):
         if reader.matches(Path(path)):
             return cast(SequenceReader, reader(path, label_set, start_s, duration_s))
     if Path(path).is_file():
-        raise DataError(f"{path} is neither a sequence folder nor a bag ({', '.join(BAG_SUFFIXES)})")
+        raise DataError(f"{path} is neither a sequence folder nor a bag ({', '.join(BAG_SUFFIXES)}); see docs/data.md")
     return FolderSequence(path, label_set=label_set, start_s=start_s, duration_s=duration_s)

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from sem_field_ros.datasets.file_sequence import FileSequence, FrameFiles, numbered_files, stamp_of_number
+from sem_field_ros.datasets.file_sequence import FileSequence, FrameFiles, stamp_of_number
+from sem_field_ros.datasets.files.names import IMAGES, numbered_files
+from sem_field_ros.datasets.files.text import read_numbers
 from sem_field_ros.datasets.sources import missing_data
 from sem_field_ros.errors import DataError
 from sem_field_ros.geometry.camera import Intrinsics
@@ -26,12 +28,12 @@ class ReplicaSequence(FileSequence):
         self, path: str | Path, label_set: str | None = None, start_s: float = 0.0, duration_s: float | None = None
     ) -> None:
         path = Path(path)
-        colors = numbered_files(path / "rgb", "rgb_*.png", "rgb_")
+        colors = numbered_files(path / "rgb", "rgb_", IMAGES)
         if not colors or not (path / "traj_w_c.txt").is_file():
             raise missing_data(path, "replica")
-        self._poses = _read_trajectory(path / "traj_w_c.txt")
-        depths = numbered_files(path / "depth", "depth_*.png", "depth_")
-        labels = numbered_files(path / "semantic_class", "semantic_class_*.png", "semantic_class_")
+        self._poses = read_trajectory(path / "traj_w_c.txt")
+        depths = numbered_files(path / "depth", "depth_", (".png",))
+        labels = numbered_files(path / "semantic_class", "semantic_class_", (".png",))
         timed = [
             (stamp_of_number(n), FrameFiles(n, color.stem, color, depths.get(n), labels.get(n)))
             for n, color in colors.items()
@@ -54,9 +56,9 @@ class ReplicaSequence(FileSequence):
         return self._poses[files.number]
 
 
-def _read_trajectory(path: Path) -> np.ndarray:
-    """[N, 4, 4]."""
-    try:
-        return np.array(path.read_text(encoding="utf-8").split(), dtype=np.float64).reshape(-1, 4, 4)
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: expected rows of 16 numbers, a 4x4 matrix each ({error})") from error
+def read_trajectory(path: Path) -> np.ndarray:
+    """4x4 matrices, 16 numbers each, [N, 4, 4]. Raises DataError."""
+    values = read_numbers(path)
+    if values.size == 0 or values.size % 16:
+        raise DataError(f"{path} has {values.size} numbers: expected rows of 16, a 4x4 matrix each")
+    return values.reshape(-1, 4, 4)

@@ -11,15 +11,15 @@ from pathlib import Path
 
 import numpy as np
 
+from sem_field_ros.camera_stream.images import depth_in_metres
 from sem_field_ros.datasets.file_sequence import (
     FileSequence,
     FrameFiles,
-    depth_in_metres,
-    numbered_files,
     seen_from,
     stamp_of_number,
 )
-from sem_field_ros.datasets.folder import read_matrix
+from sem_field_ros.datasets.files.names import IMAGES, numbered_files
+from sem_field_ros.datasets.files.text import read_intrinsics, read_pose
 from sem_field_ros.datasets.image_files import read_depth, read_labels
 from sem_field_ros.datasets.scannet_labels import RawIds, read_scan_mesh, scannet_label_set
 from sem_field_ros.datasets.sens_file import SensFile
@@ -38,15 +38,15 @@ class ScanNetFrames(FileSequence):
         self, path: str | Path, label_set: str | None = None, start_s: float = 0.0, duration_s: float | None = None
     ) -> None:
         path = Path(path)
-        colors = numbered_files(path / "color", "*.jpg") or numbered_files(path / "color", "*.png")
+        colors = numbered_files(path / "color", "", IMAGES)
         camera = next((path / name for name in _CAMERA_FILES if (path / name).is_file()), None)
         if not colors or camera is None:
             raise missing_data(path, "scannet")
-        self._K = _read_intrinsics(camera)
+        self._K = read_intrinsics(camera)
         depth_camera = camera.with_name(camera.name.replace("color", "depth"))
-        self._depth_K = _read_intrinsics(depth_camera) if depth_camera.is_file() else None
-        depths, labels = numbered_files(path / "depth", "*.png"), _label_files(path)
-        poses = numbered_files(path / "pose", "*.txt")
+        self._depth_K = read_intrinsics(depth_camera) if depth_camera.is_file() else None
+        depths, labels = numbered_files(path / "depth", "", (".png", ".pgm")), _label_files(path)
+        poses = numbered_files(path / "pose", "", (".txt",))
         timed = [
             (stamp_of_number(n), FrameFiles(n, color.stem, color, depths.get(n), labels.get(n)))
             for n, color in colors.items()
@@ -73,7 +73,7 @@ class ScanNetFrames(FileSequence):
         return Intrinsics.from_matrix(self._K, width, height)
 
     def _pose(self, files: FrameFiles) -> np.ndarray:
-        return read_matrix(self._poses[files.number], (4, 4))
+        return read_pose(self._poses[files.number])
 
     def _depth(self, files: FrameFiles, camera: Intrinsics) -> np.ndarray | None:
         if files.depth is None:
@@ -102,7 +102,7 @@ class ScanNetSens(FileSequence):
             for n, stamp in enumerate(self._sens.stamps_ns())
         ]
         super().__init__(file, timed, scannet_label_set(label_set) if labels else None, start_s, duration_s)
-        self.name = file.stem
+        self.name, self.units_per_m = file.stem, self._sens.units_per_m
         if self._sens.promised > count:
             self.drops["cut_short"] = self._sens.promised - count
         self._raw_ids = RawIds(file.parent)
@@ -126,23 +126,15 @@ class ScanNetSens(FileSequence):
         return self._sens.color(files.number)
 
     def _depth(self, files: FrameFiles, camera: Intrinsics) -> np.ndarray | None:
-        depth = depth_in_metres(self._sens.depth(files.number), self._sens.units_per_m)
+        depth = depth_in_metres(self._sens.depth(files.number), self.units_per_m)
         return seen_from(depth, self._sens.depth_camera, camera)
 
     def _labels(self, files: FrameFiles) -> np.ndarray | None:
         return None if files.labels is None else self._raw_ids.to_nyu40(read_labels(files.labels))
 
 
-def _read_intrinsics(path: Path) -> np.ndarray:
-    """3x3, from a file with a 3x3 or 4x4 matrix."""
-    try:
-        return read_matrix(path, (4, 4))[:3, :3]
-    except DataError:
-        return read_matrix(path, (3, 3))
-
-
 def _label_files(scan: Path) -> dict[int, Path]:
-    return next((files for name in _LABEL_FOLDERS if (files := numbered_files(scan / name, "*.png"))), {})
+    return next((files for name in _LABEL_FOLDERS if (files := numbered_files(scan / name, "", (".png",)))), {})
 
 
 def _sens_path(path: Path) -> Path:

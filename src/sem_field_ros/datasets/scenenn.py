@@ -13,8 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from sem_field_ros.datasets.file_sequence import FileSequence, FrameFiles, numbered_files, stamp_of_number
-from sem_field_ros.datasets.recorded_sequence import NS
+from sem_field_ros.datasets.file_sequence import FileSequence, FrameFiles, stamp_of_number
+from sem_field_ros.datasets.files.names import IMAGES, numbered_files
+from sem_field_ros.datasets.files.text import NS, read_rows
 from sem_field_ros.datasets.sources import missing_data
 from sem_field_ros.errors import DataError
 from sem_field_ros.geometry.camera import Intrinsics
@@ -35,11 +36,11 @@ class SceneNNSequence(FileSequence):
         self, path: str | Path, label_set: str | None = None, start_s: float = 0.0, duration_s: float | None = None
     ) -> None:
         path = Path(path)
-        colors = numbered_files(path / "image", "image*.png", "image")
+        colors = numbered_files(path / "image", "image", IMAGES)
         if not colors or not (path / "trajectory.log").is_file():
             raise missing_data(path, "scenenn")
         self._poses = read_trajectory_log(path / "trajectory.log")
-        depths = numbered_files(path / "depth", "depth*.png", "depth")
+        depths = numbered_files(path / "depth", "depth", (".png",))
         stamps = _read_stamps(path / "timestamp.txt")
         self._cameras = _find_cameras(path)
         timed = [
@@ -92,10 +93,10 @@ class SceneNNSequence(FileSequence):
 def read_trajectory_log(path: Path) -> np.ndarray:
     """Poses of a .log trajectory (repeated: a line of numbers, then 4 lines of a matrix), [N, 4, 4]."""
     try:
-        lines = [line.split() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        lines = read_rows(path)
         matrices = [line for number, line in enumerate(lines) if number % 5]
         return np.array(matrices, dtype=np.float64).reshape(len(lines) // 5, 4, 4)
-    except (OSError, ValueError) as error:
+    except ValueError as error:
         raise DataError(f"{path}: expected a line of numbers and a 4x4 matrix a frame ({error})") from error
 
 
@@ -104,7 +105,7 @@ def _read_stamps(path: Path) -> dict[int, int]:
     if not path.is_file():
         return {}
     try:
-        rows = [line.split() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        rows = read_rows(path)
         return {int(row[0]): int(row[1]) * 1000 + NS for row in rows}  # the first is at 0, invalid in ROS
     except (ValueError, IndexError) as error:
         raise DataError(f"{path}: expected lines 'number microseconds' ({error})") from error

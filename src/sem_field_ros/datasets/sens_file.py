@@ -18,6 +18,7 @@ from typing import BinaryIO
 import cv2
 import numpy as np
 
+from sem_field_ros.camera_stream.encoded_images import decode_image
 from sem_field_ros.datasets.file_sequence import stamp_of_number
 from sem_field_ros.errors import DataError, FrameError
 from sem_field_ros.geometry.camera import Intrinsics
@@ -95,9 +96,10 @@ class SensFile:
         content = self._bytes(frame.offset, frame.color_bytes)
         if self._color_kind == "raw":
             return self._shaped(content, np.uint8, (camera.height, camera.width, 3), number)
-        image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR) if content else None
-        if image is None:
-            raise DataError(f"{self.path}: colour of frame {number} cannot be decoded ({self._color_kind})")
+        try:
+            image = decode_image(content, cv2.IMREAD_COLOR, f"{self.path}: colour of frame {number}")
+        except FrameError as error:
+            raise DataError(str(error)) from error
         return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
 
     def depth(self, number: int) -> np.ndarray:
@@ -107,7 +109,8 @@ class SensFile:
         if self._depth_kind not in ("raw", "zlib"):
             raise DataError(f"{self.path}: depth compression '{self._depth_kind}' is not read, only raw and zlib are")
         try:
-            content = zlib.decompress(content) if self._depth_kind == "zlib" else content
+            if self._depth_kind == "zlib":  # one byte more than expected is enough to know that it does not fit
+                content = zlib.decompressobj().decompress(content, 2 * camera.height * camera.width + 1)
         except zlib.error as error:
             raise DataError(f"{self.path}: depth of frame {number} cannot be decoded ({error})") from error
         return self._shaped(content, np.dtype("<u2"), (camera.height, camera.width), number)
@@ -118,7 +121,7 @@ class SensFile:
             return file.read(count)
 
     def _shaped(self, content: bytes, dtype: np.dtype | type, shape: tuple[int, ...], number: int) -> np.ndarray:
-        values = np.frombuffer(content, dtype)
+        values = np.frombuffer(content[: len(content) // np.dtype(dtype).itemsize * np.dtype(dtype).itemsize], dtype)
         if values.size != np.prod(shape):
             raise DataError(f"{self.path}: a picture of frame {number} has {values.size} values, expected {shape}")
         return values.reshape(shape).astype(values.dtype.newbyteorder("="))

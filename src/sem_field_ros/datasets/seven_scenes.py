@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from sem_field_ros.datasets.file_sequence import FileSequence, FrameFiles, stamp_of_number
-from sem_field_ros.datasets.folder import read_matrix
+from sem_field_ros.datasets.files.text import read_pose
 from sem_field_ros.datasets.sources import missing_data
 from sem_field_ros.geometry.camera import Intrinsics
 
@@ -52,7 +52,7 @@ class SevenScenesSequence(FileSequence):
         return _CAMERA.scaled(width, height)
 
     def _pose(self, files: FrameFiles) -> np.ndarray:
-        return read_matrix(self.path / f"{files.name}.pose.txt", (4, 4))
+        return read_pose(self.path / f"{files.name}.pose.txt")
 
 
 def _part(stem: Path, suffix: str) -> Path:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from torch.nn.functional import interpolate
@@ -21,10 +21,12 @@ from sem_field_ros.evaluation.map_evaluation import MapTally, true_index
 from sem_field_ros.evaluation.metrics import Confusion
 from sem_field_ros.evaluation.shared_maps import SharedMaps, with_depth
 from sem_field_ros.evaluation.true_mesh import SeenPoints, TrueMesh, find_true_mesh
+from sem_field_ros.evaluation.variants import variant_of
 from sem_field_ros.frame import PosedFrame, SequenceReader
 from sem_field_ros.geometry.raycast import MeshRaycaster
 from sem_field_ros.labels import LabelSet
 from sem_field_ros.mapping.config import MapConfig
+from sem_field_ros.mapping.mapper import settled
 from sem_field_ros.mapping.sequence_mapping import read_frames
 from sem_field_ros.segmentation.segmenter import ClassProbabilities, Segmenter
 from sem_field_ros.surface import Surface, known
@@ -49,14 +51,15 @@ class SequenceEvaluation:
     """One segmenter (None: geometry only) with any number of fusions, scored over the sequences given to `add`.
 
     images, calibration   the segmenter's own probabilities against the label images, at the size of these
-    maps                  by fusion: the map rendered into the same views, and against the labelled mesh
+    maps                  by fusion, or FUSION[:CELL_M][+CONTEXT] (see variants): the map rendered into the same views,
+                          and against the labelled mesh
     depth                 the map's rendered depth against the measured depth
     """
 
     def __init__(
         self, segmenter: Segmenter | None, labels: LabelSet, config: MapConfig, fusions: Sequence[str]
     ) -> None:
-        self.segmenter, self.labels, self.config = segmenter, labels, config
+        self.segmenter, self.labels, self.config = segmenter, labels, settled(config, segmenter)
         self.images, self.calibration = Confusion(len(labels)), Calibration()
         self.maps = {fusion: MapTally(labels) for fusion in fusions}
         self.depth = DepthErrors()
@@ -70,7 +73,7 @@ class SequenceEvaluation:
         self, sequence: SequenceReader, scope: Scope = Scope(), on_progress: Callable[[], None] | None = None
     ) -> None:
         """Map one sequence with every fusion and score all of it. Raises DataError if no frame could be used."""
-        configs = {fusion: replace(self.config, fusion=fusion) for fusion in self.maps}
+        configs = {text: variant_of(self.config, text) for text in self.maps}
         maps = SharedMaps(configs, self.labels, self.segmenter is not None)
         mapped = 0
         for frame in with_depth(self._frames(sequence, scope, on_progress or (lambda: None)), self.config):

@@ -8,6 +8,11 @@ import numpy as np
 
 from sem_field_ros.errors import FrameError
 
+# what a camera can have: focal lengths in image sides (view of 157 to 0.6 degrees), the principal point's distance from
+# the middle in image sides (beyond the image for a crop)
+_WIDEST, _NARROWEST, _FARTHEST_CENTRE = 0.1, 100.0, 2.0
+_OTHER_SIZE, _SAME_FACTOR, _TURNED = 1.4, 0.12, 1.2
+
 
 @dataclass(frozen=True)
 class Intrinsics:
@@ -30,6 +35,49 @@ class Intrinsics:
             )
         if self.width <= 0 or self.height <= 0:
             raise FrameError(f"camera image size {self.width}x{self.height} is empty", cause="bad_intrinsics")
+
+    def check_plausible(self) -> None:
+        """Raise FrameError (cause `bad_intrinsics`) for intrinsics that no camera with such images has.
+
+        Normalised or damaged numbers, and those of a picture of another size or turned by a quarter.
+        """
+        size, centre = (self.width, self.height), ((self.width - 1) / 2, (self.height - 1) / 2)
+        what = f"intrinsics fx={self.fx:g} fy={self.fy:g} cx={self.cx:g} cy={self.cy:g}"
+        for focal, extent in ((self.fx, self.width), (self.fy, self.height)):
+            if not _NARROWEST * extent >= focal >= _WIDEST * extent:
+                raise FrameError(
+                    f"{what} do not belong to images of {self.width}x{self.height}: the focal length must lie between "
+                    f"{_WIDEST:g} and {_NARROWEST:g} times their side; give it in pixels of these images",
+                    cause="bad_intrinsics",
+                )
+        offsets = [abs(c - m) / n for c, m, n in zip((self.cx, self.cy), centre, size, strict=True)]
+        if max(offsets) > _FARTHEST_CENTRE:
+            advice = "give the intrinsics of these images"
+        elif self._of_other_size() is not None:
+            factor = self._of_other_size()
+            advice = f"they seem to be of images {factor:.3g} times as large; give those of these images"
+        elif self._of_turned_image():
+            advice = "they seem to be of images turned by a quarter; give those of these images"
+        else:
+            return
+        raise FrameError(
+            f"{what} do not belong to images of {self.width}x{self.height} with their centre at {centre[0]:g}, "
+            f"{centre[1]:g}: {advice}",
+            cause="bad_intrinsics",
+        )
+
+    def _of_other_size(self) -> float | None:
+        """The factor where the principal point is the middle of an image this much larger or smaller, else None."""
+        x, y = (2 * self.cx + 1) / self.width, (2 * self.cy + 1) / self.height
+        if x <= 0 or y <= 0 or abs(x / y - 1) > _SAME_FACTOR or 1 / _OTHER_SIZE < x < _OTHER_SIZE:
+            return None
+        return x
+
+    def _of_turned_image(self) -> bool:
+        if max(self.width, self.height) < _TURNED * min(self.width, self.height):
+            return False
+        x, y = (2 * self.cx + 1) / self.height, (2 * self.cy + 1) / self.width
+        return abs(x - 1) < _SAME_FACTOR and abs(y - 1) < _SAME_FACTOR
 
     @classmethod
     def from_matrix(cls, K: np.ndarray, width: int, height: int) -> Intrinsics:

@@ -7,6 +7,9 @@ from transforms3d import quaternions
 
 from sem_field_ros.errors import FrameError
 
+MAX_POSITION_M = 1e7  # a coordinate on earth, in any national grid or from its centre
+_LAST_ROW_TOLERANCE = 1e-6
+
 # Blender / OpenGL cameras look along -z with y up: T_optical_opengl turns their points into optical ones.
 T_OPTICAL_OPENGL = np.diag([1.0, -1.0, -1.0, 1.0])
 
@@ -17,18 +20,41 @@ T_BODY_OPTICAL = np.array([[0.0, 0, 1, 0], [-1, 0, 0, 0], [0, -1, 0, 0], [0, 0, 
 def check_pose(T: np.ndarray, name: str = "T_world_camera", tolerance: float = 1e-2) -> np.ndarray:
     """Return `T` as float64 4x4 if it is a finite rigid transform, its rotation made exactly orthonormal.
 
-    Raises FrameError (cause `bad_pose`) for NaN, wrong shape, scale, shear or mirrored axes.
+    Raises FrameError (cause `bad_pose`) with the value met for NaN, wrong shape, another last row than 0 0 0 1, scale,
+    shear, mirrored axes, and positions farther than MAX_POSITION_M.
     """
     T = np.array(T, dtype=np.float64)
     if T.shape != (4, 4) or not np.isfinite(T).all():
         raise FrameError(f"{name} is not a finite 4x4 transform: check the TF tree or pose files", cause="bad_pose")
+    if np.abs(T[3] - (0, 0, 0, 1)).max() > _LAST_ROW_TOLERANCE:
+        row = " ".join(f"{value:g}" for value in T[3])
+        transposed = np.abs(T[:, 3] - (0, 0, 0, 1)).max() <= _LAST_ROW_TOLERANCE
+        advice = "the matrix is transposed" if transposed else "write row by row, the position in the last column"
+        raise FrameError(f"{name} has the last row {row} instead of 0 0 0 1: {advice}", cause="bad_pose")
     R = T[:3, :3]
-    if np.abs(R @ R.T - np.eye(3)).max() > tolerance or np.linalg.det(R) < 0:
-        raise FrameError(f"{name} is not a rigid transform (rotation not orthonormal)", cause="bad_pose")
+    if (problem := _rotation_problem(R, tolerance)) is not None:
+        raise FrameError(f"{name} is not a rigid transform: {problem}", cause="bad_pose")
+    if (farthest := float(np.abs(T[:3, 3]).max())) > MAX_POSITION_M:
+        raise FrameError(
+            f"{name} is {farthest:.3g} m from the origin, more than {MAX_POSITION_M:.0e} m: check units and TF",
+            cause="bad_pose",
+        )
     u, _, vt = np.linalg.svd(R)
     T[:3, :3] = u @ vt
     T[3] = (0, 0, 0, 1)
     return T
+
+
+def _rotation_problem(R: np.ndarray, tolerance: float) -> str | None:
+    """What keeps a 3x3 from being a rotation, None for one."""
+    determinant = float(np.linalg.det(R))
+    if determinant < 0:
+        return f"its axes are left-handed (determinant {determinant:.3g}); flip one axis"
+    scale = determinant ** (1 / 3)
+    if scale > 0 and np.abs(R @ R.T / scale**2 - np.eye(3)).max() <= tolerance < abs(scale - 1) * 2:
+        return f"its rotation is scaled by {scale:.4g}; divide it by that"
+    error = float(np.abs(R @ R.T - np.eye(3)).max())
+    return f"its rotation is not orthonormal (off by {error:.3g})" if error > tolerance else None
 
 
 def pose_from_quaternion(translation: np.ndarray, xyzw: np.ndarray, name: str = "transform") -> np.ndarray:

@@ -161,6 +161,10 @@ class TransformTree:
         """Return the frame's topmost ancestor, by the newest parents."""
         return self._ancestors(frame.lstrip("/"))[-1]
 
+    def moves(self, frame: str) -> bool:
+        """Whether the frame is linked to its topmost ancestor by anything but static transforms."""
+        return any(self._tracks[f].static is False for f in self._ancestors(frame.lstrip("/"))[:-1])
+
     def clear(self) -> None:
         """Forget dynamic transforms; static ones are kept, because they are sent only once."""
         for child, track in self._tracks.items():

@@ -111,14 +111,18 @@ class TsdfVolume(Protocol):
 _KEY_OFFSET, _KEY_BITS = 1 << 20, 21  # keys within +-2^20 blocks of the origin
 
 
+def packed_keys(keys: Tensor) -> Tensor:
+    """Keys [..., 3] as one number each, [...] int64, in the order of unique_keys."""
+    wide = (keys.long() + _KEY_OFFSET).clamp(0, 2 * _KEY_OFFSET - 1)
+    return (wide[..., 0] << 2 * _KEY_BITS) | (wide[..., 1] << _KEY_BITS) | wide[..., 2]
+
+
 def unique_keys(keys: Tensor) -> tuple[Tensor, Tensor]:
     """Keys [n, 3] -> sorted keys without duplicates [m, 3] int32, and which of them each input was [n] int64.
 
     Far faster than torch.unique(dim=0), which sorts rows as tuples.
     """
-    wide = (keys.long() + _KEY_OFFSET).clamp(0, 2 * _KEY_OFFSET - 1)
-    packed = (wide[:, 0] << 2 * _KEY_BITS) | (wide[:, 1] << _KEY_BITS) | wide[:, 2]
-    packed, back = torch.unique(packed, return_inverse=True)
+    packed, back = torch.unique(packed_keys(keys), return_inverse=True)
     mask = (1 << _KEY_BITS) - 1
     columns = [packed >> 2 * _KEY_BITS, packed >> _KEY_BITS & mask, packed & mask]
     return (torch.stack(columns, dim=1) - _KEY_OFFSET).int(), back

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sem_field_ros.context.registry import CONTEXT_HELP, CONTEXTS
 from sem_field_ros.errors import SettingError
 from sem_field_ros.fusion.registry import DEFAULT_FUSION, FUSION_HELP, FUSIONS
+from sem_field_ros.geometry.axes import AXES, PLUS_SPELLINGS
 from sem_field_ros.settings import check_settings, setting
 
 BACKENDS = ("open3d", "torch")
 DEPTH_SOURCES = ("depth", "predicted")
+AUTO = "auto"
 PREDICTED_TOLERANCE_VOXELS = 5.0  # chosen on validation homes
 
 
@@ -58,6 +61,20 @@ class MapConfig:
         minimum=0.0,
         maximum=1.0,
         formerly=("context_m",),
+    )
+    context: str = setting(
+        "none", f"how labels are corrected by height, shape and surroundings; {CONTEXT_HELP}", choices=tuple(CONTEXTS)
+    )
+    context_weights: str = setting("", "weights (.safetensors) of the context network; empty = the shipped ones")
+    context_strength: float = setting(
+        1.0, "factor of the context network's corrections; 0 = none", minimum=0.0, maximum=2.0
+    )
+    up_axis: str = setting(
+        AUTO,
+        "axis of the map frame that points up, for heights above the floor; auto: z, unless the camera's poses say "
+        "otherwise",
+        choices=(AUTO, *AXES),
+        spellings=PLUS_SPELLINGS,
     )
     views_per_voxel: int = setting(8, "the K best views of each segmenter that vote on a voxel", minimum=1, maximum=64)
     min_weight: float = setting(

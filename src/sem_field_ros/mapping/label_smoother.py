@@ -44,14 +44,14 @@ class LabelSmoother:
         if not self._touched:
             return torch.zeros(0, 3, dtype=torch.int32)
         touched, self._touched = torch.cat(self._touched), []
-        keys = self._existing(_around(touched, self._reach))
+        keys = self._existing(around(touched, self._reach))
         slots, votes = self._volume.find(keys), self._votes
         rows = votes.rows_in(slots)
-        fused, support = votes.fused[rows], votes.support[rows]
+        fused, support = votes.before_smoothing[rows], votes.support[rows]
         if self._cell_m and len(rows):
-            near = votes.rows_in(self._volume.find(self._existing(_around(keys, self._reach))))
+            near = votes.rows_in(self._volume.find(self._existing(around(keys, self._reach))))
             near = near[votes.support[near] > 0]
-            known = votes.position[near], votes.normal[near], votes.fused[near], votes.support[near]
+            known = votes.position[near], votes.normal[near], votes.before_smoothing[near], votes.support[near]
             cells = Neighbourhood(*known, self._cell_m)
             fused, support = cells.update(votes.position[rows], votes.normal[rows], fused, support)
         confidence = fused.amax(dim=1) * support
@@ -136,7 +136,7 @@ def _faces(normal: Tensor) -> tuple[Tensor, Tensor]:
     return face, share / share.sum(dim=1, keepdim=True).clamp(min=1e-12)
 
 
-def _around(keys: Tensor, reach: int) -> Tensor:
+def around(keys: Tensor, reach: int) -> Tensor:
     """Keys [n, 3] and all within `reach` blocks of them along every axis, each once, sorted."""
     if not len(keys):
         return keys
@@ -154,7 +154,7 @@ def _around(keys: Tensor, reach: int) -> Tensor:
 
 
 def _around_sparsely(keys: Tensor, reach: int) -> Tensor:
-    """As _around, for keys so far apart that a grid around all of them is too large."""
+    """As around, for keys so far apart that a grid around all of them is too large."""
     step = torch.arange(-reach, reach + 1, dtype=keys.dtype)
     for axis in range(3):
         offset = torch.zeros(len(step), 3, dtype=keys.dtype)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from sem_field_ros.context.registry import AUTO, NONE
 from sem_field_ros.depth.predictor import DepthPredictor, make_depth_predictor
 from sem_field_ros.frame import PosedFrame
 from sem_field_ros.geometry.poses import motion_between
 from sem_field_ros.labels import LabelSet, load_label_set
 from sem_field_ros.mapping.config import MapConfig
 from sem_field_ros.mapping.semantic_map import SemanticMap
+from sem_field_ros.segmentation.external import ExternalSegmenter
 from sem_field_ros.segmentation.segmenter import ClassProbabilities, Segmenter
 
 
@@ -41,7 +43,7 @@ class Mapper:
         predicts_depth: bool = True,
     ) -> None:
         """`predicts_depth` False: with `depth_source: predicted`, frames already come with predicted depth."""
-        self.config = config
+        self.config = config = settled(config, segmenter)
         self.segmenter = segmenter
         self.map = SemanticMap(config, segmenter.labels if segmenter else labels or load_label_set("scannet20"))
         self.depth_predictor = depth_predictor_for(config) if predicts_depth else None
@@ -102,6 +104,12 @@ class Mapper:
             or np.degrees(angle) >= self.config.keyframe_angle_deg
             or 0 < self.config.keyframe_interval_s <= elapsed_s
         )
+
+
+def settled(config: MapConfig, segmenter: Segmenter | None) -> MapConfig:
+    """`config` for maps of this segmenter: `context: auto` does not correct label images, which may be the truth."""
+    given = isinstance(segmenter, ExternalSegmenter)
+    return replace(config, context=NONE) if given and config.context == AUTO else config
 
 
 def depth_predictor_for(config: MapConfig) -> DepthPredictor | None:

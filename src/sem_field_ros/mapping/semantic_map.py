@@ -14,38 +14,30 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sem_field_ros.context.room_context import make_context
 from sem_field_ros.frame import PosedFrame
 from sem_field_ros.fusion.hand_made import Fusion, view_scores
 from sem_field_ros.fusion.registry import make_fusion
 from sem_field_ros.geometry.camera import Intrinsics
 from sem_field_ros.geometry.tsdf import TsdfConfig, unique_keys
 from sem_field_ros.geometry.tsdf_backends import make_tsdf
+from sem_field_ros.geometry.voxel_names import slot_of
 from sem_field_ros.labels import LabelSet
 from sem_field_ros.mapping.block_ages import BlockAges, BlockKey
-from sem_field_ros.mapping.block_meshes import (
-    extract_blocks,
-    with_lower_neighbours,
-    with_upper_neighbours,
-)
+from sem_field_ros.mapping.block_meshes import extract_blocks, with_lower_neighbours, with_upper_neighbours
 from sem_field_ros.mapping.block_surfaces import BlockSurfaces
 from sem_field_ros.mapping.camera_path import CameraPath
 from sem_field_ros.mapping.config import MapConfig
 from sem_field_ros.mapping.files.map_file import MapState
 from sem_field_ros.mapping.files.map_state import MapHeader, block_keys, fill_blocks, fill_votes, pack_map, read_header
-from sem_field_ros.mapping.label_smoother import LabelSmoother
+from sem_field_ros.mapping.label_refinement import LabelRefinement
 from sem_field_ros.mapping.point_query import query_points, rows_in_free_space
 from sem_field_ros.mapping.seen_blocks import SeenBlocks
 from sem_field_ros.mapping.view_samples import View, sample_view
 from sem_field_ros.mapping.votes import VoteTable
 from sem_field_ros.parallel import one_thread
 from sem_field_ros.segmentation.segmenter import ClassProbabilities
-from sem_field_ros.surface import (
-    PointSamples,
-    RenderedView,
-    Surface,
-    SurfaceScene,
-    SurfaceUpdate,
-)
+from sem_field_ros.surface import PointSamples, RenderedView, Surface, SurfaceScene, SurfaceUpdate
 
 _FIRST_CAPACITY = 1024  # blocks
 _CARVE_EVERY = 4  # frames; free space is carved more rarely than surface is refined
@@ -60,6 +52,7 @@ class SemanticMap:
         self.config = config
         self.labels = labels
         self.fusion = fusion or make_fusion(config.fusion, config.fusion_weights, len(labels))
+        self.context = make_context(config.context, labels, config.context_weights, config.context_strength)
         self.reset()
 
     def reset(self) -> None:
@@ -67,11 +60,10 @@ class SemanticMap:
         c = self.config
         tsdf = TsdfConfig(c.voxel_size_m, c.truncation_voxels, c.depth_min_m, c.depth_max_m, c.max_weight)
         self.volume = make_tsdf(c.backend, tsdf, min(_FIRST_CAPACITY, c.max_blocks), c.device)
-        self.votes = VoteTable(
-            self.volume.capacity, c.views_per_voxel, len(self.labels), self.volume.tsdf.device, self.fusion.feature_dim
-        )
+        shape = self.volume.capacity, c.views_per_voxel, len(self.labels), self.volume.tsdf.device
+        self.votes = VoteTable(*shape, self.fusion.feature_dim, self.context is not None)
         self._seen = SeenBlocks(self.volume)
-        self._smoother = LabelSmoother(self.volume, self.votes, c.smoothing_cell_m)
+        self._refinement = LabelRefinement(self.volume, self.votes, c, self.context)
         self.keyframes = 0
         self.path = CameraPath()
         self.frames = 0
@@ -147,7 +139,7 @@ class SemanticMap:
         tensor = torch.tensor(keys, dtype=torch.int32)
         slots = self.volume.find(tensor)
         self.votes.release(slots[slots >= 0])
-        self._smoother.touch(tensor)
+        self._refinement.touch(tensor)
         neighbours = with_lower_neighbours(self.volume, tensor)
         self.volume.erase(tensor)
         self._ages.forget(keys)
@@ -185,8 +177,11 @@ class SemanticMap:
 
     def _fuse(self, rows: Tensor, keys: Tensor) -> None:
         """Fuse rows [n] in the blocks `keys`; the votes may ask for all rows to be fused again."""
-        everywhere = self.votes.fuse(rows, self.fusion)
-        self._smoother.touch(self.volume.keys()[0] if everywhere else keys)
+        if self.votes.fuse(rows, self.fusion):
+            self._refinement.touch(self.volume.keys()[0])
+        else:
+            changed = torch.isin(self.volume.find(keys), slot_of(self.votes.voxel[rows]).cpu())
+            self._refinement.touch(keys[changed])
 
     def _with_projected_features(self, view: ClassProbabilities) -> ClassProbabilities:
         return replace(view, features=self.fusion.project_features(view) if self.fusion.feature_dim else None)
@@ -215,7 +210,7 @@ class SemanticMap:
                 self._surfaces.drop(key)
             else:
                 self._surfaces.put(key, geometry)
-        self._smoother.touch(with_upper_neighbours(keys))
+        self._refinement.touch(with_upper_neighbours(keys))
         self.votes.drop(rows_in_free_space(self.volume, self.votes, stale))
         rows, is_new = self.votes.place(hosts.voxel, hosts.position, hosts.normal)
         if is_new.any() and self._late:
@@ -225,7 +220,7 @@ class SemanticMap:
     def _bring_up_to_date(self) -> None:
         """Bring meshes and labels up to date."""
         self._mesh_stale()
-        changed = self._smoother.update()
+        changed = self._refinement.update(self.path)
         if len(changed):
             self._surfaces.relabelled(map(tuple, with_lower_neighbours(self.volume, changed).tolist()))
             self._whole = None
@@ -264,7 +259,7 @@ class SemanticMap:
     def state(self) -> MapState:
         """Return the map as plain arrays, for save_map."""
         header = MapHeader(self.config, self.labels, self.keyframes, self.frames, self.fusion.identity)
-        return self.path.add_to(pack_map(header, self.volume, self.votes))
+        return self._refinement.add_to(self.path.add_to(pack_map(header, self.volume, self.votes)))
 
     @classmethod
     @one_thread()
@@ -280,7 +275,7 @@ class SemanticMap:
         fill_blocks(state, restored.volume, slots)
         same_voter = header.voter == restored.fusion.identity
         restored.votes.fuse(fill_votes(state, restored.votes, slots, same_voter), restored.fusion)
-        restored._smoother.touch(keys)
+        restored._refinement.restore(state, keys)
         restored.keyframes, restored.frames = header.keyframes, header.frames
         restored.path = CameraPath.of(state)
         return restored

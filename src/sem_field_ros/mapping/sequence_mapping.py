@@ -13,12 +13,15 @@ import numpy as np
 
 from sem_field_ros.errors import DataError, FrameError, SegmenterError
 from sem_field_ros.frame import PosedFrame, SequenceReader
+from sem_field_ros.mapping.depth_use import DepthRecord, depth_use
 from sem_field_ros.mapping.mapper import FrameResult, Mapper
 from sem_field_ros.measurements import peak_rss_mb, percentiles
 from sem_field_ros.results.report import MapReport, surface_counts
 from sem_field_ros.surface import Surface
 
 Tick = Callable[[], None]
+_JUDGED_POSES = 10  # after so many frames the unit of the poses is judged
+_FAR_STEP_M, _FAR_EXTENT_M = 5.0, 200.0  # no walk with a camera has frames this far apart over such a distance
 
 
 @dataclass
@@ -37,6 +40,7 @@ class SequenceRun:
     frame_ms: list[float] = field(default_factory=list)
     stage_ms: dict[str, list[float]] = field(default_factory=dict)
     poses: list[np.ndarray] = field(default_factory=list)
+    depth: DepthRecord = field(default_factory=DepthRecord)
 
     def drop(self, cause: str, problem: str) -> None:
         """Count a frame that was not mapped."""
@@ -105,10 +109,12 @@ def map_sequence(
             raise  # there is nothing to keep
         run.interrupted = True
     run.duration_s = time.perf_counter() - start
+    check_units(run.poses)
     if run.frames_mapped == 0:
         raise DataError(f"sequence {sequence.name}: no frame could be mapped; {run.last_problem or 'it is empty'}")
     if run.keyframes and run.unlabelled_keyframes == run.keyframes:
-        raise SegmenterError(run.last_problem)
+        problems = getattr(sequence, "label_problems", {})
+        raise SegmenterError(next(iter(problems.values()), run.last_problem))
     return run
 
 
@@ -175,6 +181,24 @@ def _register(mapper: Mapper, frame: PosedFrame, run: SequenceRun) -> None:
     run.frames_mapped += 1
     run.frame_ms.append((time.perf_counter() - start) * 1e3)
     run.poses.append(frame.T_world_camera)
+    if frame.depth is not None:
+        run.depth.add(depth_use(frame.depth, mapper.config))
+    if len(run.poses) == _JUDGED_POSES:
+        check_units(run.poses)
+
+
+def check_units(poses: list[np.ndarray]) -> None:
+    """Raise DataError where cameras [4, 4] in the order of time are too far apart to be in metres."""
+    if len(poses) < 2:
+        return
+    positions = np.stack([T[:3, 3] for T in poses])
+    step = float(np.median(np.linalg.norm(np.diff(positions, axis=0), axis=1)))
+    extent = float(np.ptp(positions, axis=0).max())
+    if step > _FAR_STEP_M and extent > _FAR_EXTENT_M:
+        raise DataError(
+            f"the camera moves {step:.3g} m from frame to frame (median), {extent:.3g} m in all: poses must be in "
+            "metres; are these millimetres?"
+        )
 
 
 def _finish(mapper: Mapper, run: SequenceRun) -> None:

@@ -30,7 +30,8 @@ class VoteTable:
 
     voxel [R] int64, -1 = free row     position, normal [R, 3] float32     view_probabilities [R, S, C] uint8 (255 = 1)
     scores [R, S] float32, 0 = empty   keyframe_id [R, S] int32 keyframe number
-    fused [R, C] float32, the views fused   support [R] float32, 1 - 0.5^views: one view alone counts half
+    fused [R, C] float32, the views fused   corrected [R, C] float32, the same after context; empty without
+    support [R] float32, 1 - 0.5^views: one view alone counts half
     probabilities [R, C] float32, confidence [R] (of the winning class, times support): smoothed, see LabelSmoother
     features [R, S, D] int8 (127 = 1)   cues [R, S, CUES] float16; empty if the fusion uses none (D = 0)
     """
@@ -44,13 +45,21 @@ class VoteTable:
     features: Tensor
     cues: Tensor
     fused: Tensor
+    corrected: Tensor
     support: Tensor
     probabilities: Tensor
     confidence: Tensor
 
     def __init__(
-        self, capacity_blocks: int, views: int, classes: int, device: torch.device, feature_count: int = 0
+        self,
+        capacity_blocks: int,
+        views: int,
+        classes: int,
+        device: torch.device,
+        feature_count: int = 0,
+        context: bool = False,
     ) -> None:
+        self.context = context
         self.views, self.classes, self.device, self.feature_count = views, classes, device, feature_count
         self.members = 1
         self.agreement = torch.full((1,), EXPECTED, device=device)  # [M] self_agreement of the segmenters
@@ -71,6 +80,7 @@ class VoteTable:
             "features": ((k, d), torch.int8),
             "cues": ((k, CUES if d else 0), torch.float16),
             "fused": ((c,), torch.float32),
+            "corrected": ((c if self.context else 0,), torch.float32),
             "support": ((), torch.float32),
             "probabilities": ((c,), torch.float32),
             "confidence": ((), torch.float32),
@@ -88,6 +98,11 @@ class VoteTable:
     def nbytes(self) -> int:
         """Memory of the table in bytes."""
         return sum(getattr(self, name).nbytes for name in self._columns()) + self.row_of_voxel.nbytes
+
+    @property
+    def before_smoothing(self) -> Tensor:
+        """Class probabilities [R, C]: corrected by context if there is one, else fused."""
+        return self.corrected if self.context else self.fused
 
     def _reserve(self, extra: int) -> None:
         if extra <= len(self._free):

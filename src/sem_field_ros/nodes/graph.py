@@ -17,6 +17,7 @@ from sem_field_ros.camera_stream.topics import (
     MAPPER,
     PLAYER,
     RECORDER,
+    RENDERER,
     VIEWER,
 )
 from sem_field_ros.errors import SettingError, did_you_mean
@@ -28,6 +29,7 @@ from sem_field_ros.settings import Setting, current_names, settings_of
 MODULES = {  # our executables, as setup.py installs them; `python -m MODULE` starts one without an installed script
     MAPPER: "sem_field_ros.nodes.mapper.node",
     PLAYER: "sem_field_ros.nodes.player.node",
+    RENDERER: "sem_field_ros.nodes.view_renderer.node",
     "viewer": "sem_field_ros.nodes.viewer.node",
     RECORDER: "sem_field_ros.nodes.recorder.node",
 }
@@ -106,6 +108,9 @@ _COMMON = (
     Argument("camera_info_topic", "", f"their CameraInfo, if not {_TOPICS['camera_info_topic']}"),
     Argument("depth_topic", "", f"depth images seen from the colour camera, if not {_TOPICS['depth_topic']}"),
     Argument("label_topic", "", f"label images for segmenter external, if not {_TOPICS['label_topic']}"),
+    Argument("render_views", "false", "start the view renderer, which shows what a camera would see from anywhere"),
+    Argument("field", "", "what renders; empty = the parameter file's, without depth gnesf_view_homes"),
+    Argument("view_params_file", "", "parameter file of the view renderer; empty = config/view_renderer.yaml"),
     Argument("view", "false", "start the web viewer"),
     Argument("port", "8080", "port of the web viewer"),
     Argument("rviz", "false", "start RViz (where it is installed)"),
@@ -124,6 +129,7 @@ _REPLAY = (
     Argument("duration_s", "0.0", "play only this long; 0 = to the end"),
     Argument("exit_at_end", "true", "end everything when the replay is over"),
 )
+RGB_FIELD = "gnesf_view_homes"  # renders without depth images
 _SHM_FOR_LARGE_SEGMENTS = 400_000 * 1024  # bytes: five participants with the 64 MB segments of fastdds.xml
 
 
@@ -158,6 +164,8 @@ def nodes_of(graph: str, given: Mapping[str, str]) -> list[NodeSpec]:
     common: dict[str, Any] = {"namespace": value["namespace"], "log_level": value["log_level"]}
     sim = {"use_sim_time": _boolean("use_sim_time", value["use_sim_time"])}
     nodes = [_mapper(value, common, sim)]
+    if _boolean("render_views", value["render_views"]):
+        nodes.append(_renderer(value, common, nodes[0]))
     if _boolean("view", value["view"]):
         port = _number("port", value["port"], int)
         nodes.append(NodeSpec("viewer", VIEWER, parameters={**sim, "port": port}, **common))
@@ -179,6 +187,21 @@ def _mapper(value: Mapping[str, str], common: Mapping[str, Any], sim: Mapping[st
     params_file = value["params_file"] or str(resource_path("config/semantic_mapper.yaml"))
     filled = {"params_file": params_file, "parameters": parameters, "remappings": remappings, **common}
     return NodeSpec(MAPPER, MAPPER, **filled)
+
+
+def _renderer(value: Mapping[str, str], common: Mapping[str, Any], mapper: NodeSpec) -> NodeSpec:
+    """The view renderer: camera, frame, segmenter and start as the mapper's."""
+    shared = ("use_sim_time", "autostart", "segmenter", "label_set", "global_frame")
+    parameters = {name: mapper.parameters[name] for name in shared if name in mapper.parameters}
+    without_depth = mapper.parameters.get("depth_source") == "predicted"
+    if without_depth:
+        parameters["use_depth"] = False
+    field = value["field"] or (RGB_FIELD if without_depth else "")
+    if field:
+        parameters["field"] = field
+    params_file = value["view_params_file"] or str(resource_path("config/view_renderer.yaml"))
+    filled = {"params_file": params_file, "parameters": parameters, "remappings": mapper.remappings, **common}
+    return NodeSpec(RENDERER, RENDERER, **filled)
 
 
 def _player(value: Mapping[str, str], common: Mapping[str, Any]) -> NodeSpec:

@@ -24,12 +24,21 @@ from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
-from sem_field_ros.camera_stream.camera_info import is_distorted
-from sem_field_ros.camera_stream.frames import frame_from_bundle
+from sem_field_ros.camera_stream.camera_info import has_known_lens, is_distorted
+from sem_field_ros.camera_stream.depth_registration import DepthSource
+from sem_field_ros.camera_stream.frames import StreamSetup, frame_from_bundle
 from sem_field_ros.camera_stream.pairing import FrameBundle, FramePairer, stamp_ns_of
 from sem_field_ros.camera_stream.statistics import InputStatistics
 from sem_field_ros.camera_stream.time_policy import GapWatch
-from sem_field_ros.camera_stream.topics import CAMERA_INFO, CAMERA_TOPICS, COLOR, DEPTH, LABELS, compressed
+from sem_field_ros.camera_stream.topics import (
+    CAMERA_INFO,
+    CAMERA_TOPICS,
+    COLOR,
+    DEPTH,
+    LABELS,
+    camera_info_beside,
+    compressed,
+)
 from sem_field_ros.camera_stream.waiting_frames import WaitingFrames
 from sem_field_ros.errors import FrameError
 from sem_field_ros.frame import PosedFrame
@@ -93,6 +102,8 @@ class CameraInput:
         self._pairer_seen: Counter[str] = Counter()
         self._jumps_seen = 0
         self._jumped = False
+        self._depth_info: CameraInfo | None = None  # of the depth camera, the newest
+        self.notes: dict[str, str] = {}  # what makes frames inaccurate, for the diagnostics
         self._gaps = GapWatch(options.max_gap_s)
         self._waiting = WaitingFrames(self._pose_of, self._lose, options.max_waiting_frames, options.max_ready_frames)
         self.use_options(options)
@@ -123,11 +134,10 @@ class CameraInput:
         while (found := self._waiting.pop()) is not None:
             waiting, T_world_camera = found
             try:
-                frame = frame_from_bundle(waiting.bundle, T_world_camera)
+                frame = self._decoded(waiting.bundle, T_world_camera)
             except FrameError as error:
                 self._lose(waiting.bundle, error.cause, str(error))
                 continue
-            self._check_set_up(waiting.bundle)
             return InputFrame(frame, waiting.bundle.color.header, waiting.arrival_s)
         return None
 
@@ -162,6 +172,12 @@ class CameraInput:
             wanted.append((*_image(DEPTH, self._options.depth_transport), self._pairer.add_depth))
         if want_labels:
             wanted.append((*_image(LABELS, "raw"), self._pairer.add_labels))
+        self._setup = StreamSetup(
+            self._node.resolve_topic_name(wanted[0][0]),
+            self._node.resolve_topic_name(_image(DEPTH, self._options.depth_transport)[0]) if want_depth else "",
+            self._options.color_images,
+            self._options.depth_units_per_m,
+        )
         qos = image_qos(self._options.image_reliability)
         subscriptions = []
         for topic, kind, add in wanted:
@@ -169,7 +185,14 @@ class CameraInput:
             callback = self._callback(name, add, is_frame=add == self._pairer.add_color)
             subscriptions.append(self._node.create_subscription(kind, topic, callback, qos, callback_group=group))
         self.statistics.expect(subscription.topic_name for subscription in subscriptions)
+        if want_depth:  # not expected: it is needed only if depth is of another camera
+            topic = camera_info_beside(self._setup.depth_topic)
+            take = self._take_depth_info
+            subscriptions.append(self._node.create_subscription(CameraInfo, topic, take, qos, callback_group=group))
         return subscriptions
+
+    def _take_depth_info(self, msg: CameraInfo) -> None:
+        self._depth_info = msg
 
     def _callback(self, topic: str, add: Callable[[Any], None], is_frame: bool) -> Callable[[Any], None]:
         def callback(msg: Any) -> None:
@@ -239,17 +262,20 @@ class CameraInput:
             raise TransformError("the colour image has no frame_id: set it in the camera driver", "no_frame_id")
         return self._transforms.lookup(self._options.global_frame, frame_id, bundle.stamp_ns)
 
-    def _check_set_up(self, bundle: FrameBundle) -> None:
-        """Warn once of what can be used but will not be accurate."""
-        if is_distorted(bundle.camera_info):
-            text = "the CameraInfo has lens distortion, which is not undone: remap to the rectified image topics"
-            self._log.warn("distorted", text, once=True)
-        if bundle.depth is None:
-            return
-        color, depth = bundle.color.header.frame_id, bundle.depth.header.frame_id
-        if depth and depth != color:
-            text = f"depth is in frame '{depth}', colour in '{color}': depth must be registered to the colour camera"
-            self._log.warn("depth_frame", text, once=True)
+    def _decoded(self, bundle: FrameBundle, T_world_camera: np.ndarray) -> PosedFrame:
+        """Decode a frame. Raises FrameError."""
+
+        def lookup(target: str, source: str) -> np.ndarray:
+            return self._transforms.lookup(target, source, bundle.stamp_ns)
+
+        info = bundle.camera_info
+        if is_distorted(info) and not self._setup.color_is_rectified and not has_known_lens(info):
+            self.notes["distorted"] = (
+                f"the lens distortion of model '{info.distortion_model}' is not undone: remap to rectified image topics"
+            )
+            self._log.warn("distorted", self.notes["distorted"], once=True)
+        source = DepthSource(self._setup.depth_topic, self._depth_info, lookup)
+        return frame_from_bundle(bundle, T_world_camera, setup=self._setup, depth_source=source)
 
 
 def _image(stream: str, transport: str) -> tuple[str, type]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sem_field_ros.camera_stream.frames import IMAGE_KINDS
+from sem_field_ros.camera_stream.images import MILLIMETRES
 from sem_field_ros.errors import SettingError
 from sem_field_ros.settings import check_settings, setting
 
@@ -18,6 +20,14 @@ class CameraOptions:
     )
     depth_transport: str = setting(
         "raw", "depth topic: raw Image, or CompressedImage at .../compressedDepth", choices=("raw", "compressed")
+    )
+    color_images: str = setting(
+        "auto",
+        "rectified: the camera is P of CameraInfo; raw: it is K, and its lens distortion is undone; auto: by the topic",
+        choices=IMAGE_KINDS,
+    )
+    depth_units_per_m: float = setting(
+        MILLIMETRES, "unit of 16-bit depth images: so many a metre", minimum=1e-3, maximum=1e9
     )
     image_reliability: str = setting(
         "best_effort", "reliability of the image subscriptions", choices=("best_effort", "reliable")
@@ -44,6 +54,7 @@ class CameraOptions:
 
     def __post_init__(self) -> None:
         check_settings(self)
+        object.__setattr__(self, "global_frame", self.global_frame.lstrip("/"))  # as tf2 has frames; ROS 1 did not
         if not self.global_frame:
             raise SettingError("global_frame is empty: give the fixed frame of the camera poses, usually 'map'")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+from typing import Any
 
 import numpy as np
 from sensor_msgs.msg import Image
@@ -35,6 +36,12 @@ def image_to_msg(image: np.ndarray, header: Header, encoding: str) -> Image:
 def labels_to_msg(ids: np.ndarray, header: Header) -> Image:
     """Label ids [h, w] uint8 or uint16 -> mono8 or mono16 (255 / 65535 = unlabelled)."""
     return image_to_msg(ids, header, "mono8" if ids.dtype == np.uint8 else "mono16")
+
+
+def blend(color: np.ndarray, over: np.ndarray, opacity: float) -> np.ndarray:
+    """An overlay: colours [H, W, 3] uint8 over an image, at an opacity from 0 to 1."""
+    mixed: Any = color * np.float32(1 - opacity) + over * np.float32(opacity)
+    return np.asarray(mixed.round().astype(np.uint8))
 
 
 def to_byte_array(values: np.ndarray) -> array.array[int]:

@@ -60,11 +60,14 @@ class MapperStatus:
 
 
 def status_message(
-    mapper: str, status: MapperStatus, health: Mapping[str, tuple[int, str]] | None = None
+    mapper: str, status: MapperStatus, health: Mapping[str, tuple[int, str]] | None = None, subject: str = MAP
 ) -> DiagnosticArray:
-    """Build the message (the caller stamps it). `health`: level and text of the sections that are not plainly OK."""
+    """Build the message (the caller stamps it). `health`: level and text of the sections that are not plainly OK.
+
+    `subject` names the section of `map_stats`, for nodes that keep something else than a map.
+    """
     array = DiagnosticArray()
-    for section, values in _values_of(status).items():
+    for section, values in _values_of(status, subject).items():
         level, text = (health or {}).get(section, (OK, ""))
         pairs = [KeyValue(key=key, value=value) for key, value in values.items()]
         name = f"{mapper}: {section}"
@@ -84,7 +87,7 @@ def mapper_status(msg: DiagnosticArray, mapper: str) -> MapperStatus | None:
     return _status_of(sections, "; ".join(problems)) if sections else None
 
 
-def _values_of(status: MapperStatus) -> dict[str, dict[str, str]]:
+def _values_of(status: MapperStatus, subject: str) -> dict[str, dict[str, str]]:
     """Section -> key -> text."""
     received = {
         "state": status.state,
@@ -102,7 +105,7 @@ def _values_of(status: MapperStatus) -> dict[str, dict[str, str]]:
     return {
         INPUT: received,
         PROCESSING: worked,
-        MAP: {key: f"{value:.12g}" for key, value in status.map_stats.items()},
+        subject: {key: f"{value:.12g}" for key, value in status.map_stats.items()},
         MEMORY: {"resident_mb": f"{status.resident_mb:.1f}"},
     }
 

@@ -79,7 +79,7 @@ def test_a_wrong_file_is_refused(tmp_path: Path) -> None:
         with pytest.raises(DataError, match="must hold label_set, image_size"):
             read(tmp_path, **changes)
     camera = {"fx": 1, "fy": 1, "cx": 0, "cy": 0, "T_color_depth": (2 * np.eye(4)).tolist()}
-    with pytest.raises(DataError, match="not a rigid transform"):
+    with pytest.raises(DataError, match="last row 0 0 0 2 instead of 0 0 0 1"):
         read(tmp_path, color_camera=camera)
     with pytest.raises(LabelSetError, match="not found"):
         read(tmp_path, label_set="none_such")

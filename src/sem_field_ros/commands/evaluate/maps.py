@@ -11,6 +11,7 @@ from rich.console import Console
 
 from sem_field_ros.commands.argument_types import add_segmenter, positive
 from sem_field_ros.commands.progress import counting_progress
+from sem_field_ros.context.registry import CONTEXTS
 from sem_field_ros.errors import DataError, SegmenterError
 from sem_field_ros.exit_codes import DONE
 from sem_field_ros.fusion.registry import ALL, FUSIONS, chosen_fusions
@@ -49,6 +50,8 @@ def add_kinds(kinds: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         _add_segmenter_arguments(kind)
     for kind in (sequences, bag, models):
         kind.add_argument("--fusion", default=ALL, choices=(ALL, *FUSIONS), help="of the maps (default all)")
+        kind.add_argument("--contexts", nargs="+", default=[], choices=tuple(CONTEXTS), metavar="CONTEXT",
+                          help=f"of the maps, to compare: {', '.join(CONTEXTS)} (default: --context)")  # fmt: skip
         kind.add_argument("--every", type=positive, default=1, metavar="N", help="use every N-th frame (default 1)")
         kind.add_argument("--max-frames", type=positive, metavar="N", help="at most N frames of each (default: all)")
         kind.add_argument("--out", type=Path, metavar="FILE", help="also write the rows as JSON")
@@ -115,12 +118,13 @@ def _mini_benchmark() -> list[Path]:
 def _evaluate(args: argparse.Namespace, name: str, sequences: Sequence[SequenceReader]) -> list[Row]:
     from sem_field_ros.evaluation.results import rows_of
     from sem_field_ros.evaluation.sequence_evaluation import Scope, SequenceEvaluation
+    from sem_field_ros.evaluation.variants import with_contexts
 
     fusions = chosen_fusions(args.fusion)
     fixed = {"min_weight": _MINI_MIN_WEIGHT} if args.kind == "models" else {}
     config = settings_from_arguments(MapConfig, args, fusion=fusions[0], **fixed)
     segmenter, labels = _make_segmenter(args, name, config, sequences[0].labels)
-    evaluation = SequenceEvaluation(segmenter, labels, config, fusions)
+    evaluation = SequenceEvaluation(segmenter, labels, config, with_contexts(fusions, args.contexts))
     scope = Scope(args.every, args.max_frames)
     console = Console(stderr=True)
     with counting_progress(console) as progress:

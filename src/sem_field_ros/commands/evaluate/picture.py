@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 from pathlib import Path
 
 from sem_field_ros.commands.argument_types import add_segmenter, positive
@@ -20,9 +19,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("sequence", type=Path, metavar="SEQ", help="sequence folder, .sens file or bag")
     add_segmenter(parser, "homes")
     add(
-        "--fusions", nargs="+", default=["bayesian", "gnesf"], metavar="FUSION[:CELL_M]",
-        help="what is compared, e.g. bayesian:0 gnesf: fusions, each with its own --smoothing-cell-m after a colon "
-        "(default bayesian gnesf)",
+        "--fusions", nargs="+", default=["bayesian", "gnesf"], metavar="FUSION[:CELL_M][+CONTEXT]",
+        help="what is compared, e.g. bayesian:0 gnesf+rooms: fusions, each with its own --smoothing-cell-m after a "
+        "colon and its own --context after a plus (default bayesian gnesf)",
     )  # fmt: skip
     add("--rows", type=positive, default=4, metavar="N", help="views that are shown (default 4)")
     add("--width", type=positive, default=240, metavar="PIXELS", help="of a view (default 240)")
@@ -47,13 +46,14 @@ def run(args: argparse.Namespace) -> int:
     from sem_field_ros.atomic import atomic_write
     from sem_field_ros.errors import DataError
     from sem_field_ros.evaluation.comparison import compare_view, draw_comparison, most_different
+    from sem_field_ros.evaluation.variants import variant_of
     from sem_field_ros.frame import PosedFrame
     from sem_field_ros.mapping.mapper import Mapper
     from sem_field_ros.mapping.sequence_mapping import read_frames
     from sem_field_ros.segmentation.registry import make_segmenter
 
     config = settings_from_arguments(MapConfig, args, fusion=MapConfig.fusion)
-    configs = {text: _config(config, text) for text in args.fusions}
+    configs = {text: variant_of(config, text) for text in args.fusions}
     segmenter = make_segmenter(args.segmenter, label_width=config.label_width, source=sequence.labels)
     mappers = {text: Mapper(chosen, segmenter) for text, chosen in configs.items()}
     frames = [f for f in read_frames(sequence, args.every, args.max_frames) if isinstance(f, PosedFrame)]
@@ -72,12 +72,3 @@ def run(args: argparse.Namespace) -> int:
         file.write(cv2.imencode(".png", picture[..., ::-1])[1].tobytes())
     print(f"{args.out}: {picture.shape[1]}x{picture.shape[0]}")
     return 0
-
-
-def _config(config: MapConfig, text: str) -> MapConfig:
-    """`config` with the fusion, and the smoothing cell, of FUSION[:CELL_M]. Raises SettingError in one line."""
-    fusion, _, cell = text.partition(":")
-    try:
-        return replace(config, fusion=fusion, smoothing_cell_m=float(cell) if cell else config.smoothing_cell_m)
-    except ValueError as error:
-        raise SettingError(f"--fusions {text}: '{cell}' must be a length in metres") from error

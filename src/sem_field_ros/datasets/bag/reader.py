@@ -10,10 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from sem_field_ros.camera_stream.frames import frame_from_bundle
+from sem_field_ros.camera_stream.depth_registration import DepthSource
+from sem_field_ros.camera_stream.frames import StreamSetup, frame_from_bundle
+from sem_field_ros.camera_stream.images import MILLIMETRES
 from sem_field_ros.camera_stream.label_info import label_set_from_names, names_from_msg
 from sem_field_ros.camera_stream.pairing import FrameBundle, FramePairer, stamp_ns_of
-from sem_field_ros.camera_stream.topics import CAMERA_INFO, COLOR, DEPTH, LABEL_INFO, LABELS, TF, TF_STATIC
+from sem_field_ros.camera_stream.topics import CAMERA_INFO, COLOR, DEPTH, DEPTH_INFO, LABEL_INFO, LABELS, TF, TF_STATIC
 from sem_field_ros.datasets.bag.file import BagFile, RawMessage
 from sem_field_ros.datasets.bag.topics import BagTopics
 from sem_field_ros.datasets.folder import DEFAULT_LABEL_SET
@@ -38,6 +40,7 @@ class _Planned:
     stamp_ns: int
     T_world_camera: np.ndarray
     parts: dict[str, _Key]
+    T_color_depth: np.ndarray | TransformError | None = None  # None where both have one frame
 
 
 class BagSequence:
@@ -57,18 +60,21 @@ class BagSequence:
         topics: BagTopics | None = None,
         world_frame: str | None = None,
         slop_s: float = 0.02,
+        color_images: str = "auto",
     ) -> None:
         self.path = Path(path)
         self.name = self.path.stem
         self.drops: Counter[str] = Counter()
         self._bag = BagFile(path, topics)
-        self.topics = self._bag.topics
+        self.topics, self.notes = self._bag.topics, list(self._bag.notes)
+        self.units_per_m, self._color_images = MILLIMETRES, color_images
         self.has_labels = bool(self.topics.labels)
         self.labels: LabelSet | None = self._label_set(label_set) if self.has_labels else None
         index = _Index(self._bag, slop_s)
         self.drops.update(index.drops)
         if not index.bundles:
             raise DataError(f"{path}: no frame has all of {', '.join(filter(None, vars(self.topics).values()))}")
+        self._depth_infos = index.depth_infos
         self.world_frame = world_frame or _world_frame(index.tree, index.camera_frame(index.bundles[0]), str(path))
         posed = [(bundle.stamp_ns, planned) for bundle in index.bundles if (planned := self._pose(index, bundle))]
         self.skipped = index.colors - len(posed)  # colour images left out
@@ -116,7 +122,11 @@ class BagSequence:
         planned, raw = collected
         parts = {role: self._bag.decode(message) for role, message in raw.items()}
         bundle = FrameBundle(planned.stamp_ns, parts[COLOR], parts[CAMERA_INFO], parts.get(DEPTH), parts.get(LABELS))
-        return frame_from_bundle(bundle, planned.T_world_camera, name=f"{planned.parts[COLOR][1]:06d}")
+        setup = StreamSetup(self.topics.color, self.topics.depth, self._color_images, self.units_per_m)
+        depth_info = None if not self._depth_infos else self._bag.decode(self._depth_infos[0])
+        source = DepthSource(self.topics.depth, depth_info, lambda target, source: _known(planned.T_color_depth))
+        name = f"{planned.parts[COLOR][1]:06d}"
+        return frame_from_bundle(bundle, planned.T_world_camera, name, setup, source)
 
     def _pose(self, index: _Index, bundle: FrameBundle) -> _Planned | None:
         try:
@@ -126,7 +136,10 @@ class BagSequence:
             return None
         parts = {COLOR: bundle.color, DEPTH: bundle.depth, CAMERA_INFO: bundle.camera_info}
         parts[LABELS] = index.labels_of.get(bundle.color)
-        return _Planned(bundle.stamp_ns, T, {role: key for role, key in parts.items() if key is not None})
+        T_color_depth = index.depth_pose(bundle)
+        return _Planned(
+            bundle.stamp_ns, T, {role: key for role, key in parts.items() if key is not None}, T_color_depth
+        )
 
     def _label_set(self, name: str | None) -> LabelSet:
         if name:
@@ -143,12 +156,16 @@ class _Index:
         self.tree = TransformTree(_FOREVER_S)
         self.bundles: list[FrameBundle] = []  # of keys in place of messages
         self.labels_of: dict[_Key, _Key] = {}
+        self.depth_infos: list[RawMessage] = []  # the first of the depth camera
         self._frame_ids: dict[_Key, str] = {}
         frames = FramePairer(slop_s, _PATIENCE, want_depth=bool(bag.topics.depth))
         labelled = FramePairer(slop_s, _PATIENCE, want_depth=False, want_labels=True)
         numbers: Counter[str] = Counter()
         bad = 0
-        for raw in bag.messages(COLOR, DEPTH, LABELS, CAMERA_INFO, TF, TF_STATIC):
+        for raw in bag.messages(COLOR, DEPTH, LABELS, CAMERA_INFO, DEPTH_INFO, TF, TF_STATIC):
+            if raw.role == DEPTH_INFO:
+                self.depth_infos = self.depth_infos or [raw]
+                continue
             if raw.role in (TF, TF_STATIC):
                 self._add_transforms(bag.decode(raw), raw.role == TF_STATIC)
                 continue
@@ -172,6 +189,17 @@ class _Index:
     def camera_frame(self, bundle: FrameBundle) -> str:
         return self._frame_ids[bundle.color]
 
+    def depth_pose(self, bundle: FrameBundle) -> np.ndarray | TransformError | None:
+        """T_color_depth at a frame's time, or why it is not known; None where depth and colour have one frame."""
+        color = self.camera_frame(bundle)
+        depth = color if bundle.depth is None else self._frame_ids[bundle.depth]
+        if not depth or depth == color:
+            return None
+        try:
+            return self.tree.lookup(color, depth, bundle.stamp_ns)
+        except TransformError as error:
+            return error
+
     def _add_transforms(self, msg: Any, static: bool) -> None:
         for transform in msg.transforms:
             t, q = transform.transform.translation, transform.transform.rotation
@@ -192,4 +220,16 @@ def _world_frame(tree: TransformTree, camera: str, where: str) -> str:
     for frame in WORLD_FRAMES:
         if frame in frames and tree.can_transform(frame, camera, LATEST):
             return frame
+    if not tree.moves(camera):  # its root would make every pose the same
+        known = ", ".join(sorted(frames)[:12])
+        raise DataError(
+            f"{where}: the camera frame '{camera}' is not connected to {', '.join(WORLD_FRAMES)} or any moving frame; "
+            f"frames known: {known}: is /tf_static missing? Record it, or name the world frame"
+        )
     return tree.root_of(camera)
+
+
+def _known(T: np.ndarray | TransformError | None) -> np.ndarray:
+    if isinstance(T, TransformError):
+        raise T
+    return np.eye(4) if T is None else T

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Any
 
+from sem_field_ros.camera_stream.depth_registration import REGISTERED_WORDS
+from sem_field_ros.camera_stream.topics import camera_info_beside
 from sem_field_ros.errors import DataError
 
 # Message types
@@ -12,7 +15,7 @@ CAMERA_INFO_TYPE, LABEL_INFO_TYPE = "sensor_msgs/msg/CameraInfo", "vision_msgs/m
 TF_TYPE, CLOCK_TYPE = "tf2_msgs/msg/TFMessage", "rosgraph_msgs/msg/Clock"
 
 # Words in topic names, best first; topics with a word of _OTHER carry no colour, depth or ids.
-_DEPTH_WORDS = ("aligned_depth", "depth_registered", "depth_to_color", "depth_to_rgb", "depth")
+_DEPTH_WORDS = (*REGISTERED_WORDS, "depth")
 _LABEL_WORDS = ("label", "semantic", "segment")
 _COLOR_WORDS = ("color", "rgb", "left", "image_raw", "image_rect", "image")
 _OTHER = ("overlay", "infra", "/ir", "disparity", "confidence", "debug", "theora", "instance", "colored")
@@ -41,13 +44,16 @@ def find_topics(kinds: dict[str, str], counts: dict[str, int], wanted: BagTopics
     images = {t: k for t, k in kinds.items() if k in (IMAGE, COMPRESSED)}
     named = {wanted.color, wanted.depth, wanted.labels}
     free = [t for t in images if t not in named and not any(word in t for word in _OTHER)]
-    depth = wanted.depth or _best(free, _DEPTH_WORDS, images, counts)
+    depths = [wanted.depth] if wanted.depth else _with_word([t for t in free if t not in named], _DEPTH_WORDS)
     free = [t for t in free if "depth" not in t]
     labels = wanted.labels or _best(free, _LABEL_WORDS, images, counts)
     free = [t for t in free if not any(word in t for word in _LABEL_WORDS)]
-    color = wanted.color or _best(free, _COLOR_WORDS, images, counts) or (free[0] if len(free) == 1 else "")
-    if not color:
-        raise DataError(f"{where} has no colour images; its topics: {', '.join(sorted(kinds)) or 'none'}")
+    colors = [wanted.color] if wanted.color else _with_word(free, _COLOR_WORDS) or (free if len(free) == 1 else [])
+    if not colors:
+        others = ", ".join(sorted(t for t, k in kinds.items() if "FFMPEGPacket" in k))
+        packed = f"; video packets ({others}) are not read: republish them as images" if others else ""
+        raise DataError(f"{where} has no colour images; its topics: {', '.join(sorted(kinds)) or 'none'}{packed}")
+    color, depth = _best_pair(colors, depths, images, counts)
     infos = [t for t, k in kinds.items() if k == CAMERA_INFO_TYPE]
     info = wanted.camera_info or _sibling(color, infos)
     if not info:
@@ -57,27 +63,45 @@ def find_topics(kinds: dict[str, str], counts: dict[str, int], wanted: BagTopics
     return BagTopics(color, info, depth, labels, label_info)
 
 
+def depth_info(depth: str, kinds: dict[str, str]) -> str:
+    """The CameraInfo topic beside a depth topic, empty if there is none."""
+    topic = camera_info_beside(depth) if depth else ""
+    return topic if kinds.get(topic) == CAMERA_INFO_TYPE else ""
+
+
+def _with_word(topics: list[str], words: tuple[str, ...]) -> list[str]:
+    return [topic for topic in topics if any(word in topic for word in words)]
+
+
+def _best_pair(colors: list[str], depths: list[str], images: dict[str, str], counts: dict[str, int]) -> tuple[str, str]:
+    """Colour and depth of one camera: the best words for colour, then the most common beginning of their names."""
+    if not depths:
+        return min(colors, key=lambda topic: _rank(topic, _COLOR_WORDS, images, counts)), ""
+
+    def rank(pair: tuple[str, str]) -> tuple[Any, ...]:
+        color, depth = pair
+        by_color, by_depth = _rank(color, _COLOR_WORDS, images, counts), _rank(depth, _DEPTH_WORDS, images, counts)
+        return by_color[0], -_shared_parts(color, depth), by_depth, by_color
+
+    return min(((color, depth) for color in colors for depth in depths), key=rank)
+
+
 def _best(topics: list[str], words: tuple[str, ...], images: dict[str, str], counts: dict[str, int]) -> str:
-    """Topic with the best word; then raw before compressed, then the one with more messages, then the shorter name."""
-    ranked = [
-        (
-            next(i for i, word in enumerate(words) if word in topic),
-            images[topic] != IMAGE,
-            -counts[topic],
-            len(topic),
-            topic,
-        )
-        for topic in topics
-        if any(word in topic for word in words)
-    ]
-    return min(ranked)[-1] if ranked else ""
+    ranked = [_rank(topic, words, images, counts) for topic in _with_word(topics, words)]
+    return str(min(ranked)[-1]) if ranked else ""
+
+
+def _rank(topic: str, words: tuple[str, ...], images: dict[str, str], counts: dict[str, int]) -> tuple[Any, ...]:
+    """Best word first; then raw before compressed, then the one with more messages, then the shorter name."""
+    word = next((i for i, word in enumerate(words) if word in topic), len(words))
+    return word, images.get(topic) != IMAGE, -counts[topic], len(topic), topic
 
 
 def _sibling(topic: str, others: list[str]) -> str:
     """Of the other topics, the one that shares the most leading parts with a topic."""
+    return max(sorted(others), key=lambda other: _shared_parts(topic, other), default="")
 
-    def shared(other: str) -> int:
-        parts = zip(topic.split("/"), other.split("/"), strict=False)
-        return next((i for i, (a, b) in enumerate(parts) if a != b), len(topic))
 
-    return max(sorted(others), key=shared, default="")
+def _shared_parts(topic: str, other: str) -> int:
+    parts = zip(topic.split("/"), other.split("/"), strict=False)
+    return next((i for i, (a, b) in enumerate(parts) if a != b), len(topic))

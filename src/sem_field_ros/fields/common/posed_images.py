@@ -53,7 +53,7 @@ class WindowField(Protocol):
 
 @dataclass(frozen=True)
 class SceneOptions:
-    """Options of a field: `width` of rendered images in pixels (then enlarged to the camera's size);
+    """Options of a field: `width` of rendered images in pixels (then enlarged to the camera's size), 0 = the camera's;
 
     `depth`: use the sources' depth images, if the field can; `device`: of torch.
     """
@@ -72,6 +72,11 @@ class _Source:
     T_world_camera: np.ndarray
     classes: Tensor
     depth: np.ndarray
+
+    @property
+    def memory_bytes(self) -> int:
+        """Memory of image, classes and depth."""
+        return int(self.image.nbytes + self.classes.numel() + self.depth.nbytes)
 
     @property
     def sizes(self) -> tuple[tuple[int, ...], ...]:
@@ -105,6 +110,17 @@ class PosedImageScene:
         depth = np.zeros(size, np.float32) if frame.depth is None else nearest_pixels(frame.depth, size)
         self._sources.append(_Source(image, camera, frame.T_world_camera, classes, depth))
 
+    @property
+    def memory_bytes(self) -> int:
+        """See scene.Bounded; without the few encoded windows."""
+        return sum(source.memory_bytes for source in self._sources)
+
+    def remove(self, place: int) -> None:
+        """See scene.Bounded."""
+        del self._sources[place]
+        windows = ((key, value) for key, value in self._windows.items() if place not in key)
+        self._windows = OrderedDict((tuple(i - (i > place) for i in key), value) for key, value in windows)
+
     # -- answers ----------------------------------------------------------------------------------------------------
 
     @torch.inference_mode()
@@ -118,7 +134,7 @@ class PosedImageScene:
                 confidence=np.zeros(size, np.float32),
             )  # fmt: skip
         scene, T_world_window = self._encoded(chosen)
-        width = self.options.width
+        width = self.options.width or camera.width
         small = camera.scaled(width, max(1, round(width * camera.height / camera.width)))
         T_window_camera = torch.linalg.inv(camera_from_window(T_world_camera, T_world_window)).to(self._device)
         return enlarged(self.model.render(scene, small, T_window_camera), size)

@@ -7,7 +7,6 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -34,7 +33,7 @@ from sem_field_ros.mapping.submaps import Submaps
 from sem_field_ros.nodes.mapper.options import MapperOptions
 from sem_field_ros.nodes.mapper.statistics import MappingStatistics
 from sem_field_ros.ros.clouds import surface_to_cloud
-from sem_field_ros.ros.images import image_to_msg, labels_to_msg
+from sem_field_ros.ros.images import blend, image_to_msg, labels_to_msg
 from sem_field_ros.ros.label_info import label_info_to_msg
 from sem_field_ros.ros.lazy_publisher import LazyPublisher
 from sem_field_ros.ros.markers import update_to_marker_bytes
@@ -110,7 +109,7 @@ class MapOutput:
         if self.label_image.wanted:
             self.label_image.publish(labels_to_msg(self._labels.to_id(index), header))
         if self.overlay.wanted:
-            overlay = _blend(source.color, self._labels.to_color(index), opacity)
+            overlay = blend(source.color, self._labels.to_color(index), opacity)
             self.overlay.publish(image_to_msg(overlay, header, "rgb8"))
 
     def publish_map(self, submaps: Submaps, options: MapperOptions) -> float | None:
@@ -200,8 +199,3 @@ def _full_size_labels(probabilities: ClassProbabilities, height: int, width: int
     if values.shape[1:] != (height, width):
         values = torch.nn.functional.interpolate(values[None], (height, width), mode="bilinear", align_corners=False)[0]
     return ClassProbabilities(values).label_index().numpy()
-
-
-def _blend(color: np.ndarray, over: np.ndarray, opacity: float) -> np.ndarray:
-    mixed: Any = color * np.float32(1 - opacity) + over * np.float32(opacity)
-    return mixed.round().astype(np.uint8)

@@ -99,7 +99,7 @@ class MapperServices:
             )
 
         def replace() -> None:
-            session.submaps.load(state, session.config)
+            session.submaps.load(state, session.submaps.mapper.config)
             session.output.map_replaced()
 
         self._call(replace, "load_map")

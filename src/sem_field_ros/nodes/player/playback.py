@@ -19,7 +19,7 @@ from sem_field_ros.camera_stream.images import color_from_msg, depth_from_msg, l
 from sem_field_ros.camera_stream.topics import CAMERA_INFO, COLOR, DEPTH, LABEL_INFO, LABELS, TF, TF_STATIC
 from sem_field_ros.datasets.bag.topics import COMPRESSED, BagTopics
 from sem_field_ros.datasets.folder import FolderFrame, FolderSequence
-from sem_field_ros.datasets.open_sequence import bag_path, is_bag, open_sequence
+from sem_field_ros.datasets.open_sequence import is_bag, open_sequence
 from sem_field_ros.datasets.recorded_sequence import RecordedSequence
 from sem_field_ros.errors import DataError
 from sem_field_ros.frame import PosedFrame
@@ -99,7 +99,7 @@ def open_playback(
     if is_bag(path):
         from sem_field_ros.datasets.bag.file import BagFile  # rosbags takes half a second to import
 
-        return BagPlayback(BagFile(bag_path(path), topics), start_s, duration_s, keep_compressed)
+        return BagPlayback(BagFile(path, topics), start_s, duration_s, keep_compressed)
     sequence = open_sequence(path, label_set=label_set, start_s=start_s, duration_s=duration_s)
     if not isinstance(sequence, RecordedSequence):
         raise DataError(f"sequence {path} cannot be played: it is neither frames in files nor a bag")

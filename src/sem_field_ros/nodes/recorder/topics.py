@@ -132,7 +132,7 @@ class RecordedTopics:
         self._label_info = msg
 
     def _on_diagnostics(self, msg: DiagnosticArray) -> None:
-        status = mapper_status(msg, self._mapper)
+        status = mapper_status(msg, self._node.resolve_topic_name(self._mapper))
         if status is None:
             return
         self.peak_resident_mb = float(np.fmax(self.peak_resident_mb, status.resident_mb))

@@ -175,7 +175,7 @@ class Viewer(Node):
         self.page.set_names(names_from_msg(msg))
 
     def _on_diagnostics(self, msg: DiagnosticArray) -> None:
-        status = mapper_status(msg, self._sources.mapper)
+        status = mapper_status(msg, self.resolve_topic_name(self._sources.mapper))
         if status is not None:
             self.page.set_counters(status.counters)
             self.page.note("mapper", status.problem)

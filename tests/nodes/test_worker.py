@@ -7,15 +7,15 @@ import time
 
 import pytest
 
-from sem_field_ros.nodes.mapper.worker import MappingWorker, WorkerError
+from sem_field_ros.nodes.worker import Worker, WorkerError
 
 
 def idle() -> None:
     return None
 
 
-def make(step=idle, errors: list | None = None) -> MappingWorker:
-    return MappingWorker(step, (errors if errors is not None else []).append)
+def make(step=idle, errors: list | None = None) -> Worker:
+    return Worker(step, (errors if errors is not None else []).append)
 
 
 def test_a_job_runs_on_the_thread_and_its_result_comes_back() -> None:

@@ -1,4 +1,4 @@
-"""The thread that owns the model and the map: runs steps, and jobs from other threads between them. No rclpy."""
+"""The thread that owns networks and what they make: runs steps, and jobs from other threads between them. No rclpy."""
 
 from __future__ import annotations
 
@@ -17,19 +17,20 @@ _RETRY_S = 0.05  # after a failed step, so that a step that always fails does no
 
 
 class WorkerError(SemFieldError):
-    """The mapping thread did not take or finish a job in time, or is not running."""
+    """The thread did not take or finish a job in time, or is not running."""
 
 
-class MappingWorker:
+class Worker:
     """Calls `step()` whenever it is woken; between two steps it runs the jobs that `call` handed over.
 
     `step` returns how many seconds it can wait until it is called again if nothing wakes it (0: at once, None: for
-    ever). An exception of `step` goes to `on_error` and the thread goes on: a bad frame must not end the mapping.
+    ever). An exception of `step` goes to `on_error` and the thread goes on: a bad frame must not end the work.
     """
 
     def __init__(
         self, step: Callable[[], float | None], on_error: Callable[[Exception], None], name: str = "mapping"
     ) -> None:
+        self._name = name
         self._step = step
         self._on_error = on_error
         self._jobs: deque[_Job] = deque()
@@ -56,7 +57,7 @@ class MappingWorker:
         future: Future[T] = Future()
         with self._wake:
             if self._stopping:
-                raise WorkerError(f"{what}: the mapping thread is stopping; try again when the node is active")
+                raise WorkerError(f"{what}: the {self._name} thread is stopping; try again when the node is active")
             self._jobs.append((job, future))
             self._wake.notify()
         try:
@@ -66,7 +67,7 @@ class MappingWorker:
                 return future.result()
             state = "not begun, taken back" if future.cancel() else "still running"
             raise WorkerError(
-                f"{what}: mapping was busy for {timeout_s:g} s ({state}); try again or raise service_timeout_s"
+                f"{what}: {self._name} was busy for {timeout_s:g} s ({state}); try again or raise service_timeout_s"
             ) from None
 
     def stop(self, timeout_s: float) -> bool:
@@ -77,7 +78,9 @@ class MappingWorker:
             self._wake.notify()
         for _, future in waiting:
             if future.set_running_or_notify_cancel():
-                future.set_exception(WorkerError("the mapping thread was stopped; try again when the node is active"))
+                future.set_exception(
+                    WorkerError(f"the {self._name} thread was stopped; try again when the node is active")
+                )
         if threading.current_thread() is not self._thread:
             self._thread.join(timeout_s)
         return not self._thread.is_alive()

@@ -1,0 +1,1 @@
+"""Context: corrects fused class probabilities by height above the floor, shape and surroundings."""

@@ -1,0 +1,1 @@
+"""Hand-made field `warp`: the source images, moved into a new camera along their depth images."""

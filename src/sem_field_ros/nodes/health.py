@@ -1,0 +1,64 @@
+"""Levels of diagnostics: silent topics, lost frames, values above their limits; for every node with a camera."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sem_field_ros.camera_stream.statistics import InputSnapshot
+from sem_field_ros.nodes.camera_node_options import CameraNodeOptions
+from sem_field_ros.ros.mapper_status import ACTIVE, ERROR, OK, WARN
+
+Health = tuple[int, str]  # level and text; an empty text means "ok"
+
+
+def input_health(
+    received: InputSnapshot,
+    recent_used: int,
+    lifecycle: str,
+    paused: bool,
+    notes: Iterable[str],
+    options: CameraNodeOptions,
+) -> Health:
+    """Health of a camera input: `recent_used` frames of those since the last snapshot did not get lost."""
+    if lifecycle != ACTIVE:
+        return OK, lifecycle
+    if paused:
+        return OK, "paused"
+    problems = [_silence(received, topic, silent_s, options) for topic, silent_s in received.silent_s.items()]
+    problems.append(_losses(received, recent_used, options))
+    return worst([*problems, *((WARN, note) for note in notes)])
+
+
+def _silence(received: InputSnapshot, topic: str, silent_s: float, options: CameraNodeOptions) -> Health:
+    if silent_s < options.warn_input_timeout_s:
+        return OK, ""
+    level = ERROR if silent_s >= options.error_input_timeout_s else WARN
+    if topic in received.never_came:
+        hint = " (a camera without depth: depth_source: predicted)" if "depth" in topic else ""
+        return level, f"{topic} never came: check the camera driver, the topic's remapping and its QoS{hint}"
+    return level, f"{topic} silent for {silent_s:.1f} s"
+
+
+def _losses(received: InputSnapshot, recent_used: int, options: CameraNodeOptions) -> Health:
+    if received.recent_in < 5 or not received.drops:
+        return OK, ""
+    ratio = max(0.0, 1 - recent_used / received.recent_in)
+    top = max(received.drops, key=lambda cause: received.drops[cause])
+    text = f"{100 * ratio:.0f} % of the frames lost (most often so far: {top})"
+    if ratio > options.error_drop_ratio:
+        return ERROR, text
+    return (WARN, text) if ratio > options.warn_drop_ratio else (OK, "")
+
+
+def above(value: float, warn: float, error: float, what: str, unit: str) -> Health:
+    """WARN or ERROR for a value above its limits."""
+    if not value > warn:  # NaN: nothing measured
+        return OK, ""
+    limit = error if value > error else warn
+    return (ERROR if value > error else WARN), f"{what} {value:.0f} {unit} is above {limit:g} {unit}"
+
+
+def worst(problems: Iterable[Health]) -> Health:
+    """The highest level, and all texts that are not OK in one line."""
+    found = [(level, text) for level, text in problems if level > OK]
+    return max((level for level, _ in found), default=OK), "; ".join(text for _, text in found if text)
