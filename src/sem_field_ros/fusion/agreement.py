@@ -11,7 +11,8 @@ from torch import Tensor
 EXPECTED = 0.5  # agreement assumed before there are views to measure it on
 _PRIOR_VIEWS = 500.0  # views of voxels that the assumption counts as
 _LEAST, _MOST = 0.02, 0.98  # limits of the agreement in log_odds
-_HOME_ODDS, _POWER = 2.5, 4.0  # of member_weights; chosen on rooms of two generators, see docs/fusion.md
+# of member_weights; chosen on rooms of two generators, see docs/fusion.md
+_LARGEST_GAIN, _HOME_ODDS, _POWER = 4.0, 3.0, 4.0
 
 
 def self_agreement(probabilities: Tensor, keyframe_id: Tensor, seen: Tensor, members: int) -> Tensor:
@@ -57,9 +58,10 @@ def log_odds(agreement: Tensor) -> Tensor:
 def member_weights(agreement: Tensor) -> Tensor:
     """Weights [..., M] of the votes of segmenters with `agreement` [..., M], the largest 1.
 
-    1 + (odds / 2.5)^4 with odds = agreement / (1 - agreement), divided by the largest: about equal for segmenters that
-    are all inconsistent (agreement below 0.6), far larger for one that is consistent (0.8 or more).
+    1 + 4 x / (1 + x) with x = (odds / 3)^4 and odds = agreement / (1 - agreement), divided by the largest: about equal
+    for segmenters that are all inconsistent (agreement below 0.6), larger, up to five times, for one that is consistent
+    (0.8 or more). The limit keeps the classes that only one of them knows.
     """
-    odds = torch.exp(log_odds(agreement))
-    weights = 1 + (odds / _HOME_ODDS) ** _POWER
+    gain = (torch.exp(log_odds(agreement)) / _HOME_ODDS) ** _POWER
+    weights = 1 + _LARGEST_GAIN * gain / (1 + gain)
     return weights / weights.amax(dim=-1, keepdim=True)
