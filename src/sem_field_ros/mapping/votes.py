@@ -12,7 +12,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from sem_field_ros.fusion.agreement import EXPECTED, log_odds, self_agreement
+from sem_field_ros.fusion.agreement import EXPECTED, member_weights, self_agreement
 from sem_field_ros.fusion.hand_made import CUES, Fusion, Votes, view_rank
 from sem_field_ros.geometry.voxel_names import VOXELS, renamed, slot_of
 from sem_field_ros.mapping.view_samples import ViewSamples
@@ -22,7 +22,7 @@ _FEATURE_STEPS = 127.0  # features in -1..1 are kept in 8 bits
 _CPU_CHUNK, _CHUNK = 1024, 1 << 16  # rows fused at once: fits the processor's cache, bounds the memory
 _LEAST_CHUNK = 256  # fewest rows worth a thread
 _SAMPLE = 2048  # rows that the agreement of segmenters is measured on, up to twice as many
-_AGREEMENT_STEP = 0.05  # change of its log odds that is worth fusing all rows again
+_WEIGHT_STEP = 0.1  # relative change of a segmenter's weight that is worth fusing all rows again
 
 
 class VoteTable:
@@ -238,7 +238,8 @@ class VoteTable:
         rows = (self.voxel >= 0).nonzero()[:, 0]
         votes = self.views_of(rows[:: max(1, len(rows) // _SAMPLE)])
         found = self_agreement(votes.probabilities, votes.keyframe_id, votes.scores > 0, self.members)
-        if float((log_odds(found) - log_odds(self.agreement)).abs().max()) < _AGREEMENT_STEP:
+        change = member_weights(found) / member_weights(self.agreement) - 1
+        if float(change.abs().max()) < _WEIGHT_STEP:
             return False
         self.agreement = found
         return True
