@@ -50,6 +50,15 @@ class Online(Protocol):
 
 
 @runtime_checkable
+class MapGuided(Protocol):
+    """A scene that can take the depth of its views from another one, the live map's."""
+
+    def use_map(self, scene: Renderable) -> None:
+        """The scene whose depth is used."""
+        ...
+
+
+@runtime_checkable
 class Bounded(Protocol):
     """A scene that can forget single frames, so that its memory is bounded while the robot goes on."""
 

@@ -10,7 +10,7 @@ import cv2
 import pytest
 
 from sem_field_ros import cli
-from sem_field_ros.evaluation.novel_views import MAP_COLORS, WARPED
+from sem_field_ros.evaluation.novel_views import MAP_COLORS, NEAREST, WARPED
 from sem_field_ros.evaluation.results import IMAGES
 from sem_field_ros.fusion.registry import FUSIONS, GNESF_MODEL
 from sem_field_ros.resources import resource_path
@@ -80,7 +80,7 @@ def test_without_label_images_colours_alone_are_scored(
     assert cli.main([*command, "--out", str(out), "--picture", str(picture)]) == 0
     values = {(r["benchmark"], r["method"], r["metric"]): r["value"] for r in json.loads(out.read_text())}
     metrics = ("psnr", "psnr_covered", "ssim")
-    assert set(values) == {("plain, novel views", name, m) for name in (MAP_COLORS, WARPED) for m in metrics}
+    assert set(values) == {("plain, novel views", name, m) for name in (MAP_COLORS, WARPED, NEAREST) for m in metrics}
     blurred, warped = (values["plain, novel views", name, "psnr_covered"] for name in (MAP_COLORS, WARPED))
     assert 20 < blurred < warped < 60
     printed = capsys.readouterr().out

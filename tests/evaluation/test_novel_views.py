@@ -9,11 +9,12 @@ import pytest
 import torch
 
 from sem_field_ros.errors import DataError, SegmenterError
-from sem_field_ros.evaluation.baselines import WarpedImages
+from sem_field_ros.evaluation.baselines import NearestImage, WarpedImages
 from sem_field_ros.evaluation.metrics import Confusion
 from sem_field_ros.evaluation.novel_view_picture import draw_novel_views
 from sem_field_ros.evaluation.novel_views import (
     MAP_COLORS,
+    NEAREST,
     WARPED,
     NovelViewEvaluation,
     ViewTally,
@@ -145,7 +146,7 @@ def test_held_out_frames_reach_no_map_and_no_field(frames, monkeypatch) -> None:
     assert field.taken == sources and field.resets == 1 and len(ticks) == len(frames)
     assert mapped == [name for name in sources for _ in MAPS]
     renderings = [frame for frame in segmenter.asked if frame.labels is None]
-    assert len(renderings) == 2 * 3 and all(frame.depth is None for frame in renderings)  # colours of three renderers
+    assert len(renderings) == 2 * 4 and all(frame.depth is None for frame in renderings)  # colours of four renderers
     assert evaluation.views == 2 and not evaluation.problems
 
 
@@ -154,7 +155,8 @@ def test_a_perfect_segmenter_is_nearly_right_in_views_that_were_not_mapped(frame
     evaluation.add(Room(frames), ALL)
     tallies = evaluation.tallies()
     maps, fields = list(MAPS), ["field", segmented("field")]
-    assert list(tallies) == [*maps, segmented(MAP_COLORS), segmented(WARPED), *fields, IMAGES]
+    baselines = [segmented(name) for name in (MAP_COLORS, WARPED, NEAREST)]
+    assert list(tallies) == [*maps, *baselines, *fields, IMAGES]
     for name in maps:
         assert tallies[name].covered.scores().accuracy > 0.93 and tallies[name].views.scores().coverage > 0.8
     assert tallies[IMAGES].views.scores().accuracy > 0.97
@@ -164,6 +166,22 @@ def test_a_perfect_segmenter_is_nearly_right_in_views_that_were_not_mapped(frame
     blurred, warped = tallies[segmented(MAP_COLORS)], tallies[segmented(WARPED)]
     assert np.mean(warped.covered_psnr) > np.mean(blurred.covered_psnr) + 1 and np.mean(warped.covered_psnr) > 25
     assert np.mean(warped.psnr) < np.mean(warped.covered_psnr)
+    assert 18 < np.mean(tallies[segmented(NEAREST)].covered_psnr) < 60
+
+
+def test_the_nearest_image_moves_with_its_depth(frames) -> None:
+    baseline = NearestImage()
+    frame = frames[0]
+    baseline.add(frame)
+    same = baseline.render(frame.camera, frame.T_world_camera)
+    assert same.rgb is not None and same.depth is not None
+    known = frame.depth > 0
+    assert np.abs(same.rgb[known].astype(int) - frame.color[known]).max() <= 1
+    assert np.allclose(same.depth, np.where(known, frame.depth, 0), atol=1e-4)
+    behind = frame.T_world_camera.copy()
+    behind[:3, 3] -= 50 * behind[:3, 2]
+    far = baseline.render(frame.camera, behind)
+    assert far.depth is not None and 0 < (far.depth > 0).mean() < 0.1 and (far.depth[far.depth > 0] > 45).all()
 
 
 def test_rows_and_picture(frames) -> None:

@@ -161,7 +161,7 @@ BAD = {
     "height zero": (changed(camera_info__height=0), "bad_size", "80x0 pixels"),
     "huge": (changed(camera_info__width=100_000, camera_info__height=90_000), "bad_size", "more than max_pixels"),
     "width of all bits": (changed(camera_info__width=2**32 - 1), "bad_size", "more than max_pixels"),
-    "no intrinsics": (changed(camera_info__k=[0.0] * 9), "bad_intrinsics", "fx=0.0"),
+    "no intrinsics": (changed(camera_info__k=[0.0] * 9, camera_info__p=[0.0] * 12), "bad_intrinsics", "fx=0.0"),
     "intrinsics NaN": (changed(camera_info__k=[NAN] * 9), "bad_intrinsics", "unusable"),
     "unknown frame": (changed(pose__header__frame_id="nowhere"), "tf_missing", "'nowhere' is not in the TF tree"),
     "long ago": (changed(pose__header__frame_id=CAMERA_FRAME, pose__header__stamp__sec=5), "tf_extrapolation", ""),

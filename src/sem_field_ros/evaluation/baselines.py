@@ -1,4 +1,4 @@
-"""Baselines of view synthesis over a mapped scene: the map's colours, and source images projected on its surface."""
+"""Baselines of view synthesis: a map's colours, source images projected on its surface, the nearest image moved."""
 
 from __future__ import annotations
 
@@ -89,6 +89,38 @@ class WarpedImages:
         inside = (u >= 0) & (v >= 0) & (u <= frame.camera.width - 1) & (v <= frame.camera.height - 1)
         near = np.abs(depth - z) < self.scene.config.vote_tolerance_m
         return color, inside & near & (z > 0) & (depth > 0)
+
+
+class NearestImage:
+    """The source image nearest to the camera alone, moved by its own depth image with a z-buffer; holes stay black."""
+
+    def __init__(self) -> None:
+        self._frames: list[PosedFrame] = []
+
+    def reset(self) -> None:
+        """See scene.Online."""
+        self._frames.clear()
+
+    def add(self, frame: PosedFrame, probabilities: ClassProbabilities | None = None) -> None:
+        """See scene.Online."""
+        self._frames.append(replace(frame, labels=None, extra={}))
+
+    def render(self, camera: Intrinsics, T_world_camera: np.ndarray) -> RenderedView:
+        """See scene.Renderable."""
+        size = camera.height, camera.width
+        depth, rgb = np.full(size, np.inf, np.float32), np.zeros((*size, 3), np.uint8)
+        for i in nearest_views(T_world_camera, [frame.T_world_camera for frame in self._frames], 1):
+            frame = self._frames[i]
+            assert frame.depth is not None
+            color = cv2.resize(frame.color, frame.depth.shape[::-1], interpolation=cv2.INTER_AREA)
+            points = unproject(frame.depth, frame.camera)[frame.depth > 0]
+            pixels, z = project(transform_points(inverse(T_world_camera) @ frame.T_world_camera, points), camera)
+            u, v = np.round(np.clip(pixels, -1e4, 1e5)).astype(np.int64).T
+            kept = (z > 1e-3) & (u >= 0) & (v >= 0) & (u < camera.width) & (v < camera.height)
+            far_first = np.argsort(-z[kept], kind="stable")  # the nearest point of a pixel is written last
+            where = v[kept][far_first], u[kept][far_first]
+            depth[where], rgb[where] = z[kept][far_first], color[frame.depth > 0][kept][far_first]
+        return RenderedView(np.where(np.isfinite(depth), depth, 0).astype(np.float32), rgb)
 
 
 def _angle_deg(points: np.ndarray, T_a: np.ndarray, T_b: np.ndarray) -> np.ndarray:

@@ -15,7 +15,7 @@ import numpy as np
 from torch.nn.functional import interpolate
 
 from sem_field_ros.errors import DataError, SegmenterError
-from sem_field_ros.evaluation.baselines import MapColors, WarpedImages
+from sem_field_ros.evaluation.baselines import MapColors, NearestImage, WarpedImages
 from sem_field_ros.evaluation.image_metrics import psnr, ssim
 from sem_field_ros.evaluation.map_evaluation import true_index
 from sem_field_ros.evaluation.metrics import Confusion
@@ -26,12 +26,12 @@ from sem_field_ros.frame import PosedFrame, SequenceReader
 from sem_field_ros.labels import LabelSet
 from sem_field_ros.mapping.config import MapConfig
 from sem_field_ros.mapping.sequence_mapping import read_frames
-from sem_field_ros.scene import OnlineView
+from sem_field_ros.scene import MapGuided, OnlineView
 from sem_field_ros.segmentation.segmenter import ClassProbabilities, Segmenter
 from sem_field_ros.surface import RenderedView, known
 
 _SSIM_SIDE = 11  # pixels: smaller images have none
-MAP_COLORS, WARPED = "map colours", "warped images"  # renderers of colour alone
+MAP_COLORS, WARPED, NEAREST = "map colours", "warped images", "nearest image"  # renderers of colour alone
 
 
 @dataclass(frozen=True)
@@ -96,9 +96,15 @@ class NovelViewEvaluation:
     def add(self, sequence: SequenceReader, scope: Scope, on_progress: Callable[[], None] = lambda: None) -> None:
         """Map the sources of a sequence, score its held-out views. Raises DataError if one of the two is missing."""
         maps = SharedMaps(self._configs, self.labels, votes=self.segmenter is not None)
-        renderers: dict[str, OnlineView] = {MAP_COLORS: MapColors(maps.first), WARPED: WarpedImages(maps.first)}
+        renderers: dict[str, OnlineView] = {
+            MAP_COLORS: MapColors(maps.first),
+            WARPED: WarpedImages(maps.first),
+            NEAREST: NearestImage(),
+        }
         for field in self._fields.values():
             field.reset()
+            if isinstance(field, MapGuided):
+                field.use_map(maps.first)
         renderers |= self._fields
         mapped = 0
         config = next(iter(self._configs.values()))

@@ -1,13 +1,14 @@
 """Fields by the kind on their weights' card, or by name: makes a scene, a model or a configuration of weights.
 
-A new field costs one line here: kind -> module with `open_field(path, labels, options) -> scene.FieldScene`.
+A new field costs one line here: kind -> its module of a FieldModule's functions.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 
 from sem_field_ros.errors import WeightsError, did_you_mean
 from sem_field_ros.fields.common.posed_images import SceneOptions
@@ -18,13 +19,12 @@ from sem_field_ros.weights import SUFFIX, WeightsCard, load_card, load_weights
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from sem_field_ros.fields.gnesf.config import GnesfConfig
-    from sem_field_ros.fields.gnesf.model import Gnesf
     from sem_field_ros.scene import FieldScene
 
 FIELDS = {
     "gnesf_field": "sem_field_ros.fields.gnesf.scene_of_weights",
     "ibrnet_field": "sem_field_ros.fields.ibrnet.scene_of_weights",
+    "gsnerf_field": "sem_field_ros.fields.gsnerf.scene_of_weights",
 }
 HAND_MADE = {"warp": "sem_field_ros.fields.warp.scene"}  # fields without weights, by name
 
@@ -56,16 +56,42 @@ def _weights_of(name: str) -> Path:
     return resource_path(f"models/{name}") / f"{name}{SUFFIX}"
 
 
+class FieldConfig(Protocol):
+    """A configuration of a field; `kind` is a key of FIELDS."""
+
+    kind: ClassVar[str]
+
+
+class FieldModule(Protocol):
+    """What the module of a kind has. Only the first is needed to use a field, the others to train one."""
+
+    def open_field(self, path: str | Path, labels: LabelSet, options: SceneOptions) -> FieldScene:
+        """An empty scene of the field in a weights file. Raises WeightsError in one line."""
+        ...
+
+    def make_model(self, config: Any) -> Any:
+        """The network of a configuration, with random weights."""
+        ...
+
+    def config_from_dict(self, content: Mapping[str, Any]) -> Any:
+        """The configuration on a card. Raises WeightsError in one line."""
+        ...
+
+
 def open_scene(weights: str | Path, labels: LabelSet, options: SceneOptions | None = None) -> FieldScene:
     """An empty scene of the field in a weights file; classes are those of `labels`.
 
     Raises WeightsError in one line: missing, damaged, no field, or bound to other classes.
     """
+    return field_module(weights).open_field(weights, labels, options or SceneOptions())
+
+
+def field_module(weights: str | Path) -> FieldModule:
+    """The module of the field in a weights file. Raises WeightsError in one line."""
     kind = field_kind(load_card(weights))
     if kind not in FIELDS:
         raise WeightsError(f"{weights} holds a '{kind}', which is not a field; fields: {', '.join(FIELDS)}")
-    scene: FieldScene = import_module(FIELDS[kind]).open_field(weights, labels, options or SceneOptions())
-    return scene
+    return _module(kind)
 
 
 def field_kind(card: WeightsCard) -> str:
@@ -73,24 +99,17 @@ def field_kind(card: WeightsCard) -> str:
     return "ibrnet_field" if card.kind == "gnesf_field" and card.architecture.get("rays") else card.kind
 
 
-def make_model(config: GnesfConfig) -> Gnesf:
-    """The network of a configuration, with random weights: a GNeSF or an image-based field."""
-    from sem_field_ros.fields.gnesf.model import Gnesf
-    from sem_field_ros.fields.ibrnet.config import IbrnetConfig
-    from sem_field_ros.fields.ibrnet.model import IbrnetField
-
-    return IbrnetField(config) if isinstance(config, IbrnetConfig) else Gnesf(config)
+def make_model(config: FieldConfig) -> Any:
+    """The network of a configuration, with random weights."""
+    return _module(config.kind).make_model(config)
 
 
-def load_field_weights(path: str | Path) -> tuple[dict[str, Tensor], GnesfConfig]:
-    """Tensors and configuration of a GNeSF or image-based field, to train on. Raises WeightsError in one line."""
-    from sem_field_ros.fields.gnesf import config as gnesf
-    from sem_field_ros.fields.ibrnet import config as ibrnet
+def load_field_weights(path: str | Path) -> tuple[dict[str, Tensor], Any]:
+    """Tensors and configuration of a field, to train on. Raises WeightsError in one line."""
+    module = field_module(path)
+    state, card = load_weights(path, load_card(path).kind)
+    return state, module.config_from_dict(card.architecture)
 
-    card = load_card(path)
-    kind = field_kind(card)
-    if kind not in FIELDS:
-        raise WeightsError(f"{path} holds a '{kind}', which is not a field; fields: {', '.join(FIELDS)}")
-    state, card = load_weights(path, card.kind)
-    read = ibrnet.config_from_dict if kind == "ibrnet_field" else gnesf.config_from_dict
-    return state, read(card.architecture)
+
+def _module(kind: str) -> FieldModule:
+    return cast(FieldModule, import_module(FIELDS[kind]))

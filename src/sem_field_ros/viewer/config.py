@@ -34,6 +34,9 @@ class ViewerConfig:
         2.0, "the camera image changes at most this often; 0 = no image", minimum=0, maximum=15
     )
     image_width: int = setting(320, "images are shrunk to this width, pixels", minimum=16, maximum=1920)
+    view_width: int = setting(
+        320, "views that are rendered from the browser's camera have this width, pixels", minimum=16, maximum=1920
+    )
     max_points: int = setting(400_000, "larger clouds are thinned evenly to this many points", minimum=1000)
     max_triangles: int = setting(1_000_000, "larger meshes are cut to this many triangles", minimum=1000)
 

@@ -105,6 +105,11 @@ class MapDrawing:
         return {"Points": points, "Triangles": f"{self._mesh.triangles:,}"}
 
     @property
+    def legend(self) -> Legend:
+        """Names and colours of the classes."""
+        return self._legend
+
+    @property
     def is_empty(self) -> bool:
         """Whether the newest cloud has no points (before the first, and after a reset)."""
         return not len(self._points)

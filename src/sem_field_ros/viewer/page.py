@@ -26,6 +26,7 @@ from sem_field_ros.viewer.panel import Panel
 from sem_field_ros.viewer.picking import Ray
 from sem_field_ros.viewer.points import LabelledPoints
 from sem_field_ros.viewer.rate_limit import RateLimit
+from sem_field_ros.viewer.rendered_view import AskView, RenderedViewPanel
 from sem_field_ros.viewer.scene import Scene
 from sem_field_ros.viewer.server import start_server, stop_server
 
@@ -44,6 +45,7 @@ class ViewerPage:
         *,
         has_camera: bool = True,
         ask: Ask | None = None,
+        ask_view: AskView | None = None,
         tell: Callable[[str], object] = lambda hint: None,
     ) -> None:
         """Start the page.
@@ -51,6 +53,7 @@ class ViewerPage:
         has_camera  whether there is a live camera, with a pose and images
         ask         where the class probabilities of a clicked point come from; called on the page's thread, returns
                     at once and answers by the callback it is given
+        ask_view    where views of a browser's camera come from, in the same way; None: the page has no such panel
         tell        takes a line for the user's terminal or log (a doubtful up axis)
         """
         self._wake = threading.Event()
@@ -70,6 +73,11 @@ class ViewerPage:
         self._camera = CameraDrawing(self._scene, self._panel, config)
         self._inspector = PointInspector(self._pick, ask, self._wake.set)
         self._panel.set_point(self._inspector.content())
+        self._view = None
+        if ask_view is not None:
+            self._view = RenderedViewPanel(
+                self._server, config.view_width, ask_view, lambda: self._map.legend, self._wake.set
+            )
         self._server.scene.on_click()(self._clicked)
         self._server.on_client_connect(lambda _: self._wake.set())
         self._thread = threading.Thread(target=self._run, name="viewer", daemon=True)
@@ -201,6 +209,8 @@ class ViewerPage:
         if self._inspector.update():
             self._panel.set_point(self._inspector.content())
         waits |= self._camera.draw(self._draw_note)
+        if self._view is not None:
+            waits |= self._view.draw()
         return self._draw_status() or waits or replaced
 
     def _draw_note(self, topic: str, text: str) -> None:

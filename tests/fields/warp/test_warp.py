@@ -110,3 +110,15 @@ def test_names_are_checked_in_one_line() -> None:
     with pytest.raises(WeightsError, match="unknown: choose warp, .*gnesf_view_homes"):
         open_named("segmenter_homes", SCANNET)
     assert isinstance(open_named("gnesf_view_homes", SCANNET), PosedImageScene)
+
+
+def test_sources_are_chosen_by_what_they_show_of_the_view(scene: PosedImageScene) -> None:
+    """Many sources near the camera see one end of its view; a single one farther away sees the other end."""
+    for i in range(15):
+        scene.add(*frame(-1.0 - 0.01 * i))
+    scene.add(*frame(3.0))
+    T = np.eye(4)
+    T[:3, 3] = 1.0, 0.0, -3.0  # from farther back: sees the wall from -5 to 7 m
+    view = scene.render(CAMERA.scaled(160, 120), T)
+    columns = view.covered[40:80].mean(axis=0)
+    assert columns[20:60].max() > 0.9 and columns[100:140].max() > 0.9

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from sem_field_ros.segmentation.segmenter import Segmenter
 
 _SEGMENTER = "homes"  # the default
+TARGET_DEPTHS = ("predicted", "sensor", "map")
 HELP = "score maps, fields and segmented renderings in views that are held out (semantic view synthesis)"
 
 
@@ -50,10 +51,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--fusion-weights", nargs="+", type=Path, default=[], metavar="FILE", help="more learned votes (.safetensors), "
         "named after their folder; one trained with `--pooling direct` predicts directly")  # fmt: skip
     add("--field", nargs="+", type=Path, default=[], metavar="FILE", help="whole fields that `sem-field train gnesf` "
-        "made (.safetensors), named after their folder")  # fmt: skip
+        "or `gsnerf` made (.safetensors), named after their folder")  # fmt: skip
     add("--field-width", type=at_least(8, int), default=160, metavar="PIXELS", help="fields are rendered this wide, "
         "then enlarged (default 160)")  # fmt: skip
     add("--field-depth", action="store_true", help="fields are given the sources' depth images as well")
+    add("--field-target-depth", choices=TARGET_DEPTHS, default="", help="GSNeRF: where depth comes from (default: "
+        "sensor with --field-depth, else predicted); map: the map is ray cast")  # fmt: skip
+    add("--field-views", type=at_least(1, int), default=0, metavar="K", help="source views of a rendered view "
+        "(default: the field's)")  # fmt: skip
+    add("--field-samples", type=at_least(1, int), default=0, metavar="N", help="GSNeRF: samples per ray (default: the "
+        "field's)")  # fmt: skip
     add("--every", type=positive, default=1, metavar="N", help="use every N-th frame (default 1)")
     add("--max-frames", type=positive, metavar="N", help="at most N frames of each (default: all)")
     add("--benchmark", metavar="NAME", help="name in the results (default: of the first sequence)")
@@ -136,7 +143,8 @@ def _fields(args: argparse.Namespace, labels: LabelSet, maps: dict[str, MapConfi
     from sem_field_ros.fields.registry import open_scene
 
     files = _named(args.field, "--field", taken=maps)
-    options = SceneOptions(args.field_width, args.field_depth, args.device)
+    given = args.field_target_depth, args.field_views, args.field_samples
+    options = SceneOptions(args.field_width, args.field_depth, args.device, *given)
     return {name: open_scene(path, labels, options) for name, path in files.items()}
 
 

@@ -6,10 +6,10 @@ import argparse
 import sys
 
 from sem_field_ros.commands.parser import add_former_kind, move_flags
-from sem_field_ros.commands.train import context, depth, export, fusion, gnesf, segmenter
+from sem_field_ros.commands.train import context, depth, export, fusion, gnesf, gsnerf, segmenter
 from sem_field_ros.settings import renaming_line
 
-HELP = "train a model: 2-D segmenter, the map's fusion or context, GNeSF, depth from RGB; or export a run's weights"
+HELP = "train a model: 2-D segmenter, the map's fusion or context, GNeSF, GSNeRF, depth from RGB; or export weights"
 # until the next release: `train field` is `train gnesf` now, and what `train gnesf` was is `train fusion`
 _FORMER_KINDS = {"field": "gnesf"}
 _MOVED = "the map's fusion is trained by `sem-field train fusion` now, and `train gnesf` trains the field"
@@ -24,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("fusion", fusion),
         ("context", context),
         ("gnesf", gnesf),
+        ("gsnerf", gsnerf),
         ("depth", depth),
         ("export", export),
     ):

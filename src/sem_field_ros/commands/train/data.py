@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from sem_field_ros.training.samples.posed_scenes import PosedScene
 
 
-def add_data_arguments(parser: argparse.ArgumentParser) -> None:
+def add_data_arguments(parser: argparse.ArgumentParser, required: bool = True) -> None:
     """What every training on folders of scenes is told."""
     parser.add_argument(
         "--data",
         type=folder,
         nargs="+",
-        required=True,
+        required=required,
         metavar="DIR",
         help="folders with train/SCENE and val/SCENE (not all need to have both)",
     )

@@ -55,12 +55,16 @@ class WindowField(Protocol):
 class SceneOptions:
     """Options of a field: `width` of rendered images in pixels (then enlarged to the camera's size), 0 = the camera's;
 
-    `depth`: use the sources' depth images, if the field can; `device`: of torch.
+    `depth`: use the sources' depth images, if the field can; `device`: of torch. For GSNeRF alone: `target_depth`, one
+    of predicted, sensor, map ("": sensor with `depth`, else predicted); `views` and `samples` other than its own (0).
     """
 
     width: int = 160
     depth: bool = False
     device: str = "cpu"
+    target_depth: str = ""
+    views: int = 0
+    samples: int = 0
 
 
 @dataclass(frozen=True)
@@ -127,7 +131,7 @@ class PosedImageScene:
     def render(self, camera: Intrinsics, T_world_camera: np.ndarray) -> RenderedView:
         """The view of a camera, from the window of the sources nearest to it; empty without sources."""
         size = camera.height, camera.width
-        chosen = self._window(T_world_camera)
+        chosen = self._window_of_view(camera, T_world_camera)
         if not chosen:
             return RenderedView(
                 np.zeros(size, np.float32), np.zeros((*size, 3), np.uint8), np.full(size, -1, np.int16),
@@ -183,6 +187,10 @@ class PosedImageScene:
         pixels, z = project(transform_points(inverse(source.T_world_camera), finite), source.camera)
         u, v = pixels[:, 0], pixels[:, 1]
         return (z > 0) & (u >= 0) & (v >= 0) & (u <= source.camera.width - 1) & (v <= source.camera.height - 1)
+
+    def _window_of_view(self, camera: Intrinsics, T_world_camera: np.ndarray) -> list[int]:
+        """The sources that a view is rendered from, the reference first."""
+        return self._window(T_world_camera)
 
     def _window(self, T_world_camera: np.ndarray) -> list[int]:
         """The sources nearest to a camera; the nearest, which is the reference, first; all with images of its size."""

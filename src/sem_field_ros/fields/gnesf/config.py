@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from sem_field_ros.errors import WeightsError
 from sem_field_ros.fields.gnesf.volume import VolumeConfig
@@ -34,6 +34,8 @@ class GnesfConfig:
     band        the tr of Eq. 8 as a share of the truncation: with tr itself, samples in free space, whose distance is
                 clamped at the truncation, would have 79 % of the surface's weight and pull it to the camera
     """
+
+    kind: ClassVar[str] = KIND
 
     classes: int
     features: int = 32

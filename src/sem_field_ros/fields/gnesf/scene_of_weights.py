@@ -9,10 +9,12 @@ import torch
 
 from sem_field_ros.errors import WeightsError
 from sem_field_ros.fields.common.posed_images import PosedImageScene, SceneOptions, window_size
-from sem_field_ros.fields.gnesf.config import KIND, Config, config_from_dict
+from sem_field_ros.fields.gnesf.config import KIND, Config, GnesfConfig, config_from_dict
 from sem_field_ros.fields.gnesf.model import Gnesf
 from sem_field_ros.labels import LabelSet
 from sem_field_ros.weights import WeightsCard, load_into, load_weights
+
+__all__ = ["config_for", "config_from_dict", "make_model", "open_field", "scene_of"]
 
 
 def open_field(path: str | Path, labels: LabelSet, options: SceneOptions) -> PosedImageScene:
@@ -23,13 +25,18 @@ def open_field(path: str | Path, labels: LabelSet, options: SceneOptions) -> Pos
     return scene_of(model, card, labels, path, options)
 
 
+def make_model(config: GnesfConfig) -> Gnesf:
+    """The network of a configuration, with random weights."""
+    return Gnesf(config)
+
+
 def scene_of(
     model: Gnesf, card: WeightsCard, labels: LabelSet, path: str | Path, options: SceneOptions
 ) -> PosedImageScene:
     """A loaded model as a scene on the options' device."""
     views, width = window_size(card, path)
     model.eval().to(torch.device(options.device))
-    return PosedImageScene(model, len(labels), views, width, options)
+    return PosedImageScene(model, len(labels), options.views or views, width, options)
 
 
 def config_for(config: Config, card: WeightsCard, labels: LabelSet, path: str | Path) -> Config:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from sem_field_ros.errors import WeightsError
 from sem_field_ros.fields.gnesf import config as gnesf
@@ -18,6 +18,8 @@ KIND = "ibrnet_field"  # of weights files
 @dataclass(frozen=True)
 class IbrnetConfig(GnesfConfig):
     """As GnesfConfig, always of `density`; `rays`: sizes of the part along the rays (ray_density.py)."""
+
+    kind: ClassVar[str] = KIND
 
     representation: str = "density"
     rays: RayConfig = field(default_factory=RayConfig)

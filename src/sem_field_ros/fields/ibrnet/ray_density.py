@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
+from sem_field_ros.fields.common.over_views import Channels, mean_correlation, moments, softmax_over_views
 from sem_field_ros.fields.common.views import Projection, SourceViews, sample_depth, sample_maps
 from sem_field_ros.geometry.patches import normalised_patches
 
@@ -95,13 +96,6 @@ def observe(views: SourceViews, images: Tensor, patches: Tensor, projection: Pro
     )
 
 
-def mean_correlation(patches: Tensor, seen: Tensor) -> Tensor:
-    """Mean product [V, N] of each view's patch [V, P, N] (zeros where not `seen` [V, N]) with those of the others."""
-    total = patches.sum(dim=0, keepdim=True)
-    others = (seen.sum(dim=0) - 1).clamp(min=1)
-    return ((total - patches) * patches).sum(dim=1) / others
-
-
 def _depth_cues(views: SourceViews, projection: Projection) -> Tensor:
     assert views.depth is not None
     z = projection.z
@@ -124,17 +118,6 @@ def view_cues(points: Tensor, directions: Tensor, origins: Tensor) -> Tensor:
     return torch.cat([unit - directions[:, None], (along - 1) * 10, distance.log()], dim=-1).permute(1, 2, 0)
 
 
-class Channels(nn.Linear):
-    """A linear layer over the second to last dimension: [..., C_in, N] -> [..., C_out, N]."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """See the class."""
-        if x.ndim == 2:
-            return torch.addmm(self.bias[:, None], self.weight, x)
-        batch = self.weight.expand(len(x), -1, -1)  # torch.matmul would copy x
-        return torch.baddbmm(self.bias[:, None].expand(len(x), -1, -1), batch, x)
-
-
 class ViewPooling(nn.Module):
     """Every view of a point with the mean of all, pooled with learned weights (IBRNet, Sec. 3.2)."""
 
@@ -148,20 +131,13 @@ class ViewPooling(nn.Module):
     def forward(self, observed: ViewObservations) -> Pooled:
         """See Pooled; a view that does not see a point has no influence."""
         count = observed.seen.sum(dim=0).to(observed.colors)
-        features, colors = (_moments(values, count) for values in (observed.features, observed.colors))
+        features, colors = (moments(values, count) for values in (observed.features, observed.colors))
         common = torch.cat([*features, colors[0], (colors[1] + 1e-6).sqrt(), count[None] / 8])
         own = torch.cat([observed.features, observed.colors, observed.agreement[:, None], observed.depth], dim=1)
         x = relu(self.own(own) + self.common(common))
         x = relu(self.second(x))
         weights = softmax_over_views(self.score(x)[:, 0], observed.seen)
         return _pool(x, weights, observed, colors[1].sum(dim=0), count)
-
-
-def _moments(values: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and variance [D, N] over the views of values [V, D, N] that are zero if a view sees nothing."""
-    share = 1 / count.clamp(min=1)
-    mean = values.sum(dim=0) * share
-    return mean, (values.square().sum(dim=0) * share - mean.square()).clamp(min=0)
 
 
 def _pool(x: Tensor, weights: Tensor, observed: ViewObservations, variance: Tensor, count: Tensor) -> Pooled:
@@ -181,11 +157,6 @@ def _pool(x: Tensor, weights: Tensor, observed: ViewObservations, variance: Tens
 
 def _log(variance: Tensor) -> Tensor:
     return variance.clamp(min=1e-4).log()
-
-
-def softmax_over_views(scores: Tensor, seen: Tensor) -> Tensor:
-    """Weights [V, N] of scores [V, N]: 0 if a view does not see a point, summing to 1 if any does."""
-    return torch.softmax(scores.masked_fill(~seen, torch.finfo(scores.dtype).min), dim=0) * seen
 
 
 class RayDensity(nn.Module):

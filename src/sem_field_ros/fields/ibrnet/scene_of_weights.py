@@ -6,10 +6,12 @@ from pathlib import Path
 
 from sem_field_ros.fields.common.posed_images import PosedImageScene, SceneOptions
 from sem_field_ros.fields.gnesf.scene_of_weights import config_for, scene_of
-from sem_field_ros.fields.ibrnet.config import config_from_dict
+from sem_field_ros.fields.ibrnet.config import IbrnetConfig, config_from_dict
 from sem_field_ros.fields.ibrnet.model import IbrnetField
 from sem_field_ros.labels import LabelSet
 from sem_field_ros.weights import load_card, load_into, load_weights
+
+__all__ = ["config_from_dict", "make_model", "open_field"]
 
 
 def open_field(path: str | Path, labels: LabelSet, options: SceneOptions) -> PosedImageScene:
@@ -18,3 +20,8 @@ def open_field(path: str | Path, labels: LabelSet, options: SceneOptions) -> Pos
     model = IbrnetField(config_for(config_from_dict(card.architecture), card, labels, path))
     load_into(model, state, str(path))
     return scene_of(model, card, labels, path, options)
+
+
+def make_model(config: IbrnetConfig) -> IbrnetField:
+    """The network of a configuration, with random weights."""
+    return IbrnetField(config)

@@ -43,6 +43,7 @@ from sem_field_ros.geometry.camera import Intrinsics
 from sem_field_ros.labels import load_label_set
 from sem_field_ros.nodes.viewer.point_query import PointQuery
 from sem_field_ros.nodes.viewer.sources import ViewerSources
+from sem_field_ros.nodes.viewer.view_query import ViewQuery
 from sem_field_ros.ros.clouds import cloud_from_msg
 from sem_field_ros.ros.mapper_status import mapper_status
 from sem_field_ros.ros.marker_reader import mesh_update_from_bytes
@@ -72,11 +73,13 @@ class Viewer(Node):
         labels = load_label_set(self._sources.label_set) if self._sources.label_set else None
         self._frame = self._cloud_frame = self._sources.global_frame or "map"
         query = PointQuery(self, self._sources.mapper, self._sources.query_timeout_s, lambda: self._cloud_frame)
+        views = ViewQuery(self, self._sources.renderer, self._sources.view_deadline_s, lambda: self._cloud_frame)
         self.page = ViewerPage(
             self._config,
             labels,
             title=f"sem_field · {self._sources.mapper}",
             ask=query.ask,
+            ask_view=views.ask,
             tell=lambda hint: self.get_logger().info(hint),
         )
         self.page.set_frame(self._cloud_frame)

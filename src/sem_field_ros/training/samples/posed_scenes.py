@@ -43,6 +43,15 @@ class PosedScene:
         return len(self.images)
 
 
+def subset(scene: PosedScene, frames: Sequence[int]) -> PosedScene:
+    """Some frames of a scene."""
+    index = list(frames)
+    return PosedScene(
+        scene.name, scene.images[index], scene.classes[index], scene.depth[index], scene.labels[index],
+        scene.K[index], scene.T_world_camera[index],
+    )  # fmt: skip
+
+
 def read_scenes(
     paths: Sequence[Path],
     labels: LabelSet,

@@ -1,0 +1,1 @@
+"""GSNeRF: colour, classes and depth of any view from posed images, guided by a target depth (Chou et al. 2024)."""
