@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from sem_field_ros.camera_stream.images import INVALID_DEPTH, MILLIMETRES, depth_in_metres
-from sem_field_ros.datasets.files.names import IMAGES, files_by_stem, own_files
+from sem_field_ros.datasets.files.names import IMAGES, files_by_stem, has_images
 from sem_field_ros.datasets.files.text import NS, read_intrinsics, read_json, read_pose, read_rows, stamp_ns
 from sem_field_ros.datasets.image_files import read_color, read_depth, read_labels
 from sem_field_ros.datasets.recorded_sequence import DEFAULT_FPS, RecordedSequence
@@ -20,6 +20,7 @@ from sem_field_ros.geometry.camera import Intrinsics
 from sem_field_ros.geometry.poses import check_pose
 from sem_field_ros.labels import LabelSet, load_label_set
 
+COLOR_FOLDERS = ("color", "rgb", "images", "image")
 DEFAULT_LABEL_SET = "scannet20"
 
 
@@ -51,7 +52,8 @@ class FolderSequence(RecordedSequence[Path]):
         self, path: str | Path, label_set: str | None = None, start_s: float = 0.0, duration_s: float | None = None
     ) -> None:
         super().__init__(Path(path))
-        colors, same_name = files_by_stem(self.path / "color", IMAGES)
+        self.color_folder = next((n for n in COLOR_FOLDERS if has_images(self.path / n)), COLOR_FOLDERS[0])
+        colors, same_name = files_by_stem(self.path / self.color_folder, IMAGES)
         if not colors:
             raise DataError(
                 f"{path} is not a sequence folder: it has no color/*.jpg or color/*.png (all layouts: docs/data.md)"
@@ -142,11 +144,6 @@ class FolderSequence(RecordedSequence[Path]):
         fps = _positive(self.meta, "fps", DEFAULT_FPS, self.path / "meta.json")
         places = _frame_numbers([color.stem for color in colors])
         return sorted((round((place + 1) * NS / fps), color) for place, color in zip(places, colors, strict=True))
-
-
-def has_color_images(path: Path) -> bool:
-    """Whether a folder has color/ with images."""
-    return next(own_files(path / "color", IMAGES), None) is not None
 
 
 def _frame_numbers(stems: list[str]) -> list[int]:

@@ -5,8 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from sem_field_ros.datasets.files.names import BAG_SUFFIXES, is_storage
+from sem_field_ros.datasets.files.names import is_storage
 from sem_field_ros.datasets.folder import FolderSequence
+from sem_field_ros.datasets.layouts.arkit_scenes import ArkitScenesSequence
+from sem_field_ros.datasets.layouts.colmap import ColmapSequence
+from sem_field_ros.datasets.layouts.icl_nuim import IclNuimSequence
+from sem_field_ros.datasets.layouts.nice_slam import NiceSlamSequence
+from sem_field_ros.datasets.layouts.not_read import advice_on
+from sem_field_ros.datasets.layouts.polycam import PolycamSequence
+from sem_field_ros.datasets.layouts.posed_files import PosedFiles
+from sem_field_ros.datasets.layouts.poses_and_k import PosesAndK
+from sem_field_ros.datasets.layouts.record3d import Record3DSequence
+from sem_field_ros.datasets.layouts.redwood import RedwoodSequence
+from sem_field_ros.datasets.layouts.scannetpp_iphone import ScanNetPPIphone
+from sem_field_ros.datasets.layouts.stray_scanner import StrayScannerSequence
+from sem_field_ros.datasets.layouts.transforms_json import TransformsJson
 from sem_field_ros.datasets.replica import ReplicaSequence
 from sem_field_ros.datasets.scannet import ScanNetFrames, ScanNetSens
 from sem_field_ros.datasets.scenenn import SceneNNSequence
@@ -19,15 +32,26 @@ from sem_field_ros.frame import SequenceReader
 if TYPE_CHECKING:
     from sem_field_ros.datasets.bag.topics import BagTopics
 
-# name -> readers of a public data set, tried by content in this order; `NAME:PATH` takes the first that fits, or
+# name -> readers of a data set or layout, tried by content in this order; `NAME:PATH` takes the first that fits, or
 # reports what is missing
 DATASETS: dict[str, tuple[Any, ...]] = {
+    "icl-nuim": (IclNuimSequence,),
     "tum": (TumSequence,),
     "replica": (ReplicaSequence,),
+    "nice-slam": (NiceSlamSequence,),
     "7scenes": (SevenScenesSequence,),
     "scenenn": (SceneNNSequence,),
+    "redwood": (RedwoodSequence,),
     "2d3ds": (Stanford2D3DSequence,),
     "scannet": (ScanNetFrames, ScanNetSens),
+    "scannetpp": (ScanNetPPIphone,),
+    "arkitscenes": (ArkitScenesSequence,),
+    "stray-scanner": (StrayScannerSequence,),
+    "record3d": (Record3DSequence,),
+    "polycam": (PolycamSequence,),
+    "transforms-json": (TransformsJson,),
+    "colmap": (ColmapSequence,),
+    "poses-and-k": (PosesAndK,),
 }
 
 
@@ -73,6 +97,8 @@ def _opened(
     if kind in DATASETS and rest:
         readers = DATASETS[kind]
         reader = next((r for r in readers if Path(rest).exists() and r.matches(Path(rest))), readers[0])
+        if issubclass(reader, PosedFiles) and not (Path(rest).exists() and reader.matches(Path(rest))):
+            raise DataError(f"{rest}: no recording as of {reader.layout} here (its files: docs/data.md)")
         return cast(SequenceReader, reader(rest, label_set, start_s, duration_s))
     if not Path(path).exists():
         raise DataError(f"sequence {path} does not exist")
@@ -83,6 +109,6 @@ def _opened(
     for reader in (reader for readers in DATASETS.values() for reader in readers):
         if reader.matches(Path(path)):
             return cast(SequenceReader, reader(path, label_set, start_s, duration_s))
-    if Path(path).is_file():
-        raise DataError(f"{path} is neither a sequence folder nor a bag ({', '.join(BAG_SUFFIXES)}); see docs/data.md")
+    if (advice := advice_on(Path(path))) is not None:
+        raise DataError(f"{path} is {advice} (what is read: docs/data.md)")
     return FolderSequence(path, label_set=label_set, start_s=start_s, duration_s=duration_s)

@@ -49,7 +49,7 @@ class TumSequence(FileSequence):
         path = Path(path)
         if not TumSequence.matches(path):
             raise missing_data(path, "tum", _what_is_missing(path))
-        colors, depths = _read_pairs(path)
+        colors, depths = read_pairs(path)
         self._trajectory = Trajectory(path / "groundtruth.txt")
         timed, drops = self._associate(path, colors, depths)
         self._stamp_of = {files.number: stamp for stamp, files in timed}
@@ -164,7 +164,7 @@ class Trajectory:
         return pose_from_quaternion(self._values[row, :3], self._values[row, 3:], f"{self._path.name} row {row + 1}")
 
 
-def _read_pairs(path: Path) -> tuple[list[tuple[int, str]], list[tuple[int, str]]]:
+def read_pairs(path: Path) -> tuple[list[tuple[int, str]], list[tuple[int, str]]]:
     """Stamped colour and depth files: of their two lists, else of the one with pairs."""
     if (path / "rgb.txt").is_file() and (path / "depth.txt").is_file():
         return _read_list(path / "rgb.txt"), _read_list(path / "depth.txt")

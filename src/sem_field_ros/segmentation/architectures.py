@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from sem_field_ros.errors import WeightsError
-from sem_field_ros.segmentation import deeplab, mosaic, network
+from sem_field_ros.segmentation import deeplab, mosaic, network, rooms
 from sem_field_ros.weights import WeightsCard, load_model
 
-Network: TypeAlias = network.SegmenterNet | mosaic.MosaicNet | deeplab.DeepLabNet
+Network: TypeAlias = network.SegmenterNet | mosaic.MosaicNet | deeplab.DeepLabNet | rooms.RoomsNet
 
 
 def build_network(architecture: Mapping[str, Any]) -> Network:
@@ -22,7 +22,9 @@ def build_network(architecture: Mapping[str, Any]) -> Network:
         return mosaic.MosaicNet(mosaic.config_from_dict(architecture))
     if name == deeplab.NETWORK:
         return deeplab.DeepLabNet(deeplab.config_from_dict(architecture))
-    known = ", ".join((network.NETWORK, mosaic.NETWORK, deeplab.NETWORK))
+    if name == rooms.NETWORK:
+        return rooms.RoomsNet(rooms.config_from_dict(architecture))
+    known = ", ".join((network.NETWORK, mosaic.NETWORK, deeplab.NETWORK, rooms.NETWORK))
     raise WeightsError(f"network '{name}' is unknown; this version has {known}: update the package")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -109,6 +109,14 @@ class InvertedResidual(nn.Module):
         return (x + y if self._adds else y), inner
 
 
+class Begun(NamedTuple):
+    """An encoder's state after its first `blocks` blocks: their map, and the depthwise maps that decoders read."""
+
+    x: Tensor
+    inner: dict[int, Tensor]
+    blocks: int
+
+
 class MobileBackbone(nn.Module):
     """RGB in -1..1 -> the last block's map, and the depthwise maps of the last block at each stride."""
 
@@ -122,14 +130,25 @@ class MobileBackbone(nn.Module):
         self.blocks = nn.ModuleList(blocks)
         self._taps = config.taps()
 
-    def forward(self, x: Tensor) -> tuple[Tensor, dict[int, Tensor]]:
-        """x [B, 3, H, W] -> [B, C, H / 16, W / 16] (or the config's stride) and {stride: [B, wide, h, w]}."""
-        x = self.stem(x)
-        inner = {}
-        for i, block in enumerate(self.blocks):
-            x, inner[i] = block(x)
+    def forward(self, x: Tensor, begun: Begun | None = None) -> tuple[Tensor, dict[int, Tensor]]:
+        """x [B, 3, H, W] -> [B, C, H / 16, W / 16] (or the config's stride) and {stride: [B, wide, h, w]}.
+
+        `begun` is what `begin` gave for x, by this net or by one whose first blocks have the same weights.
+        """
+        done = begun or self.begin(x, 0)
+        done = self._run(done, len(self.blocks))
+        return done.x, {stride: done.inner[i] for stride, i in self._taps.items()}
+
+    def begin(self, x: Tensor, blocks: int) -> Begun:
+        """Run the stem and the first `blocks` blocks on x [B, 3, H, W]."""
+        return self._run(Begun(self.stem(x), {}, 0), blocks)
+
+    def _run(self, done: Begun, end: int) -> Begun:
+        x, inner = done.x, dict(done.inner)
+        for i in range(done.blocks, end):
+            x, inner[i] = self.blocks[i](x)
             inner = {k: v for k, v in inner.items() if k in self._taps.values()}  # the others need not stay in memory
-        return x, {stride: inner[i] for stride, i in self._taps.items()}
+        return Begun(x, inner, end)
 
 
 def enlarged(x: Tensor, factor: int, like: Tensor) -> Tensor:

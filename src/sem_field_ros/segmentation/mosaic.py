@@ -9,7 +9,7 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +17,7 @@ from torch.nn.functional import avg_pool2d
 
 from sem_field_ros.errors import WeightsError
 from sem_field_ros.segmentation.mobile_backbone import (
+    Begun,
     Conv,
     MobileBackbone,
     MobileBlock,
@@ -116,6 +117,20 @@ class MultiKernel(nn.Module):
         return torch.cat([net(half) for net, half in zip(self.halves, x.chunk(2, dim=1), strict=True)], dim=1)
 
 
+class MosaicMaps(NamedTuple):
+    """What one pass of a MosaicNet computes, [B, channels, h, w].
+
+    scores    class scores at 1/4                       features  what the coarse classifier reads, at 1/8
+    pyramid   the multi-kernel pyramid's result at 1/8  eighth, fourth  the encoder's wide maps at 1/8 and 1/4
+    """
+
+    scores: Tensor
+    features: Tensor
+    pyramid: Tensor
+    eighth: Tensor
+    fourth: Tensor
+
+
 class MosaicNet(nn.Module):
     """RGB images in, class scores at 1/4 of their size out; cell (i, j) lies on pixel (4 i, 4 j)."""
 
@@ -140,10 +155,21 @@ class MosaicNet(nn.Module):
 
     def scores_and_features(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Class scores as `forward` gives them, and what the coarse classifier reads, [B, width, ~H / 8, ~W / 8]."""
-        x, inner = self.backbone((images * 255 - 128) / 127.5)  # 128 is zero in the 8 bits of the published net
+        maps = self.maps(images)
+        return maps.scores, maps.features
+
+    def begin(self, images: Tensor, blocks: int) -> Begun:
+        """Run the encoder's first `blocks` blocks on images [B, 3, H, W] RGB 0..1, for `maps`."""
+        return self.backbone.begin(_of_images(images), blocks)
+
+    def maps(self, images: Tensor, begun: Begun | None = None) -> MosaicMaps:
+        """images [B, 3, H, W] RGB 0..1 -> class scores and the maps that a further head may read."""
+        x, inner = self.backbone(_of_images(images), begun)
         x = self.pool_project(self._pyramid(self.widen(x)))
-        features = self.merge(torch.cat([enlarged(x, 2, inner[8]), inner[8]], dim=1))
-        return self.fine(inner[4]) + enlarged(self.coarse(features), 2, inner[4]), features
+        pyramid = enlarged(x, 2, inner[8])
+        features = self.merge(torch.cat([pyramid, inner[8]], dim=1))
+        scores = self.fine(inner[4]) + enlarged(self.coarse(features), 2, inner[4])
+        return MosaicMaps(scores, features, pyramid, inner[8], inner[4])
 
     def _pyramid(self, x: Tensor) -> Tensor:  # [B, wide, h, w] -> [B, more, h, w]
         maps = []
@@ -165,3 +191,7 @@ class MosaicNet(nn.Module):
                 for part in ("depthwise", "pointwise"):
                     scopes[f"pooled.{i}.halves.{j}.{part}"] = f"{name}/{name}{i + 1}multikernel_split{j}_{part}"
         return scopes
+
+
+def _of_images(images: Tensor) -> Tensor:
+    return (images * 255 - 128) / 127.5  # 128 is zero in the 8 bits of the published net

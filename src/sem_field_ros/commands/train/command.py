@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from sem_field_ros.commands.parser import add_former_kind, move_flags
-from sem_field_ros.commands.train import context, depth, export, fusion, gnesf, gsnerf, segmenter
+from sem_field_ros.commands.train import context, depth, export, fusion, gnesf, gsnerf, rooms, segmenter
 from sem_field_ros.settings import renaming_line
 
 HELP = "train a model: 2-D segmenter, the map's fusion or context, GNeSF, GSNeRF, depth from RGB; or export weights"
@@ -21,6 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parsers = {}
     for name, module in (
         ("segmenter", segmenter),
+        ("rooms", rooms),
         ("fusion", fusion),
         ("context", context),
         ("gnesf", gnesf),

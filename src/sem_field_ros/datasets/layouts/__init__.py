@@ -1,0 +1,1 @@
+"""Recordings in the layouts of apps, SLAM systems and reconstruction tools, a reader each."""
