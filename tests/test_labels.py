@@ -112,7 +112,69 @@ def test_unknown_and_damaged_files_say_what_to_do(tmp_path) -> None:
     with pytest.raises(LabelSetError, match=f"one of {shipped}"):
         load_label_set("imagenet")
     (tmp_path / "bad.yaml").write_text("name: x\nclasses: [{id: 1}]")
-    with pytest.raises(LabelSetError, match="cannot be read"):
+    with pytest.raises(LabelSetError, match="class 0 needs id, name and color"):
         load_label_set(tmp_path / "bad.yaml")
     with pytest.raises(LabelSetError, match="it has: wall, floor"):
         load_label_set("scannet20").index_of("bicycle")
+
+
+CHAIR = "{id: 5, name: chair, color: [1, 2, 3]}"
+
+
+@pytest.mark.parametrize(
+    ("color", "expected"),
+    [
+        *((text, None) for text in ("[300, 0, 0]", "[-1, 0, 0]", "[1, 0]", "red", "[a, 1, 2]", "[.inf, 0, 0]")),
+        ("[true, 0, 0]", None),
+        ("[1.0, 0.5, 0.0]", (255, 128, 0)),
+        ("[1, 2, 3, 255]", (1, 2, 3)),
+        ("[0, 0, 1]", (0, 0, 1)),
+        ("'#ff8000'", (255, 128, 0)),
+    ],
+)
+def test_colours_are_checked_when_loaded(tmp_path, color: str, expected: tuple | None) -> None:
+    path = tmp_path / "set.yaml"
+    path.write_text(f"classes:\n  - {CHAIR}\n  - {{id: 7, name: table, color: {color}}}\n")
+    if expected is None:
+        with pytest.raises(LabelSetError, match=r"class 7 \(table\) has the color .*: give three numbers 0 to 255"):
+            load_label_set(path)
+    else:
+        labels = load_label_set(path)
+        assert labels.classes[1].color == expected and labels.name == "set"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (f"classes: [{CHAIR}]", "it has one class"),
+        (f"classes: [{CHAIR}, {{id: 1.5, name: a, color: [1, 2, 3]}}]", "class 1 has the id 1.5"),
+        (f"classes: [{CHAIR}, {{id: 1, name: no, color: [1, 2, 3]}}]", "class 1 has the name False.*quotes"),
+        (f"classes: [{CHAIR}, {CHAIR}]", "must be unique"),
+        (f"classes: [{CHAIR}, {{id: 255, name: a, color: [1, 2, 3]}}]", "not be 255"),
+        (f"- {CHAIR}", "expected `name` and a list"),
+        ("just text", "expected `name` and a list"),
+        ("", "expected `name` and a list"),
+        ("name: a\nclasses:\n\t- {id: 5}", "cannot be read as YAML"),
+        ("classes: [" * 3000, "cannot be read as YAML"),
+    ],
+)
+def test_label_sets_that_are_none(tmp_path, text: str, says: str) -> None:
+    (tmp_path / "set.yaml").write_text("\ufeff" + text, encoding="utf-8")
+    with pytest.raises(LabelSetError, match=says) as error:
+        load_label_set(tmp_path / "set.yaml")
+    assert "\n" not in str(error.value)
+
+
+def test_sets_are_compared_by_their_classes() -> None:
+    """A set that keeps a shipped name with a class left out is not that set: floor stays floor."""
+    shipped = load_label_set("scannet20")
+    without_wall = LabelSet("scannet20", shipped.classes[1:])
+    assert not shipped.has_classes_of(without_wall)
+    table = shipped.regroup(without_wall)
+    assert table[shipped.index_of("floor")] == without_wall.index_of("floor") == 0
+    assert shipped.without_counterpart(without_wall) == ("wall",)
+    copy = LabelSet("mine", shipped.classes)
+    assert copy.has_classes_of(shipped) and (copy.regroup(shipped) == np.arange(20)).all()
+    fruit = LabelSet("voc", (LabelClass(1, "apple", (1, 2, 3)), LabelClass(2, "chair", (4, 5, 6))))
+    assert shipped.regroup(fruit)[shipped.index_of("chair")] == 1  # though voc's groupings name other classes
+    assert shipped.without_counterpart(fruit) == tuple(n for n in shipped.names if n != "chair")

@@ -6,6 +6,7 @@ topics it is an *id* of its label set. Only this file turns one into the other.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -22,6 +23,7 @@ UNLABELLED_ID = 255  # in every 8-bit label image and in clouds; mono16 images u
 UNLABELLED_ID_16 = 65535
 UNLABELLED_INDEX = -1
 UNLABELLED_COLOR = (64, 64, 64)
+_HEX = re.compile(r"#[0-9a-fA-F]{6}")
 
 
 @dataclass(frozen=True)
@@ -60,8 +62,8 @@ class LabelSet:
         return tuple(c.name for c in self.classes)
 
     def has_classes_of(self, other: LabelSet) -> bool:
-        """Whether index i is the same class in both. A set of the same name may differ: an edited copy of a file."""
-        return self.name == other.name and self.names == other.names
+        """Whether index i is the same class in both, by its name. The names of the sets do not matter."""
+        return self.names == other.names
 
     @cached_property
     def ids(self) -> np.ndarray:
@@ -108,9 +110,15 @@ class LabelSet:
         if self.has_classes_of(target):
             return np.arange(len(self), dtype=np.int16)
         names = self.groupings.get(target.name, {})
-        wanted = [names.get(name, name) for name in self.names]
         known = {name: i for i, name in enumerate(target.names)}
-        return np.array([known.get(name, UNLABELLED_INDEX) for name in wanted], dtype=np.int16)
+        own = [known.get(name, UNLABELLED_INDEX) for name in self.names]
+        return np.array(
+            [known.get(names.get(name, name), i) for name, i in zip(self.names, own, strict=True)], np.int16
+        )
+
+    def without_counterpart(self, target: LabelSet) -> tuple[str, ...]:
+        """Names of the classes that `regroup` leaves unlabelled."""
+        return tuple(name for name, index in zip(self.names, self.regroup(target).tolist(), strict=True) if index < 0)
 
 
 def load_label_set(name_or_path: str | Path) -> LabelSet:
@@ -122,18 +130,54 @@ def load_label_set(name_or_path: str | Path) -> LabelSet:
         shipped = sorted(p.stem for p in resource_path("config/labels").glob("*.yaml"))
         raise LabelSetError(f"label set '{name_or_path}' not found: give a YAML file or one of {', '.join(shipped)}")
     try:
-        return label_set_from_dict(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
-        raise LabelSetError(f"label set {path}: cannot be read ({error}); see config/labels/voc.yaml") from error
+        content = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        line = " ".join(str(error).split())
+        raise LabelSetError(f"label set {path}: cannot be read as YAML ({line}); see config/labels/voc.yaml") from error
+    if isinstance(content, Mapping):
+        content = {"name": path.stem, **content}
+    labels = label_set_from_dict(content, str(path))
+    if len(labels) < 2:
+        raise LabelSetError(f"label set {path}: it has one class; labels need at least two, e.g. a class 'other'")
+    return labels
 
 
-def label_set_from_dict(content: Mapping[str, Any]) -> LabelSet:
-    """Build a label set from `{name, classes: [{id, name, color}], groupings?}` (the YAML, or a map file's header)."""
-    classes = tuple(
-        LabelClass(int(c["id"]), str(c["name"]), (int(c["color"][0]), int(c["color"][1]), int(c["color"][2])))
-        for c in content["classes"]
-    )
-    return LabelSet(str(content["name"]), classes, dict(content.get("groupings") or {}))
+def label_set_from_dict(content: Any, where: str = "") -> LabelSet:
+    """Build a label set from `{name, classes: [{id, name, color}], groupings?}` (the YAML, or a map file's header).
+
+    A colour is three numbers 0..255, or fractions 0..1 of which one is not whole, or "#rrggbb"; a fourth, the opacity,
+    is not used. Raises LabelSetError that names the class and the value.
+    """
+    where = f"label set {where or (content.get('name', '?') if isinstance(content, Mapping) else '?')}"
+    advice = "see config/labels/voc.yaml"
+    if not isinstance(content, Mapping) or not isinstance(content.get("classes"), list):
+        raise LabelSetError(f"{where}: expected `name` and a list `classes`; {advice}")
+    classes = []
+    for number, entry in enumerate(content["classes"]):
+        if not isinstance(entry, Mapping) or not {"id", "name", "color"} <= entry.keys():
+            raise LabelSetError(f"{where}: class {number} needs id, name and color; {advice}")
+        id_, name = entry["id"], entry["name"]
+        if isinstance(id_, bool) or not isinstance(id_, int):
+            raise LabelSetError(f"{where}: class {number} has the id {id_!r}: ids are whole numbers")
+        if not isinstance(name, str) or not name.strip():
+            raise LabelSetError(f"{where}: class {id_} has the name {name!r}: names are text, put it in quotes")
+        classes.append(LabelClass(id_, name, _color(entry["color"], f"{where}: class {id_} ({name})")))
+    groupings = content.get("groupings") or {}
+    if not isinstance(groupings, Mapping) or not all(isinstance(names, Mapping) for names in groupings.values()):
+        raise LabelSetError(f"{where}: groupings must be names by name by label set; {advice}")
+    return LabelSet(str(content.get("name", "?")), tuple(classes), dict(groupings))
+
+
+def _color(value: Any, where: str) -> tuple[int, int, int]:
+    if isinstance(value, str) and _HEX.fullmatch(value):
+        return int(value[1:3], 16), int(value[3:5], 16), int(value[5:7], 16)
+    numbers = value[:3] if isinstance(value, (list, tuple)) and len(value) in (3, 4) else []
+    whole = all(isinstance(v, int) and not isinstance(v, bool) for v in numbers)
+    if len(numbers) == 3 and whole and all(0 <= v <= 255 for v in numbers):
+        return int(numbers[0]), int(numbers[1]), int(numbers[2])
+    if len(numbers) == 3 and all(type(v) in (int, float) and 0 <= v <= 1 for v in numbers) and not whole:
+        return round(numbers[0] * 255), round(numbers[1] * 255), round(numbers[2] * 255)
+    raise LabelSetError(f"{where} has the color {value!r}: give three numbers 0 to 255")
 
 
 def label_set_to_dict(labels: LabelSet) -> dict[str, Any]:

@@ -72,6 +72,15 @@ class Bounded(Protocol):
         ...
 
 
+@runtime_checkable
+class Preparing(Protocol):
+    """A scene that encodes frames when they are first needed, and can do so before."""
+
+    def prepare(self) -> bool:
+        """Encode the next frame that is not encoded yet, the newest first; False if there is none."""
+        ...
+
+
 class BoundedView(Online, Renderable, Bounded, Protocol):
     """A scene that is encoded frame by frame, renders, and forgets: what the view renderer keeps."""
 

@@ -8,12 +8,16 @@ from pathlib import Path
 
 import cv2
 import pytest
+import torch
 
 from sem_field_ros import cli
 from sem_field_ros.evaluation.novel_views import MAP_COLORS, NEAREST, WARPED
 from sem_field_ros.evaluation.results import IMAGES
+from sem_field_ros.fields.gsnerf.config import tiny
+from sem_field_ros.fields.gsnerf.model import Gsnerf
 from sem_field_ros.fusion.registry import FUSIONS, GNESF_MODEL
 from sem_field_ros.resources import resource_path
+from sem_field_ros.weights import WeightsCard, save_weights
 from tests.tiny_room import tiny_room
 
 SMALL = ["--voxel-size-m", "0.1", "--min-weight", "1"]
@@ -53,6 +57,21 @@ def test_rows_and_picture(room: Path, tmp_path: Path, capsys: pytest.CaptureFixt
     printed = capsys.readouterr()
     assert "novel views" in printed.out and "covered mIoU" in printed.out and "needs a label image" in printed.err
     assert cv2.imread(str(picture)).shape[1] == 6 * 204 - 4
+
+
+@pytest.mark.parametrize("source", ["sensor", "map"])
+def test_target_depth_of_a_field_is_a_flag(room: Path, tmp_path: Path, source: str) -> None:
+    out, weights = tmp_path / "rows.json", tmp_path / "untrained" / "untrained.safetensors"
+    weights.parent.mkdir()
+    torch.manual_seed(0)
+    card = WeightsCard("gsnerf_field", tiny(20).as_dict(), output={"views": 8, "image_width": 96})
+    save_weights(weights, Gsnerf(tiny(20)).state_dict(), card)
+    command = ["evaluate", "novel-views", str(room), "--max-frames", "8", "--hold-out", "3", *SMALL]
+    flags = ["--fusion", "bayesian", "--segmenter", "external", "--field", str(weights), "--field-width", "96"]
+    more = ["--field-target-depth", source, "--field-views", "6", "--field-samples", "3", "--out", str(out)]
+    assert cli.main([*command, *flags, *more]) == 0
+    values = {(r["method"], r["metric"]): r["value"] for r in json.loads(out.read_text())}
+    assert values["untrained", "psnr_covered"] > 21 and values["untrained", "accuracy_2d"] > 0.7
 
 
 def test_mistakes_are_told_in_one_line(room: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

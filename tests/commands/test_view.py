@@ -22,6 +22,7 @@ from sem_field_ros.mapping.files.map_file import MapState, save_map
 from sem_field_ros.mapping.semantic_map import SemanticMap
 from sem_field_ros.viewer.browser import Browser, find_browser
 from tests.mapping.scene import LABELS, wall_frame, wall_probabilities
+from tests.tiny_room import tiny_room
 from tests.viewer.pictures import click_color, close_notices, pixels_of, wait_for_color
 
 ROOM = Path(__file__).resolve().parents[2] / "samples" / "room" / "mesh_labels.ply"
@@ -114,6 +115,19 @@ def test_a_saved_map_shows_its_camera_path_and_a_click_its_probabilities(tmp_pat
     assert x < 0 and z == pytest.approx(1.5, abs=0.03)
 
 
+@needs_browser
+def test_a_field_of_a_sequence_and_the_view_from_here(tmp_path: Path) -> None:
+    room = tiny_room(tmp_path, 12, 64)
+    with viewing("--seq", str(room), "--show", "points") as (_, url), Browser(800, 500) as browser:
+        browser.open(url)
+        browser.wait_for("/floor/.test(document.body.innerText)", what="the legend")
+        close_notices(browser)
+        browser.wait_for("/switch on Follow/.test(document.body.innerText)", what="the panel")
+        button = "[...document.querySelectorAll('button')].find(b => b.innerText.trim() === 'Render')"
+        browser.evaluate(f"{button}.click()")
+        browser.wait_for("/rendered \\d+x\\d+ .*% of it known/.test(document.body.innerText)", what="a view")
+
+
 def write_lying_room(path: Path) -> None:
     """The bundled room in a world whose -y is up."""
     columns, faces = read_ply(ROOM)
@@ -143,6 +157,8 @@ def test_mistakes_are_told_in_one_line(tmp_path: Path, capsys: pytest.CaptureFix
         ["--map", str(tmp_path / "none")],
         ["--ply", str(tmp_path / "none.ply"), "--label-set", "klingon"],
         ["--ply", "x.ply", "--refresh-rate-hz", "1000"],
+        ["--seq", str(tmp_path / "none")],
+        ["--seq", str(ROOM.parent), "--field", "magic"],
     ):
         assert main(["view", *arguments]) == 2
         error = capsys.readouterr().err.strip()

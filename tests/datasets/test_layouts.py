@@ -218,7 +218,7 @@ def test_stamps_and_confidence_of_the_apps(tmp_path: Path) -> None:
 def test_a_camera_of_another_shape_is_refused(tmp_path: Path) -> None:
     nice_slam(tmp_path / "scene")
     (tmp_path / "cam_params.json").unlink()  # the data set's own camera is 1200x680
-    with pytest.raises(DataError, match=r"frame000000.jpg is 64x48, its camera is given for 1200x680"):
+    with pytest.raises(DataError, match=r"frame000000.jpg is 64x48, its camera for 1200x680"):
         list(open_sequence(tmp_path / "scene"))
     tsdf_fusion(tmp_path / "tsdf")
     (tmp_path / "camera-intrinsics.txt").unlink()

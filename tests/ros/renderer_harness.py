@@ -117,6 +117,8 @@ class FieldOfKnownCost:
         self.frames: list[PosedFrame] = []
         self.rendered: list[tuple[int, int]] = []
         self.frame_bytes = 1_000_000
+        self.empty = False  # nothing is known of any view
+        self.error: Exception | None = None  # of the next rendering
 
     @property
     def memory_bytes(self) -> int:
@@ -135,9 +137,12 @@ class FieldOfKnownCost:
         size = camera.height, camera.width
         time.sleep(self.fixed + size[0] * size[1] * self.per_pixel)
         self.rendered.append(size)
+        error, self.error = self.error, None
+        if error is not None:
+            raise error
         return RenderedView(
-            np.ones(size, np.float32),
+            np.full(size, 0 if self.empty else 1, np.float32),
             np.full((*size, 3), 128, np.uint8),
-            np.zeros(size, np.int16),
+            np.full(size, -1 if self.empty else 0, np.int16),
             confidence=np.full(size, 0.5, np.float32),
         )

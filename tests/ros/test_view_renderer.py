@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +18,7 @@ from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from rclpy.parameter import Parameter
 from sem_field_msgs.srv import RenderView
+from std_msgs.msg import Bool
 from std_srvs.srv import SetBool, Trigger
 
 from sem_field_ros.camera_stream.images import color_from_msg, depth_from_msg, labels_from_msg
@@ -25,12 +28,15 @@ from sem_field_ros.geometry.camera import Intrinsics
 from sem_field_ros.labels import UNLABELLED_ID
 from sem_field_ros.nodes.view_renderer import node as renderer_node
 from sem_field_ros.nodes.view_renderer.session import RenderingSession
+from sem_field_ros.ros.qos import latched_qos
 from sem_field_ros.ros.transforms import transform_to_msg
+from tests.ros.conftest import RosHarness
 from tests.ros.fake_robot import CAMERA_FRAME, CHAIR, TABLE, WALL_Z, wall_images
 from tests.ros.renderer_harness import FieldOfKnownCost, RendererHarness, request, running_renderer
 
 ROOM = Path(__file__).resolve().parents[2] / "samples" / "room"
 BAR_DB, BAR_LABELS = 26.0, 0.96  # of views between those that the renderer has seen; measured: 27.3 and 0.984 or more
+RENDERER_MODULE, PLAYER_MODULE = "sem_field_ros.nodes.view_renderer.node", "sem_field_ros.nodes.player.node"
 BIG = Intrinsics(320, 320, 159.5, 119.5, 320, 240)
 
 
@@ -248,6 +254,52 @@ def test_a_late_answer_says_so_and_diagnostics_warn(monkeypatch: pytest.MonkeyPa
         assert "came after their deadline" in harness.listener.levels["views"][1]
 
 
+@pytest.mark.parametrize("deadline_s", [0.1, 5.0])
+def test_a_field_that_knows_nothing_or_fails_is_told_at_once(
+    monkeypatch: pytest.MonkeyPatch, deadline_s: float
+) -> None:
+    field = slow_field(monkeypatch, 0.3, 0.0)
+    with running_renderer() as harness:
+        harness.show(0.0)
+        field.empty = True
+        answer = harness.ask_at(0.0, deadline_s=deadline_s)
+        assert not answer.success and answer.message == "nothing is known of what is in this view"
+        assert answer.time_s < 2.0, "not after service_timeout_s"
+        field.empty, field.error = False, RuntimeError("cannot allocate memory")
+        answer = harness.ask_at(0.0, deadline_s=deadline_s)
+        assert not answer.success and "RuntimeError: cannot allocate memory" in answer.message
+        assert harness.ask_at(0.0).success
+        harness.wait_for_count("refused/internal_error", 1)
+
+
+class LazyField(FieldOfKnownCost):
+    """Encodes a keyframe in `prepare`, or when a view needs it."""
+
+    def __init__(self) -> None:
+        super().__init__(0.0, 0.0)
+        self.encoded = 0
+        self.broken = False
+
+    def prepare(self) -> bool:
+        if self.broken:
+            raise RuntimeError("no memory")
+        left = self.encoded < len(self.frames)
+        self.encoded += left
+        return left
+
+
+def test_keyframes_are_encoded_before_a_view_needs_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    field = LazyField()
+    monkeypatch.setattr(renderer_node, "open_named", lambda *_: field)
+    with running_renderer() as harness:
+        harness.show(0.0, 0.3)
+        harness.spin_until(lambda: field.encoded == 2, "both keyframes are encoded, and nobody asked for a view")
+        field.broken = True
+        harness.show(0.6)
+        assert harness.ask_at(0.0).success and field.encoded == 2
+        assert harness.count("drops/internal_error") == 0
+
+
 def test_a_client_that_leaves_costs_nobody_else_anything(monkeypatch: pytest.MonkeyPatch) -> None:
     slow_field(monkeypatch, 0.3, 0.0)
     with running_renderer() as harness:
@@ -390,3 +442,19 @@ def test_a_camera_transform_is_read_at_the_poses_stamp() -> None:
         late.pose.header.stamp.sec += 1
         harness.robot.say_transforms([transform_to_msg("map", CAMERA_FRAME, first_ns + 2 * 10**9, np.eye(4))])
         assert harness.ask(late).success
+
+
+def test_a_replay_and_a_renderer_as_processes_of_their_own(ros: RosHarness) -> None:
+    """What `sem-field up replay render_views:=true` starts, without the mapper."""
+    node = ros.node("robot")
+    renderer = ros.start(RENDERER_MODULE, segmenter="external", use_sim_time=True, keyframe_distance_m=0.02)
+    ros.start(PLAYER_MODULE, path=ROOM, rate=2.0, pace="stamps")
+    finished = ros.collect(node, Bool, "sequence_player/finished", latched_qos())
+    ros.spin_until(lambda: finished and finished[-1].data, 60, "the replay is over")
+    truth = list(open_sequence(ROOM))[20]
+    answer = ros.call(node, RenderView, "view_renderer/render_view", request(truth.T_world_camera, truth.camera), 30)
+    assert answer.success, answer.message
+    shown = np.isfinite(depth_from_msg(answer.depth)) & (depth_from_msg(answer.depth) > 0)
+    assert shown.mean() > 0.8 and psnr(color_from_msg(answer.rgb), truth.color, shown) > 22
+    os.kill(renderer.pid, signal.SIGINT)
+    assert ros.wait(renderer) == 0 and "Traceback" not in ros.output()

@@ -16,6 +16,7 @@ from sem_field_ros.segmentation.onnx import OnnxSegmenter
 from .frames import check_probabilities, frame_of, red_and_blue
 
 onnx = pytest.importorskip("onnx")
+TO_NHWC = onnx.helper.make_node("Transpose", ["x"], ["y"], perm=[0, 2, 3, 1])
 RGB = LabelSet("rgb", tuple(LabelClass(i, n, (i, i, i)) for i, n in enumerate(("red", "green", "blue"))))
 
 
@@ -88,3 +89,94 @@ def test_mistakes_are_one_line(tmp_path: Path) -> None:
         flat.graph.input[0].type.tensor_type.shape.dim[1].dim_value = 4
         onnx.save(flat, str(tmp_path / "four.onnx"))
         OnnxSegmenter(tmp_path / "four.onnx", RGB)
+
+
+def _net(path: Path, kind: str = "FLOAT", shape: tuple = (1, 3, "h", "w"), nodes: list | None = None, outputs=("y",),
+         more: tuple = ()) -> Path:  # fmt: skip
+    """A net of identity nodes unless given; all outputs have the type of the input, without a shape."""
+    types, helper = onnx.TensorProto, onnx.helper
+    nodes = nodes or [helper.make_node("Identity", ["x"], ["y"])]
+    inputs = [helper.make_tensor_value_info("x", getattr(types, kind), shape), *more]
+    known = [helper.make_tensor_value_info(*out) if isinstance(out, tuple)
+             else helper.make_tensor_value_info(out, getattr(types, kind), None) for out in outputs]  # fmt: skip
+    graph = helper.make_graph(nodes, "g", inputs, known)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), str(path))
+    return path
+
+
+@pytest.mark.parametrize("kind", ["FLOAT", "FLOAT16", "DOUBLE", "UINT8"])
+def test_input_types(tmp_path: Path, kind: str) -> None:
+    out = OnnxSegmenter(_net(tmp_path / "net.onnx", kind), RGB, label_width=40).segment(frame_of(red_and_blue(80, 60)))
+    check_probabilities(out, 3, 40, 30)
+    assert int(out.label_index()[15, 5]) == 0 and int(out.label_index()[15, 35]) == 2
+
+
+def test_sides_are_multiples_of_32_and_auxiliary_outputs_are_passed_over(tmp_path: Path) -> None:
+    """As U-Nets need them: pooled by 32 and up again, added to the input; the first output is a global mean."""
+    helper, numpy_helper = onnx.helper, onnx.numpy_helper
+    scales = numpy_helper.from_array(np.array([1, 1, 32, 32], np.float32))
+    nodes = [helper.make_node("GlobalAveragePool", ["x"], ["mean"]),
+             helper.make_node("MaxPool", ["x"], ["small"], kernel_shape=[32, 32], strides=[32, 32]),
+             helper.make_node("Constant", [], ["scales"], value=scales),
+             helper.make_node("Resize", ["small", "", "scales"], ["large"], mode="nearest"),
+             helper.make_node("Add", ["x", "large"], ["y"])]  # fmt: skip
+    mean = ("mean", onnx.TensorProto.FLOAT, [1, 5, 1, 1])
+    segmenter = OnnxSegmenter(_net(tmp_path / "net.onnx", nodes=nodes, outputs=(mean, "y")), RGB, label_width=20)
+    assert segmenter.segment(frame_of(red_and_blue(100, 70))).values.shape == (3, 14, 20)
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"shape": (4, 3, 64, 96)}, "takes 4 images at once"),
+        ({"shape": (1, 64, 96, 3)}, "expected an input"),
+        ({"kind": "INT64"}, r"takes tensor\(int64\)"),
+        (
+            {"shape": (1, 3, 64, 96), "nodes": [TO_NHWC], "outputs": (("y", 1, [1, 64, 96, 3]),)},
+            r"gives y \[1, 64, 96, 3\], not \[1, 3, h, w\]",
+        ),
+    ],
+)
+def test_nets_that_do_not_fit_are_refused_when_loaded(tmp_path: Path, given: dict, says: str) -> None:
+    with pytest.raises(SegmenterError, match=says) as error:
+        OnnxSegmenter(_net(tmp_path / "net.onnx", **given), RGB)
+    assert "\n" not in str(error.value)
+
+
+def test_several_inputs_are_refused(tmp_path: Path) -> None:
+    size = onnx.helper.make_tensor_value_info("size", onnx.TensorProto.FLOAT, [1])
+    nodes = [onnx.helper.make_node("Add", ["x", "size"], ["y"])]
+    with pytest.raises(SegmenterError, match=r"has 2 inputs \(x, size\)"):
+        OnnxSegmenter(_net(tmp_path / "net.onnx", nodes=nodes, more=(size,)), RGB)
+
+
+def test_nan_and_run_errors_are_segmenter_errors(tmp_path: Path) -> None:
+    nan = _net(tmp_path / "nan.onnx", nodes=[onnx.helper.make_node("Log", ["x"], ["y"])])
+    with pytest.raises(SegmenterError, match="NaN or infinite scores"):
+        OnnxSegmenter(nan, RGB).segment(frame_of(red_and_blue()))
+    shape = onnx.numpy_helper.from_array(np.array([1, 3, 7, 7], np.int64))
+    nodes = [
+        onnx.helper.make_node("Constant", [], ["s"], value=shape),
+        onnx.helper.make_node("Reshape", ["x", "s"], ["y"]),
+    ]
+    with pytest.raises(SegmenterError, match="cannot segment") as error:
+        OnnxSegmenter(_net(tmp_path / "run.onnx", nodes=nodes), RGB).segment(frame_of(red_and_blue()))
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("side", "says"),
+    [
+        ('{"size": "96x64"}', r"size must be \[width, height\] in pixels, got '96x64'"),
+        ('{"size": 96}', "size must be"),
+        ("[1, 2]", "must hold an object"),
+        ('{"mean": [0.5, 0.5, 0.5, 0.5]}', "mean must be three numbers"),
+        ('{"mean": [123.7, 116.3, 103.5]}', r"mean must be three numbers of RGB between 0 and 1 \(divide by 255\)"),
+        ('{"output": "probs"}', "output must be logits or probabilities, got 'probs'"),
+        ('{"std": [0, 0, 0]}', "std must be three numbers above 0"),
+    ],
+)
+def test_mistakes_in_the_side_file_are_refused_when_loaded(tmp_path: Path, side: str, says: str) -> None:
+    (tmp_path / "net.onnx.json").write_text("\ufeff" + side, encoding="utf-8")
+    with pytest.raises(SegmenterError, match=says):
+        OnnxSegmenter(_net(tmp_path / "net.onnx"), RGB)

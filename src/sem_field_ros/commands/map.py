@@ -16,7 +16,13 @@ from sem_field_ros.commands.progress import counting_progress
 from sem_field_ros.errors import DataError, OutputError
 from sem_field_ros.exit_codes import DONE, INTERRUPTED
 from sem_field_ros.mapping.config import MapConfig
-from sem_field_ros.segmentation.registry import DEFAULT_SEGMENTER, SEGMENTER_HELP, default_segmenter, labels_pixels
+from sem_field_ros.segmentation.registry import (
+    DEFAULT_SEGMENTER,
+    SEGMENTER_HELP,
+    default_segmenter,
+    labels_pixels,
+    takes_label_images,
+)
 from sem_field_ros.settings import add_settings_arguments, settings_from_arguments
 
 if TYPE_CHECKING:
@@ -120,6 +126,10 @@ def _make_mapper(args: argparse.Namespace, sequence: SequenceReader) -> tuple[Ma
     name = args.segmenter or default_segmenter(sequence.labels)
     if not labels_pixels(name):
         return Mapper(config, None, load_label_set(args.label_set) if args.label_set else None), name
+    if args.label_set and sequence.labels is not None and takes_label_images(name):
+        target = load_label_set(args.label_set)
+        if lost := sequence.labels.without_counterpart(target):
+            print(f"sem-field map: classes without a counterpart in {target.name}: {', '.join(lost)}", file=sys.stderr)
     segmenter = make_segmenter(
         name, args.label_set, label_width=config.label_width, device=config.device, source=sequence.labels
     )

@@ -26,7 +26,10 @@ FIELDS = {
     "ibrnet_field": "sem_field_ros.fields.ibrnet.scene_of_weights",
     "gsnerf_field": "sem_field_ros.fields.gsnerf.scene_of_weights",
 }
-HAND_MADE = {"warp": "sem_field_ros.fields.warp.scene"}  # fields without weights, by name
+HAND_MADE = {  # fields without weights, by name
+    "warp": "sem_field_ros.fields.warp.scene",
+    "gsnerf": "sem_field_ros.fields.gsnerf.scene",
+}
 
 
 def open_named(name: str, labels: LabelSet, options: SceneOptions | None = None) -> FieldScene:

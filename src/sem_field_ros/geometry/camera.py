@@ -12,6 +12,7 @@ from sem_field_ros.errors import FrameError
 # the middle in image sides (beyond the image for a crop)
 _WIDEST, _NARROWEST, _FARTHEST_CENTRE = 0.1, 100.0, 2.0
 _OTHER_SIZE, _SAME_FACTOR, _TURNED = 1.4, 0.12, 1.2
+_JUDGED_SIDE = 16  # in smaller images half a pixel is much
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,8 @@ class Intrinsics:
         offsets = [abs(c - m) / n for c, m, n in zip((self.cx, self.cy), centre, size, strict=True)]
         if max(offsets) > _FARTHEST_CENTRE:
             advice = "give the intrinsics of these images"
+        elif min(size) < _JUDGED_SIDE:
+            return
         elif self._of_other_size() is not None:
             factor = self._of_other_size()
             advice = f"they seem to be of images {factor:.3g} times as large; give those of these images"

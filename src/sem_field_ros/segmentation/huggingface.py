@@ -41,14 +41,19 @@ class HuggingFaceSegmenter:
     @torch.inference_mode()
     def segment(self, frame: PosedFrame) -> ClassProbabilities:
         """Segment one frame; the probabilities are `label_width` wide with the aspect of the image."""
-        inputs = self._processor(images=frame.color, return_tensors="pt", **self._task)
-        output = self._model(**{k: v.to(self._device) for k, v in inputs.items() if k in _TENSORS})
+        try:
+            inputs = self._processor(images=frame.color, return_tensors="pt", **self._task)
+            output = self._model(**{k: v.to(self._device) for k, v in inputs.items() if k in _TENSORS})
+        except (RuntimeError, ValueError, TypeError) as error:
+            raise SegmenterError(f"the model cannot segment a frame: {_first_line(error)}") from error
         height = max(1, round(self._label_width * frame.camera.height / frame.camera.width))
         values = _class_scores(output).float().cpu()
         if values.shape[1] != len(self._to_labels):
             raise SegmenterError(
                 f"the model scores {values.shape[1]} classes but its config names {len(self._to_labels)}"
             )
+        if not torch.isfinite(values).all():
+            raise SegmenterError("the model gives NaN scores: its weights or the processor's scaling are wrong")
         values = interpolate(values, (height, self._label_width), mode="bilinear", antialias=True)[0].clamp(min=0)
         values = values / values.sum(dim=0, keepdim=True).clamp(min=1e-6)
         return ClassProbabilities(regrouped(values, self._to_labels))
@@ -77,13 +82,18 @@ def _load(name: str) -> tuple[Any, Any]:
         processor = (transformers.AutoProcessor if whole else transformers.AutoImageProcessor).from_pretrained(name)
         kind = "Universal" if config.model_type in UNIVERSAL else "Semantic"
         model_class = getattr(transformers, f"AutoModelFor{kind}Segmentation")
-        model = model_class.from_pretrained(name, use_safetensors=True)
+        model, report = model_class.from_pretrained(name, use_safetensors=True, output_loading_info=True)
     except ImportError as error:
         raise SegmenterError(
             f"model '{name}' needs a package that is missing ({_first_line(error)}): {_INSTALL}"
         ) from error
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise SegmenterError(f"Hugging Face model '{name}' cannot be loaded: {_first_line(error)}") from error
+    if missing := sorted(report["missing_keys"]):
+        raise SegmenterError(
+            f"Hugging Face model '{name}' has no weights for {len(missing)} of its tensors, e.g. {missing[0]}: it was "
+            "not trained for segmentation, or its file is damaged"
+        )
     images = getattr(processor, "image_processor", processor)
     if getattr(images, "do_center_crop", False):  # the whole image is to be labelled
         images.do_center_crop = False

@@ -94,7 +94,7 @@ def make_segmenter(
     if kind == "pascal":
         from sem_field_ros.segmentation.tflite import pascal_segmenter
 
-        if labels is not None and labels.name != "voc":
+        if labels is not None and not labels.has_classes_of(load_label_set("voc")):
             raise SegmenterError(f"segmenter 'pascal' labels with set voc, not {labels.name}: leave label_set empty")
         return pascal_segmenter(label_width)
     return _make_from_path(kind, path, labels, label_width, device)

@@ -16,6 +16,7 @@ from sem_field_ros.errors import SegmenterError
 from sem_field_ros.frame import PosedFrame
 from sem_field_ros.labels import LabelSet, load_label_set
 from sem_field_ros.resources import resource_path
+from sem_field_ros.segmentation.outputs import check_scores
 from sem_field_ros.segmentation.segmenter import ClassProbabilities
 
 PASCAL_MODEL = "models/pascal_deeplab_mnv2/deeplabv3_mnv2_pascal_quant.tflite"
@@ -37,7 +38,13 @@ class TfliteSegmenter:
         details = self._interpreter.get_input_details()
         shape = [int(n) for n in details[0]["shape"]]
         if len(details) != 1 or len(shape) != 4 or shape[3] != 3:
-            raise SegmenterError(f"{path}: expected one RGB image as input [1, h, w, 3], found {shape}")
+            raise SegmenterError(
+                f"{path}: expected one RGB image as input [1, h, w, 3], found {len(details)} x {shape}"
+            )
+        if shape[0] != 1 or details[0]["dtype"] not in (np.uint8, np.int8, np.float16, np.float32):
+            raise SegmenterError(
+                f"{path}: takes {shape} {np.dtype(details[0]['dtype'])}; export it for one image of bytes or floats"
+            )
         self._input, self._size = details[0], (shape[2], shape[1])  # width, height
         self._scores = self._find_scores(str(path))
 
@@ -57,11 +64,15 @@ class TfliteSegmenter:
     def segment(self, frame: PosedFrame) -> ClassProbabilities:
         """Segment one frame; the probabilities are `label_width` wide with the aspect of the image."""
         image = cv2.resize(frame.color, self._size, interpolation=cv2.INTER_LINEAR)
-        self._interpreter.set_tensor(self._input["index"], self._quantised(image)[None])
-        self._interpreter.invoke()
+        try:
+            self._interpreter.set_tensor(self._input["index"], self._quantised(image)[None])
+            self._interpreter.invoke()
+        except (ValueError, RuntimeError) as error:
+            raise SegmenterError(f"the TFLite net cannot segment a frame: {str(error).splitlines()[0]}") from error
         raw = self._interpreter.get_tensor(self._scores["index"])[0].astype(np.float32)
         scale, zero = self._scores["quantization"]
         scores = torch.from_numpy((raw - zero) * scale if scale else raw)
+        check_scores(scores.permute(2, 0, 1)[None], self.labels, "the TFLite net")
         height = max(1, round(self._label_width * frame.camera.height / frame.camera.width))
         resampled = self._resample(scores, self._label_width, height)
         if _are_probabilities(scores):

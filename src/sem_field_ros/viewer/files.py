@@ -16,6 +16,7 @@ from sem_field_ros.labels import UNLABELLED_ID, LabelSet
 from sem_field_ros.viewer.inspection import Answer, Ask, PointProbabilities
 from sem_field_ros.viewer.mesh_chunks import SAME_M, Triangles, position_keys
 from sem_field_ros.viewer.points import LabelledPoints
+from sem_field_ros.viewer.rendered_view import AskView
 
 if TYPE_CHECKING:
     from sem_field_ros.mapping.submaps import Submaps
@@ -30,6 +31,7 @@ class ViewedFile:
     triangles  none for a cloud              names   class names by id, where there is no label set
     path       T_world_camera of keyframes   frame   of the coordinates, empty if unknown
     ask        where class probabilities come from
+    ask_view   where rendered views come from
     """
 
     cloud: LabelledPoints
@@ -39,10 +41,13 @@ class ViewedFile:
     path: list[np.ndarray] = field(default_factory=list)
     frame: str = ""
     ask: Ask | None = None
+    ask_view: AskView | None = None
 
 
 def view_map(saved: Submaps, frame: str) -> ViewedFile:
     """A loaded map; `frame` is the frame of its coordinates."""
+    from sem_field_ros.viewer.scene_views import SceneViews  # imports torch, which PLY files do without
+
     surface, labels = saved.surface(), saved.labels
     once = surface.cloud()
 
@@ -58,6 +63,7 @@ def view_map(saved: Submaps, frame: str) -> ViewedFile:
         path=saved.camera_poses,
         frame=frame,
         ask=ask,
+        ask_view=SceneViews(saved, labels).ask,
     )
 
 

@@ -16,10 +16,10 @@ from sem_field_ros.fields.common.rays import camera_rays
 from sem_field_ros.fields.gsnerf.config import GsnerfConfig, compact, config_from_dict, paper, tiny
 from sem_field_ros.fields.gsnerf.model import Gsnerf
 from sem_field_ros.fields.gsnerf.scene import GsnerfScene
-from sem_field_ros.fields.registry import load_field_weights, make_model, open_scene
+from sem_field_ros.fields.registry import load_field_weights, make_model, open_named, open_scene
 from sem_field_ros.geometry.camera import Intrinsics
 from sem_field_ros.labels import load_label_set
-from sem_field_ros.scene import Bounded, Online, Queryable, Renderable
+from sem_field_ros.scene import Bounded, Online, Preparing, Queryable, Renderable
 from sem_field_ros.surface import RenderedView
 from sem_field_ros.weights import WeightsCard, save_weights
 
@@ -66,6 +66,24 @@ def test_a_new_view_has_colours_depth_labels_and_confidence() -> None:
     assert psnr(found.rgb, color) > 30
     assert (np.abs(found.depth - depth) < 0.05).mean() > 0.98 and (found.labels == labels).mean() > 0.96
     assert found.confidence is not None and 0.4 < float(np.median(found.confidence)) <= 1
+
+
+@pytest.mark.parametrize("depth", ["sensor", "predicted"])
+def test_an_untrained_network_equals_the_hand_made_part(depth: str) -> None:
+    """Learned values are residuals that start at zero: no training starts worse than the hand-made field."""
+    a, b = (rendered(scene(model(learned=learned), depth), (0.05, 0.1)) for learned in (True, False))
+    assert np.abs(a.rgb.astype(int) - b.rgb).max() <= 1 and np.allclose(a.depth, b.depth, atol=1e-4)
+    assert (a.labels == b.labels).mean() > 0.999
+
+
+def test_the_hand_made_field_needs_no_weights() -> None:
+    of = open_named("gsnerf", load_label_set("voc"), SceneOptions(CAMERA.width, depth=True))
+    for place in PLACES:
+        of.add(frame(*place)[0])
+    found = of.render(CAMERA, pose(0.05, 0.1))
+    assert found.rgb is not None and psnr(found.rgb, view(0.05, 0.1)[0]) > 30
+    with pytest.raises(WeightsError, match="there is no semantic decoder"):
+        GsnerfConfig(3, learned=False, semantics="decoder")
 
 
 def test_predicted_depth_draws_a_new_view() -> None:
@@ -210,3 +228,11 @@ def save(path: Path, config: GsnerfConfig, labels: str) -> Path:
     card = WeightsCard("gsnerf_field", config.as_dict(), {"name": labels}, output)
     save_weights(path, Gsnerf(config).state_dict(), card)
     return path
+
+
+@pytest.mark.parametrize("depth", ["sensor", "predicted"])
+def test_keyframes_can_be_encoded_before_a_view_needs_them(depth: str) -> None:
+    ready, lazy = scene(depth=depth), scene(depth=depth)
+    assert isinstance(ready, Preparing)
+    assert [ready.prepare() for _ in range(len(PLACES) + 1)] == [True] * len(PLACES) + [False]
+    assert np.array_equal(rendered(ready, PLACES[1]).rgb, rendered(lazy, PLACES[1]).rgb)

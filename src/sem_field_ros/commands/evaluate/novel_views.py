@@ -51,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--fusion-weights", nargs="+", type=Path, default=[], metavar="FILE", help="more learned votes (.safetensors), "
         "named after their folder; one trained with `--pooling direct` predicts directly")  # fmt: skip
     add("--field", nargs="+", type=Path, default=[], metavar="FILE", help="whole fields that `sem-field train gnesf` "
-        "or `gsnerf` made (.safetensors), named after their folder")  # fmt: skip
+        "or `gsnerf` made (.safetensors), named after their folder, or names of fields, e.g. `gsnerf`")  # fmt: skip
     add("--field-width", type=at_least(8, int), default=160, metavar="PIXELS", help="fields are rendered this wide, "
         "then enlarged (default 160)")  # fmt: skip
     add("--field-depth", action="store_true", help="fields are given the sources' depth images as well")
@@ -132,7 +132,7 @@ def _named(paths: Sequence[Path], flag: str, taken: Sequence[str] | dict[str, Ma
     """Files by the name of their folder. Raises SettingError where two results could not be told apart."""
     from sem_field_ros.errors import SettingError
 
-    files = {path.resolve().parent.name: path for path in paths}
+    files = {path.resolve().parent.name if path.suffix else path.name: path for path in paths}
     if len(files) < len(paths) or files.keys() & set(taken):
         raise SettingError(f"{flag}: folders of the same name, or named as a fusion: results could not be told apart")
     return files
@@ -140,12 +140,12 @@ def _named(paths: Sequence[Path], flag: str, taken: Sequence[str] | dict[str, Ma
 
 def _fields(args: argparse.Namespace, labels: LabelSet, maps: dict[str, MapConfig]) -> dict[str, FieldScene]:
     from sem_field_ros.fields.common.posed_images import SceneOptions
-    from sem_field_ros.fields.registry import open_scene
+    from sem_field_ros.fields.registry import open_named
 
     files = _named(args.field, "--field", taken=maps)
     given = args.field_target_depth, args.field_views, args.field_samples
     options = SceneOptions(args.field_width, args.field_depth, args.device, *given)
-    return {name: open_scene(path, labels, options) for name, path in files.items()}
+    return {name: open_named(str(path), labels, options) for name, path in files.items()}
 
 
 def _evaluate(evaluation: NovelViewEvaluation, sequences: Sequence[SequenceReader], scope: Scope) -> None:

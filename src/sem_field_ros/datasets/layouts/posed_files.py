@@ -67,7 +67,7 @@ class PosedFiles(FileSequence):
         camera = self._posed[files.number].camera
         if abs(width * camera.height - height * camera.width) > max(width, height):
             raise DataError(
-                f"{files.color} is {width}x{height}, its camera is given for {camera.width}x{camera.height}: another shape"
+                f"{files.color} is {width}x{height}, its camera for {camera.width}x{camera.height}: another shape"
             )
         return camera.scaled(width, height)
 

@@ -52,6 +52,11 @@ def image_of_width(color: np.ndarray, width: int) -> np.ndarray:
     return cv2.resize(color, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
 
 
+def resized(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """An image [h, w, 3] uint8 at another size (height, width), mixing neighbours."""
+    return image if image.shape[:2] == size else cv2.resize(image, size[::-1], interpolation=cv2.INTER_LINEAR)
+
+
 def nearest_pixels(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Pixels [h, w] nearest to the centres of an image of another size: depth and labels must not be mixed."""
     rows = ((np.arange(size[0]) + 0.5) * image.shape[0] / size[0]).astype(np.int64)

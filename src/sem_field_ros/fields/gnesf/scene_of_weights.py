@@ -11,7 +11,7 @@ from sem_field_ros.errors import WeightsError
 from sem_field_ros.fields.common.posed_images import PosedImageScene, SceneOptions, window_size
 from sem_field_ros.fields.gnesf.config import KIND, Config, GnesfConfig, config_from_dict
 from sem_field_ros.fields.gnesf.model import Gnesf
-from sem_field_ros.labels import LabelSet
+from sem_field_ros.labels import LabelSet, label_set_from_dict
 from sem_field_ros.weights import WeightsCard, load_into, load_weights
 
 __all__ = ["config_for", "config_from_dict", "make_model", "open_field", "scene_of"]
@@ -44,6 +44,6 @@ def config_for(config: Config, card: WeightsCard, labels: LabelSet, path: str | 
     if config.semantics != "direct":
         return dataclasses.replace(config, classes=len(labels))
     own = str((card.label_set or {}).get("name", "?"))
-    if own != labels.name:
+    if card.label_set is None or not label_set_from_dict(card.label_set).has_classes_of(labels):
         raise WeightsError(f"{path} predicts classes of {own} directly; the segmenter's are {labels.name}")
     return config

@@ -31,6 +31,7 @@ class VolumeLevel:
 class GsnerfConfig:
     """One GSNeRF.
 
+    learned        False: the hand-made part alone, without networks and weights
     classes        of the label set                      semantics  what the source views' labels come from: class
                    probabilities of a 2-D `segmenter`, or the paper's `decoder` on its own image features
     channels       of the feature pyramid at 1, 1/2, 1/4 of the image
@@ -52,6 +53,7 @@ class GsnerfConfig:
     kind: ClassVar[str] = KIND
 
     classes: int
+    learned: bool = True
     semantics: str = "segmenter"
     channels: tuple[int, int, int] = (8, 16, 32)
     groups: int = 4
@@ -79,6 +81,8 @@ class GsnerfConfig:
         for name, choices in (("semantics", SEMANTICS), ("sampling", SAMPLING), ("labels_at", LABELS_AT)):
             if getattr(self, name) not in choices:
                 raise WeightsError(f"GSNeRF: {name} must be one of {', '.join(choices)}, got '{getattr(self, name)}'")
+        if not self.learned and self.semantics != "segmenter":
+            raise WeightsError("GSNeRF: without networks there is no semantic decoder, use semantics 'segmenter'")
         if self.samples < 1 or self.uniform < 1 or not self.levels:
             raise WeightsError("GSNeRF: needs at least one sample per ray and one cost volume")
 
@@ -99,6 +103,11 @@ def paper(classes: int) -> GsnerfConfig:
 def compact(classes: int) -> GsnerfConfig:
     """Trains and renders on two processor cores."""
     return GsnerfConfig(classes, smoothing_m=0.1)
+
+
+def hand_made(classes: int) -> GsnerfConfig:
+    """Without networks: what the others start from."""
+    return dataclasses.replace(compact(classes), learned=False)
 
 
 def tiny(classes: int) -> GsnerfConfig:

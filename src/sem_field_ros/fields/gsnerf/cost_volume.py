@@ -37,13 +37,13 @@ def correlation_volume(
        count [D, h, w] of the neighbours that do
     """
     total, count = None, depth.new_zeros(depth.shape)
-    channels = learned.shape[1] // groups
+    channels = learned.shape[1] // max(groups, 1)
     own = torch.cat([fixed[0], learned[0]])[:, None]
     for n in range(len(views)):
         other, inside = warp(torch.cat([fixed[1 + n], learned[1 + n]]), depth, views, n)
         product = own * other
         patch = product[: fixed.shape[1]].sum(dim=0, keepdim=True)
-        grouped = product[fixed.shape[1] :].reshape(groups, channels, *depth.shape).mean(dim=1)
+        grouped = product[fixed.shape[1] :].reshape(groups, channels, *depth.shape).mean(dim=1) if groups else patch[:0]
         part = torch.cat([patch, grouped]) * inside
         total = part if total is None else total + part
         count = count + inside

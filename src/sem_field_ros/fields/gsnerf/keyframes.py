@@ -90,6 +90,15 @@ class Keyframes:
         kept = ((i, found) for i, found in self._encodings.items() if i != place)
         self._encodings = OrderedDict((i - (i > place), found) for i, found in kept)
 
+    def prepare(self) -> bool:
+        """Encode the newest keyframe that has no encoding yet; False if all have one, or as many as are kept."""
+        if len(self._encodings) < _KEPT:
+            for i in reversed(range(len(self.all))):
+                if i not in self._encodings:
+                    self._encoding(i)
+                    return True
+        return False
+
     @property
     def memory_bytes(self) -> int:
         """Memory of keyframes and encodings."""

@@ -55,7 +55,8 @@ class Gsnerf(nn.Module):
     def __init__(self, config: GsnerfConfig) -> None:
         super().__init__()
         self.config = config
-        self.pyramid = FeaturePyramid(config.channels)
+        if config.learned:
+            self.pyramid = FeaturePyramid(config.channels)
         self.cascade = DepthCascade(config)
         self.volume_renderer = VolumeRenderer(config)
         self.semantic_renderer = SemanticRenderer(config)
@@ -65,7 +66,10 @@ class Gsnerf(nn.Module):
     # -- encode -----------------------------------------------------------------------------------------------------
 
     def encode_images(self, images: Tensor) -> list[Tensor]:
-        """images [B, 3, H, W] RGB 0..1 -> the feature pyramid; its finest map is F_2D."""
+        """images [B, 3, H, W] RGB 0..1 -> the feature pyramid; its finest map is F_2D. Without networks it is empty."""
+        if not self.config.learned:
+            height, width = images.shape[2:]
+            return [images.new_zeros(len(images), 0, -(-height // r), -(-width // r)) for r in (1, 2, 4)]
         return list(self.pyramid(images))
 
     def source_depth(self, pyramid: list[Tensor], images: Tensor, views: Neighbours) -> SourceDepth:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor
 from sem_field_ros.fields.common.posed_images import SceneOptions, enlarged
 from sem_field_ros.fields.common.rays import Rays, camera_rays
 from sem_field_ros.fields.common.tensors import FieldView
+from sem_field_ros.fields.gsnerf.config import hand_made
 from sem_field_ros.fields.gsnerf.encoded import EncodedViews
 from sem_field_ros.fields.gsnerf.fast_render import render_view
 from sem_field_ros.fields.gsnerf.gains import apply_gains
@@ -20,11 +22,19 @@ from sem_field_ros.fields.gsnerf.target_depth import target_depth
 from sem_field_ros.fields.gsnerf.window import window_gains
 from sem_field_ros.frame import PosedFrame
 from sem_field_ros.geometry.camera import Intrinsics
+from sem_field_ros.labels import LabelSet
 from sem_field_ros.scene import Renderable
 from sem_field_ros.segmentation.segmenter import ClassProbabilities
 from sem_field_ros.surface import PointSamples, RenderedView
 
-_LABEL_VIEWS = 16  # sources of classes: one point per pixel costs little
+_VIEWS, _IMAGE_WIDTH = 8, 320  # of the hand-made field
+_LABEL_VIEWS = 24  # sources of classes: one point per pixel costs little
+
+
+def open_field(path: str | Path, labels: LabelSet, options: SceneOptions) -> GsnerfScene:
+    """An empty scene of the field `gsnerf`: without networks and weights, for any label set."""
+    model = Gsnerf(hand_made(len(labels))).eval().to(torch.device(options.device))
+    return GsnerfScene(model, len(labels), options.views or _VIEWS, _IMAGE_WIDTH, options)
 
 
 class GsnerfScene:
@@ -57,6 +67,11 @@ class GsnerfScene:
     def remove(self, place: int) -> None:
         """See scene.Bounded."""
         self.keyframes.remove(place)
+
+    @torch.inference_mode()
+    def prepare(self) -> bool:
+        """See scene.Preparing."""
+        return self.keyframes.prepare()
 
     @torch.inference_mode()
     def render(self, camera: Intrinsics, T_world_camera: np.ndarray) -> RenderedView:

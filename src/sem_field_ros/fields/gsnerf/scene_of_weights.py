@@ -12,7 +12,7 @@ from sem_field_ros.fields.common.posed_images import SceneOptions, window_size
 from sem_field_ros.fields.gsnerf.config import KIND, GsnerfConfig, config_from_dict
 from sem_field_ros.fields.gsnerf.model import Gsnerf
 from sem_field_ros.fields.gsnerf.scene import GsnerfScene
-from sem_field_ros.labels import LabelSet
+from sem_field_ros.labels import LabelSet, label_set_from_dict
 from sem_field_ros.weights import WeightsCard, load_card, load_into, load_weights
 
 __all__ = ["config_from_dict", "make_model", "open_field"]
@@ -41,6 +41,6 @@ def _config_for(config: GsnerfConfig, card: WeightsCard, labels: LabelSet, path:
     if config.semantics == "segmenter":
         return dataclasses.replace(config, classes=len(labels))
     own = str((card.label_set or {}).get("name", "?"))
-    if own != labels.name:
+    if card.label_set is None or not label_set_from_dict(card.label_set).has_classes_of(labels):
         raise WeightsError(f"{path} decodes classes of {own}; the segmenter's are {labels.name}")
     return config

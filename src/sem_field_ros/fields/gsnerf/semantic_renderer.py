@@ -1,6 +1,6 @@
 """The semantic renderer (Eq. 12-14): classes at one surface point per ray, from any number of views.
 
-Untrained it is the mean of the views' class probabilities, weighted by viewing distance and angle. Learned are
+Untrained it is the mean of the views' class probabilities, weighted by their certainty and viewing angle. Learned are
 residuals of the views' weights, which fit every label set; and, with the semantic decoder, of the class logits.
 """
 
@@ -25,7 +25,10 @@ class SemanticRenderer(nn.Module):
 
     def __init__(self, config: GsnerfConfig) -> None:
         super().__init__()
+        self.learned = config.learned
         h, self.classes = config.semantic_hidden, config.classes if config.semantics == "decoder" else 0
+        if not self.learned:
+            return
         self.token = nn.Linear(_OWN + CUES + self.classes, h)
         self.common = nn.Linear(3 + 2 * self.classes, h)
         self.attention = ViewAttention(h, config.heads, 1)
@@ -43,6 +46,10 @@ class SemanticRenderer(nn.Module):
         Rows sum to 1, or to 0 where no view with a prediction sees the point.
         """
         seen = seen & (probabilities.sum(dim=1) > 0.5)
+        if not self.learned:
+            return torch.einsum(
+                "vn,vcn->nc", softmax_over_views(weight_prior(probabilities, cues), seen), probabilities
+            )
         count = seen.sum(dim=0).to(probabilities)
         mask = seen[:, None].to(probabilities)
         mean, variance = moments(probabilities * mask, count)
@@ -56,7 +63,7 @@ class SemanticRenderer(nn.Module):
         common = self.common(joint.T)[:, None]
         tokens = relu(torch.cat([common, self.token((own * mask).permute(2, 0, 1)) + common], dim=1))
         tokens = self.attention(tokens, torch.cat([torch.ones_like(seen[:1]), seen]).T)
-        scores = weight_prior(cues) + self.weight(tokens[:, 1:])[..., 0].T
+        scores = weight_prior(probabilities, cues) + self.weight(tokens[:, 1:])[..., 0].T
         voted = torch.einsum("vn,vcn->nc", softmax_over_views(scores, seen), probabilities)
         if not self.classes:
             return voted
@@ -64,6 +71,6 @@ class SemanticRenderer(nn.Module):
         return torch.softmax(logits, dim=1) * (count > 0)[:, None]
 
 
-def weight_prior(cues: Tensor) -> Tensor:
-    """Hand-made log weights [V, N] of the views: near ones and those in the target's direction have more."""
-    return -cues[:, 3] * 10 / _WIDE_DEG - cues[:, 4]
+def weight_prior(probabilities: Tensor, cues: Tensor) -> Tensor:
+    """Hand-made log weights [V, N]: views that are sure of their class and look from near the target have more."""
+    return probabilities.amax(dim=1).clamp(min=_FLOOR).log() - cues[:, 3] * 10 / _WIDE_DEG

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d, avg_pool3d, interpolate
+from torch.nn.functional import avg_pool2d, avg_pool3d, interpolate, normalize
 
 from sem_field_ros.fields.gsnerf.config import GsnerfConfig, VolumeLevel
 from sem_field_ros.fields.gsnerf.cost_volume import correlation_volume, first_hypotheses, narrow_hypotheses
@@ -55,10 +55,12 @@ class DepthCascade(nn.Module):
         self.config = config
         channels = {1: config.channels[0], 2: config.channels[1], 4: config.channels[2]}
         used = [channels[level.reduction] for level in config.levels]
+        self.sharpness = nn.Parameter(torch.full((len(used),), 12.0))
+        if not config.learned:
+            return
         self.context = nn.ModuleList(nn.Conv2d(c, _CONTEXT, 1) for c in used)
         self.nets = nn.ModuleList(VolumeUNet(config.groups + 3 + _CONTEXT, config.volume) for _ in used)
         self.matching = nn.ModuleList(nn.Conv2d(c, 4 * config.groups, 1) for c in used)
-        self.sharpness = nn.Parameter(torch.full((len(used),), 12.0))
 
     def forward(self, pyramid: Sequence[Tensor], images: Tensor, views: Neighbours) -> SourceDepth:
         """pyramid: features [1 + N, ...] at 1, 1/2, 1/4; images [1 + N, 3, H, W]; the reference first."""
@@ -85,17 +87,27 @@ class DepthCascade(nn.Module):
     def _level(
         self, i: int, features: Tensor, images: Tensor, hypotheses: Tensor, views: Neighbours, level: VolumeLevel
     ) -> tuple[LevelDepth, Tensor]:
-        learned = torch.nn.functional.normalize(self.matching[i](features), dim=1) * 2
         fixed = _patches(images, level.reduction, features.shape[-2:])
-        volume, count = correlation_volume(learned, fixed, hypotheses, views, self.config.groups)
+        if self.config.learned:
+            learned = normalize(self.matching[i](features), dim=1) * 2
+            volume, count = correlation_volume(learned, fixed, hypotheses, views, self.config.groups)
+            residual, feature = self._read(i, features, volume, count / max(len(views), 1), hypotheses)
+        else:
+            volume, _ = correlation_volume(features, fixed, hypotheses, views, 0)
+            residual, feature = torch.zeros_like(hypotheses), volume.new_zeros(self.config.volume, 1, 1, 1)
+        smooth = avg_pool3d(volume[None, :1], (1, 3, 3), 1, (0, 1, 1), count_include_pad=False)[0, 0]
+        scores = self.sharpness[i] * smooth + residual
+        depth = (torch.softmax(scores, dim=0) * hypotheses.log()).sum(dim=0).exp()
+        return LevelDepth(hypotheses, scores, depth), feature
+
+    def _read(
+        self, i: int, features: Tensor, volume: Tensor, count: Tensor, hypotheses: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """The 3-D U-Net's residual scores [D, h, w] and its feature [C, D, h, w]."""
         context = self.context[i](features[:1])[0][:, None].expand(-1, *hypotheses.shape)
         place = (hypotheses / self.config.near_m).log()[None] / 3 - 0.5
-        read = torch.cat([volume, count[None] / max(len(views), 1), place, context])
-        residual, feature = self.nets[i](read[None])
-        smooth = avg_pool3d(volume[None, :1], (1, 3, 3), 1, (0, 1, 1), count_include_pad=False)[0, 0]
-        scores = self.sharpness[i] * smooth + residual[0]
-        depth = (torch.softmax(scores, dim=0) * hypotheses.log()).sum(dim=0).exp()
-        return LevelDepth(hypotheses, scores, depth), feature[0]
+        residual, feature = self.nets[i](torch.cat([volume, count[None], place, context])[None])
+        return residual[0], feature[0]
 
 
 def _patches(images: Tensor, reduction: int, size: torch.Size) -> Tensor:

@@ -40,6 +40,9 @@ class VolumeRenderer(nn.Module):
 
     def __init__(self, config: GsnerfConfig) -> None:
         super().__init__()
+        self.learned = config.learned
+        if not self.learned:
+            return
         d, v, h = config.channels[0], config.volume, config.hidden
         self.token = nn.Linear(d + 3 + 1 + CUES + v, h)
         self.common = nn.Linear(2 * (d + 3) + _SCALARS, h)
@@ -58,23 +61,31 @@ class VolumeRenderer(nn.Module):
         agreement = (seen.agreement * seen.seen).sum(dim=0) / count.clamp(min=1)
         uneven = (variance[-3:].sum(dim=0)).clamp(min=_MIN_VARIANCE).log()
         prior = density_prior(agreement, uneven, count, offset)
-        scalars = torch.stack(
-            [agreement, uneven / 4 + 1, count / 8, offset.flatten() / 2, prior.clamp(min=-20).flatten() / 8]
-        )
-        own = torch.cat([values, seen.agreement[:, None], seen.cues, volume], dim=1)
-        tokens = self.token(own.permute(2, 0, 1))  # [N, V, h]
-        common = self.common(torch.cat([mean, (variance + 1e-6).sqrt(), scalars]).T)
-        mask = torch.cat([torch.ones_like(seen.seen[:1]), seen.seen]).T
-        tokens = relu(torch.cat([common[:, None], tokens + common[:, None]], dim=1))
-        tokens = self.attention(tokens, mask)
+        any_seen = count.reshape(offset.shape) > 0
+        log, share = prior, share_prior(seen)
+        if self.learned:
+            point = prior.clamp(min=-20).flatten() / 8
+            scalars = torch.stack([agreement, uneven / 4 + 1, count / 8, offset.flatten() / 2, point])
+            own = torch.cat([values, seen.agreement[:, None], seen.cues, volume], dim=1)
+            common = torch.cat([mean, (variance + 1e-6).sqrt(), scalars])
+            residuals = self._residuals(own, common, scalars, seen.seen, offset)
+            log, share = log + residuals[0], share + residuals[1]
+        log = log.masked_fill(~any_seen, -1e4)
+        return Shaded(log - log.amax(dim=1, keepdim=True), share, any_seen)
+
+    def _residuals(
+        self, own: Tensor, common: Tensor, scalars: Tensor, seen: Tensor, offset: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Of log density [R, M] and log share [V, R * M], from inputs per view [V, c, N] and per point [c, N]."""
+        joint = self.common(common.T)[:, None]
+        tokens = self.token(own.permute(2, 0, 1)) + joint  # [N, V, h]
+        mask = torch.cat([torch.ones_like(seen[:1]), seen]).T
+        tokens = self.attention(relu(torch.cat([joint, tokens], dim=1)), mask)
         along = torch.cat([tokens[:, 0].T, scalars]).reshape(-1, *offset.shape).transpose(0, 1)
         x = relu(self.enter(along))
         for layer in self.along:
             x = x + relu(layer(x))
-        any_seen = count.reshape(offset.shape) > 0
-        log = (prior + self.density(x)[:, 0]).masked_fill(~any_seen, -1e4)
-        share = share_prior(seen) + self.share(tokens[:, 1:])[..., 0].T
-        return Shaded(log - log.amax(dim=1, keepdim=True), share, any_seen)
+        return self.density(x)[:, 0], self.share(tokens[:, 1:])[..., 0].T
 
 
 def density_prior(agreement: Tensor, uneven: Tensor, count: Tensor, offset: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from std_msgs.msg import Header
 from sem_field_ros.camera_stream.camera_info import intrinsics_from_msg
 from sem_field_ros.camera_stream.pairing import stamp_ns_of
 from sem_field_ros.errors import FrameError
-from sem_field_ros.fields.common.window import nearest_pixels
+from sem_field_ros.fields.common.window import nearest_pixels, resized
 from sem_field_ros.geometry.camera import Intrinsics
 from sem_field_ros.geometry.poses import pose_from_quaternion
 from sem_field_ros.geometry.transform_tree import QUATERNION_TOLERANCE
@@ -63,7 +63,7 @@ def fill_response(response: Any, asked: ViewRequest, view: RenderedView, labels:
     """Write a view, rendered at this or a smaller size, into a RenderView response at the size that was asked for."""
     size = asked.camera.height, asked.camera.width
     if asked.wanted & RenderView.Request.RGB and view.rgb is not None:
-        response.rgb = image_to_msg(enlarged_rgb(view.rgb, size), header, "rgb8")
+        response.rgb = image_to_msg(resized(view.rgb, size), header, "rgb8")
     if asked.wanted & RenderView.Request.LABELS and view.labels is not None:
         response.labels = labels_to_msg(nearest_pixels(labels.to_id(view.labels), size), header)
     if asked.wanted & RenderView.Request.DEPTH and view.depth is not None:
@@ -75,13 +75,6 @@ def fill_response(response: Any, asked: ViewRequest, view: RenderedView, labels:
     response.class_ids = array.array("H", labels.ids.tolist())
     response.class_names = list(labels.names)
     response.coverage = float(view.covered.mean())
-
-
-def enlarged_rgb(rgb: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """An image [h, w, 3] uint8 at another size (height, width)."""
-    import cv2
-
-    return rgb if rgb.shape[:2] == size else cv2.resize(rgb, size[::-1], interpolation=cv2.INTER_LINEAR)
 
 
 def depth_image(depth: np.ndarray, size: tuple[int, int]) -> np.ndarray:

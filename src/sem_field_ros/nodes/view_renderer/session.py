@@ -15,12 +15,12 @@ from std_msgs.msg import Header
 
 from sem_field_ros.camera_stream.statistics import InputStatistics
 from sem_field_ros.errors import FrameError, SegmenterError
+from sem_field_ros.fields.common.deadline import RenderCost, render_in_time
 from sem_field_ros.frame import PosedFrame
 from sem_field_ros.geometry.camera import Intrinsics
 from sem_field_ros.labels import LabelSet
 from sem_field_ros.measurements import megabytes
 from sem_field_ros.nodes.camera_session import CameraSession
-from sem_field_ros.nodes.view_renderer.deadline import RenderCost, render_in_time
 from sem_field_ros.nodes.view_renderer.keyframes import KeyframeSet
 from sem_field_ros.nodes.view_renderer.options import ViewRendererOptions
 from sem_field_ros.nodes.view_renderer.request import ViewRequest
@@ -28,7 +28,7 @@ from sem_field_ros.nodes.view_renderer.statistics import ViewStatistics
 from sem_field_ros.nodes.view_renderer.stream import VirtualCamera, virtual_camera
 from sem_field_ros.ros.camera_input import InputFrame
 from sem_field_ros.ros.transforms import LATEST
-from sem_field_ros.scene import BoundedView
+from sem_field_ros.scene import BoundedView, Preparing
 from sem_field_ros.segmentation.registry import takes_label_images
 from sem_field_ros.segmentation.segmenter import ClassProbabilities, Segmenter
 from sem_field_ros.surface import RenderedView
@@ -43,11 +43,12 @@ class Rendering:
 
 
 class PendingView:
-    """The finest rendering so far of a view that is being rendered. Thread-safe."""
+    """The finest rendering so far of a view that is being rendered, or why there is none. Thread-safe."""
 
     def __init__(self) -> None:
         self._condition = threading.Condition()
         self._best: Rendering | None = None
+        self._failure: Exception | None = None
         self._started = self._taken = False
 
     def start(self) -> None:
@@ -61,6 +62,12 @@ class PendingView:
             self._best = Rendering(view, coarseness)
             self._condition.notify_all()
 
+    def fail(self, error: Exception) -> None:
+        """There will be no (finer) rendering."""
+        with self._condition:
+            self._failure = error
+            self._condition.notify_all()
+
     @property
     def taken(self) -> bool:
         """Whether the answer was given, so that finer renderings are of no use."""
@@ -68,11 +75,13 @@ class PendingView:
             return self._taken
 
     def take(self, wait_s: float) -> Rendering | None:
-        """The best rendering; waits for the first one if rendering has begun."""
+        """The best rendering; waits for the first one if rendering has begun. Raises what rendering raised instead."""
         with self._condition:
-            if self._best is None and self._started:
-                self._condition.wait_for(lambda: self._best is not None, wait_s)
+            if self._started:
+                self._condition.wait_for(lambda: self._best is not None or self._failure is not None, wait_s)
             self._taken = True
+            if self._best is None and self._failure is not None:
+                raise self._failure
             return self._best
 
 
@@ -106,6 +115,7 @@ class RenderingSession(CameraSession[ViewRendererOptions]):
         self._keyframes = KeyframeSet()
         self.stream = VirtualCamera(node, labels, self.worker.notify)
         self._added = 0  # keyframes ever added
+        self._prepares = True  # until it fails
         self._encoding: tuple[PosedFrame, ClassProbabilities] | None = None  # segmented, not yet encoded
 
     def _opened(self) -> None:
@@ -123,9 +133,12 @@ class RenderingSession(CameraSession[ViewRendererOptions]):
         self._encoding = None
 
     def render(self, asked: ViewRequest, pending: PendingView) -> None:
-        """Render a view as finely as its deadline allows into `pending`. Raises FrameError if there is nothing."""
+        """Render a view as finely as its deadline allows into `pending`."""
         pending.start()
-        self.render_view(asked.camera, asked.T_world_camera, asked.left_s, pending.offer, lambda: pending.taken)
+        try:
+            self.render_view(asked.camera, asked.T_world_camera, asked.left_s, pending.offer, lambda: pending.taken)
+        except Exception as error:  # noqa: BLE001 (handed to the one who waits, maybe beyond the deadline)
+            pending.fail(error)
 
     def render_view(
         self,
@@ -160,7 +173,24 @@ class RenderingSession(CameraSession[ViewRendererOptions]):
             (frame, probabilities), self._encoding = self._encoding, None
             self._encode(frame, probabilities)
             return 0.0
-        return super()._step()
+        due = super()._step()
+        idle = due is None or due > 0  # no frame waits and nothing is to be published now
+        return 0.0 if idle and self._prepare() else due
+
+    def _prepare(self) -> bool:
+        """Encode a keyframe before the first view needs it, if the field can; False if there is nothing to do."""
+        if not self._prepares or not isinstance(self._scene, Preparing):
+            return False
+        start_s = time.perf_counter()
+        try:
+            prepared = self._scene.prepare()
+        except Exception as error:  # noqa: BLE001 (the same will happen, and be told, when a view is rendered)
+            self._prepares = False
+            self._log.warn("prepare", f"keyframes are encoded only when needed: {type(error).__name__}: {error}")
+            return False
+        if prepared:
+            self._statistics.timings.add("encode", (time.perf_counter() - start_s) * 1e3)
+        return prepared
 
     def _take(self, found: InputFrame) -> None:
         o, frame = self.options, self._within_reach(found.frame)

@@ -21,11 +21,11 @@ from sem_field_ros.camera_stream.topics import (
     VIEW_OVERLAY,
     own,
 )
-from sem_field_ros.fields.common.window import nearest_pixels
+from sem_field_ros.fields.common.window import nearest_pixels, resized
 from sem_field_ros.geometry.camera import Intrinsics
 from sem_field_ros.labels import LabelSet
 from sem_field_ros.nodes.view_renderer.options import ViewRendererOptions
-from sem_field_ros.nodes.view_renderer.request import depth_image, enlarged_rgb
+from sem_field_ros.nodes.view_renderer.request import depth_image
 from sem_field_ros.ros.camera_info import camera_info_to_msg
 from sem_field_ros.ros.images import blend, image_to_msg, labels_to_msg
 from sem_field_ros.ros.label_info import label_info_to_msg
@@ -84,7 +84,7 @@ class VirtualCamera:
     def publish(self, view: RenderedView, camera: Intrinsics, header: Header, opacity: float) -> None:
         """Publish a view, at this or a smaller size, to those who subscribed."""
         size = camera.height, camera.width
-        rgb = None if view.rgb is None else enlarged_rgb(view.rgb, size)
+        rgb = None if view.rgb is None else resized(view.rgb, size)
         index = None if view.labels is None else nearest_pixels(view.labels, size)
         if rgb is not None:
             self._publish(VIEW_COLOR, lambda: image_to_msg(rgb, header, "rgb8"))

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sem_field_ros.fields.common.deadline import RenderCost, coarsenesses, reduced, render_in_time
 from sem_field_ros.geometry.camera import Intrinsics
-from sem_field_ros.nodes.view_renderer.deadline import RenderCost, coarsenesses, reduced, render_in_time
 from sem_field_ros.surface import RenderedView
 
 CAMERA = Intrinsics(260, 260, 159.5, 119.5, 320, 240)
@@ -89,7 +89,25 @@ def test_a_field_that_becomes_slower_is_late_once_and_then_coarser() -> None:
     assert [field.answer(0.6, cost)[0] for _ in range(40)][-1] == 1, "and finer again"
 
 
-@given(st.floats(0, 0.2), st.floats(1e-7, 1e-4), st.integers(1, 200_000))
+def test_a_cost_that_grows_faster_than_the_pixels_is_noticed_on_the_way() -> None:
+    """Small views cost next to nothing: all pixels at once would come 4 s late."""
+    field, cost = SlowField(0.0, 0.0), RenderCost()
+
+    def render(camera: Intrinsics) -> RenderedView:
+        pixels = camera.width * camera.height
+        field.now += 0.002 + max(0, pixels - 3000) * 6e-5
+        field.sizes.append((camera.width, camera.height))
+        return RenderedView(np.ones((camera.height, camera.width), np.float32))
+
+    field.render = render  # type: ignore[method-assign]
+    for _ in range(3):
+        coarseness, took_s = field.answer(1.0, cost)
+        assert took_s < 1.3 and coarseness > 1
+    pixels = [width * height for width, height in field.sizes]
+    assert max(after / max(pixels[: i + 1]) for i, after in enumerate(pixels[1:])) <= 16.5
+
+
+@given(st.floats(0, 0.2), st.floats(1e-7, 1e-4), st.integers(1, 600_000))
 def test_the_cost_of_any_size_is_found(fixed: float, per_pixel: float, pixels: int) -> None:
     cost = RenderCost()
     assert cost.predict(pixels) == math.inf and math.isnan(cost.pixels_per_s)

@@ -15,6 +15,7 @@ from sem_field_ros.surface import RenderedView
 _LADDER = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 _LEAST_PIXELS = 12  # of the shorter side: coarser images show nothing
 _LATEST = 24  # measurements that count
+_REACH = 16  # views of more than this many times the pixels that were measured cannot be predicted
 _FADING = 0.85  # weight of a measurement against the next one: the load of a robot changes
 
 
@@ -35,10 +36,12 @@ class RenderCost:
         return float(pixels / seconds) if seconds else math.nan
 
     def predict(self, pixels: int) -> float:
-        """Seconds that a view of so many pixels will hardly exceed; infinite before the first measurement."""
+        """Seconds that a view of so many pixels will hardly exceed; infinite if nothing like it was measured."""
         if not self._measured:
             return math.inf
         size, seconds = np.array(self._measured).T
+        if pixels > _REACH * size.max():
+            return math.inf
         fixed, per_pixel = self._fit(size, seconds)
         excess = float(np.percentile(seconds / (fixed + size * per_pixel) - 1, 80))
         return (fixed + max(pixels, size.min()) * per_pixel) * (1 + min(max(excess, 0.1), 1.0))
