@@ -193,6 +193,7 @@ def _mapped(
         if not isinstance(frame, PosedFrame) or frame.depth is None:
             continue
         result = mapper.register_frame(frame)
+        frame = mapper.map.origin.local(frame)  # where the map's voxels are
         if result.probabilities is not None:
             predictions.append((frame, result.probabilities))
         if frame.labels is not None:
