@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sem_field_ros.context.registry import NONE
 from sem_field_ros.errors import LabelSetError, MapFileError, SettingError
 from sem_field_ros.fusion.hand_made import CUES
 from sem_field_ros.geometry.tsdf import TsdfVolume
@@ -78,7 +79,7 @@ def read_header(header: Mapping[str, Any], config: MapConfig | None = None) -> M
     """
     known = {f.name for f in fields(MapConfig)}
     try:
-        content = current_names(settings_of(MapConfig), dict(header["config"]))
+        content = {"context": NONE, **current_names(settings_of(MapConfig), dict(header["config"]))}  # as it was made
         stored = MapConfig(**{k: v for k, v in content.items() if k in known})
         labels = label_set_from_dict(header["label_set"])
         keyframes, frames = int(header["keyframes"]), int(header["frames"])
