@@ -87,7 +87,7 @@ class TransformTree:
     """Like tf2's buffer: takes transforms by parent and child, returns poses between any two frames.
 
     Not locked: guard it when several threads use it. `refused` counts transforms that were refused, by cause:
-    bad_pose (NaN, zero or denormalised quaternion, beyond MAX_POSITION_M), bad_frame_id, old_transform (before the cache begins).
+    bad_pose (NaN, denormalised quaternion, beyond MAX_POSITION_M), bad_frame_id, old_transform (before the cache).
     """
 
     def __init__(self, cache_s: float = 10.0) -> None:
