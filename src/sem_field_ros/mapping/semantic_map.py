@@ -91,16 +91,15 @@ class SemanticMap:
             return
         frame = self.origin.place(frame, len(self.volume) == 0, self.config.voxel_size_m)
         self.frames += 1
-        keys = self._seen.surface(frame)
-        if len(keys) == 0:
-            return
-        if self.frames % _CARVE_EVERY == 0:
+        keys, carving = self._seen.surface(frame), self.frames % _CARVE_EVERY == 0
+        if carving:
             keys = unique_keys(torch.cat([keys, self._seen.free_space(frame)]))[0]
-        keys = keys[: self.config.max_blocks]
-        self._make_room(keys, frame.T_world_camera[:3, 3])
-        self.volume.activate(keys)
-        self.volume.integrate(keys, depth, frame.color, frame.depth_camera, frame.camera, frame.T_world_camera)
-        names = list(map(tuple, keys.tolist()))
+        if len(keys):
+            keys = keys[: self.config.max_blocks]
+            self._make_room(keys, frame.T_world_camera[:3, 3])
+            self.volume.activate(keys)
+            self.volume.integrate(keys, depth, frame.color, frame.depth_camera, frame.camera, frame.T_world_camera)
+        names = [*map(tuple, keys.tolist()), *(self._seen.carve_beyond(frame) if carving else ())]
         self._ages.see(names, self.frames)
         self._stale.update(names)
         if self.frames % 16 == 0:
