@@ -367,6 +367,15 @@ def test_the_clock_jumps_back(monkeypatch: pytest.MonkeyPatch, policy: str, left
         harness.spin_until(lambda: len(field.frames) == left, f"{left} keyframes")
 
 
+def test_a_depth_topic_that_never_comes_is_named_with_what_to_do() -> None:
+    with running_renderer() as harness:
+        for _ in range(15):
+            harness.robot.say(0.0, depth=None)
+            harness.spin(0.1)
+        level, text = harness.listener.levels["input"]
+        assert level > 0 and "/camera/depth/image_raw never came" in text and "use_depth: false" in text
+
+
 def test_frames_without_depth_are_counted_and_rgb_only_fields_need_none(monkeypatch: pytest.MonkeyPatch) -> None:
     field = slow_field(monkeypatch, 0.0, 0.0)
     with running_renderer() as harness:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sem_field_ros.commands.argument_types import add_segmenter, positive
+from sem_field_ros.context.registry import NONE
 from sem_field_ros.fusion.registry import VISIBILITIES
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def collected(
     from sem_field_ros.training.samples.votes import collect_votes
 
     # the few frames of a generated home see much of it once only: that counts as well
-    config = MapConfig(voxel_size_m=args.voxel_size_m, min_weight=1.0)
+    config = MapConfig(voxel_size_m=args.voxel_size_m, min_weight=1.0, context=NONE)
     how = {"max_views": args.max_views, "max_voxels": args.max_voxels, "visibility": args.visibility}
     made_from = {**source_of(args, segmenter), "label_set": args.label_set, **asdict(config), **how}
     scenes = []

@@ -63,7 +63,7 @@ class MapConfig:
         formerly=("context_m",),
     )
     context: str = setting(
-        "none", f"how labels are corrected by height, shape and surroundings; {CONTEXT_HELP}", choices=tuple(CONTEXTS)
+        AUTO, f"how labels are corrected by height, shape and surroundings; {CONTEXT_HELP}", choices=tuple(CONTEXTS)
     )
     context_weights: str = setting("", "weights (.safetensors) of the context network; empty = the shipped ones")
     context_strength: float = setting(

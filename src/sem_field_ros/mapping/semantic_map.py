@@ -31,6 +31,7 @@ from sem_field_ros.mapping.config import MapConfig
 from sem_field_ros.mapping.files.map_file import MapState
 from sem_field_ros.mapping.files.map_state import MapHeader, block_keys, fill_blocks, fill_votes, pack_map, read_header
 from sem_field_ros.mapping.label_refinement import LabelRefinement
+from sem_field_ros.mapping.local_origin import LocalOrigin
 from sem_field_ros.mapping.point_query import query_points, rows_in_free_space
 from sem_field_ros.mapping.seen_blocks import SeenBlocks
 from sem_field_ros.mapping.view_samples import sample_view
@@ -74,7 +75,7 @@ class SemanticMap:
         self._seen = SeenBlocks(self.volume)
         self._refinement = LabelRefinement(self.volume, self.votes, c, self.context)
         self.keyframes = 0
-        self.path = CameraPath()
+        self.origin, self.path = LocalOrigin(), CameraPath()
         self.frames = 0
         self.evicted_blocks = 0
         self._ages = BlockAges(tsdf.block_side_m)
@@ -94,9 +95,10 @@ class SemanticMap:
 
     @one_thread()
     def integrate(self, frame: PosedFrame) -> None:
-        """Fuse depth and colour of one frame. A frame without usable depth changes nothing."""
-        if frame.depth is None:
+        """Fuse a frame's depth and colour; without usable depth it changes nothing. Raises FrameError."""
+        if (depth := frame.depth) is None:
             return
+        frame = self.origin.place(frame, len(self.volume) == 0, self.config.voxel_size_m)
         self.frames += 1
         keys = self._seen.surface(frame)
         if len(keys) == 0:
@@ -106,7 +108,7 @@ class SemanticMap:
         keys = keys[: self.config.max_blocks]
         self._make_room(keys, frame.T_world_camera[:3, 3])
         self.volume.activate(keys)
-        self.volume.integrate(keys, frame.depth, frame.color, frame.depth_camera, frame.camera, frame.T_world_camera)
+        self.volume.integrate(keys, depth, frame.color, frame.depth_camera, frame.camera, frame.T_world_camera)
         names = list(map(tuple, keys.tolist()))
         self._ages.see(names, self.frames)
         self._stale.update(names)
@@ -172,6 +174,7 @@ class SemanticMap:
         self.path.add(self.keyframes, frame)
         if frame.depth is None:
             return  # without depth, the surface it sees is unknown
+        frame = self.origin.local(frame)
         views = [_View(frame, self._with_projected_features(view), self.keyframes) for view in probabilities.views]
         self._late.append(views)
         if len(self.votes) == 0:
@@ -231,11 +234,14 @@ class SemanticMap:
     def update_surface(self) -> SurfaceUpdate:
         """Return the block surfaces that changed since the last call, and the ids of removed blocks."""
         self._bring_up_to_date()
-        return self._surfaces.take_update()
+        return self.origin.world_update(self._surfaces.take_update())
 
     @one_thread()
     def surface(self) -> Surface:
         """Return the whole labelled surface; vertices on block borders appear once per block."""
+        return self.origin.world(self._merged())
+
+    def _merged(self) -> Surface:  # relative to the map's origin
         self._bring_up_to_date()
         if self._whole is None:
             self._whole = self._surfaces.merged()
@@ -245,20 +251,21 @@ class SemanticMap:
     def query(self, points: np.ndarray) -> PointSamples:
         """Signed distance, label, confidence and class probabilities at `points` [N, 3] (world frame, metres)."""
         self._bring_up_to_date()
-        return query_points(self.volume, self.votes, torch.from_numpy(np.asarray(points, dtype=np.float32)))
+        return query_points(self.volume, self.votes, torch.from_numpy(self.origin.local_points(points)))
 
     @one_thread()
     def render(self, camera: Intrinsics, T_world_camera: np.ndarray) -> RenderedView:
         """Ray cast the labelled surface into a camera."""
-        surface = self.surface()
+        surface = self._merged()
         if self._shown is None or self._shown.surface is not surface:
             self._shown = SurfaceScene(surface)
-        return self._shown.render(camera, T_world_camera)
+        return self._shown.render(camera, self.origin.local_pose(T_world_camera))
 
     @one_thread()
     def state(self) -> MapState:
         """Return the map as plain arrays, for save_map."""
-        header = MapHeader(self.config, self.labels, self.keyframes, self.frames, self.fusion.identity)
+        counts, origin_m = (self.keyframes, self.frames), self.origin.offset
+        header = MapHeader(self.config, self.labels, *counts, self.fusion.identity, origin_m)
         return self._refinement.add_to(self.path.add_to(pack_map(header, self.volume, self.votes)))
 
     @classmethod
@@ -277,7 +284,7 @@ class SemanticMap:
         restored.votes.fuse(fill_votes(state, restored.votes, slots, same_voter), restored.fusion)
         restored._refinement.restore(state, keys)
         restored.keyframes, restored.frames = header.keyframes, header.frames
-        restored.path = CameraPath.of(state)
+        restored.origin, restored.path = LocalOrigin(header.origin_m), CameraPath.of(state)
         return restored
 
     def stats(self) -> dict[str, float]:

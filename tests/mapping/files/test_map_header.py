@@ -66,3 +66,10 @@ def test_a_map_file_with_a_former_header_gives_the_same_map(tmp_path: Path) -> N
     found, expected = again.surface(), semantic_map.surface()
     np.testing.assert_array_equal(np.sort(found.labels), np.sort(expected.labels))
     np.testing.assert_allclose(np.sort(found.confidence), np.sort(expected.confidence), atol=1e-3)
+
+
+def test_maps_from_before_context_stay_without() -> None:
+    header = former_header()
+    del header["config"]["context"]
+    assert read_header(header).config.context == "none"
+    assert read_header(header, MapConfig(context="auto")).config.context == "auto", "unless the reader wants it"

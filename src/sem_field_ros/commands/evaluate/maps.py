@@ -11,7 +11,7 @@ from rich.console import Console
 
 from sem_field_ros.commands.argument_types import add_segmenter, positive
 from sem_field_ros.commands.progress import counting_progress
-from sem_field_ros.context.registry import CONTEXTS
+from sem_field_ros.context.registry import CONTEXTS, NONE
 from sem_field_ros.errors import DataError, SegmenterError
 from sem_field_ros.exit_codes import DONE
 from sem_field_ros.fusion.registry import ALL, FUSIONS, chosen_fusions
@@ -121,7 +121,8 @@ def _evaluate(args: argparse.Namespace, name: str, sequences: Sequence[SequenceR
     from sem_field_ros.evaluation.variants import with_contexts
 
     fusions = chosen_fusions(args.fusion)
-    fixed = {"min_weight": _MINI_MIN_WEIGHT} if args.kind == "models" else {}
+    # of the fusions alone: context corrects the worse ones more
+    fixed = {"min_weight": _MINI_MIN_WEIGHT, "context": NONE} if args.kind == "models" else {}
     config = settings_from_arguments(MapConfig, args, fusion=fusions[0], **fixed)
     segmenter, labels = _make_segmenter(args, name, config, sequences[0].labels)
     evaluation = SequenceEvaluation(segmenter, labels, config, with_contexts(fusions, args.contexts))

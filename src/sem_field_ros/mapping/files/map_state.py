@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from sem_field_ros.context.registry import NONE
 from sem_field_ros.errors import LabelSetError, MapFileError, SettingError
 from sem_field_ros.fusion.hand_made import CUES
 from sem_field_ros.geometry.tsdf import TsdfVolume
@@ -33,6 +34,7 @@ class MapHeader:
     keyframes: int
     frames: int
     voter: str = ""
+    origin_m: np.ndarray = field(default_factory=lambda: np.zeros(3))  # of the map, in its frame
 
 
 def pack_map(header: MapHeader, volume: TsdfVolume, votes: VoteTable) -> MapState:
@@ -65,6 +67,7 @@ def pack_map(header: MapHeader, volume: TsdfVolume, votes: VoteTable) -> MapStat
         "keyframes": header.keyframes,
         "frames": header.frames,
         "voter": header.voter,
+        "origin_m": header.origin_m.tolist(),
     }
     return MapState({name: array.cpu().contiguous().numpy() for name, array in arrays.items()}, content)
 
@@ -76,15 +79,18 @@ def read_header(header: Mapping[str, Any], config: MapConfig | None = None) -> M
     """
     known = {f.name for f in fields(MapConfig)}
     try:
-        content = current_names(settings_of(MapConfig), dict(header["config"]))
+        content = {"context": NONE, **current_names(settings_of(MapConfig), dict(header["config"]))}  # as it was made
         stored = MapConfig(**{k: v for k, v in content.items() if k in known})
         labels = label_set_from_dict(header["label_set"])
         keyframes, frames = int(header["keyframes"]), int(header["frames"])
         voter = str(header.get("voter", ""))
+        origin_m = np.array(header.get("origin_m", (0.0, 0.0, 0.0)), dtype=np.float64).reshape(3)
+        if not np.isfinite(origin_m).all():
+            raise ValueError(f"origin_m is {origin_m.tolist()}")
     except (KeyError, TypeError, ValueError, IndexError, SettingError, LabelSetError) as error:
         raise MapFileError(f"the map's header cannot be read ({error}): map again") from error
     kept = {name: getattr(stored, name) for name in _STORED}
-    return MapHeader(replace(config or stored, **kept), labels, keyframes, frames, voter)
+    return MapHeader(replace(config or stored, **kept), labels, keyframes, frames, voter, origin_m)
 
 
 def block_keys(state: MapState) -> Tensor:
