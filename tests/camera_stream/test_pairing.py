@@ -264,3 +264,34 @@ def test_nothing_goes_out_twice_or_backwards_or_uncounted(arrivals, queue_size, 
     assert waiting <= queue_size * parts_each and len(pairer) <= queue_size
     if not pairer.drops["queue_full"] and not pairer.drops["clock_jump"]:
         assert waiting + len(pairer) * parts_each + out + pairer.drops.total() == wanted
+
+
+def test_why_colour_finds_no_depth_is_measured():
+    offset, late, good = (FramePairer(slop_s=0.02, queue_size=10) for _ in range(3))
+    for i in range(40):
+        stamp = S + i * 66 * MS
+        for pairer, depth in ((offset, stamp - 33 * MS), (late, stamp - 700 * MS), (good, stamp)):
+            pairer.add(CAMERA_INFO, stamp, "info")
+            pairer.add(COLOR, stamp, "color")
+            pairer.add(DEPTH, depth, "depth")
+    assert offset.drops["unpaired_color"] > 20
+    why = offset.why_unpaired()
+    assert "colour and depth differ by 33.0 ms" in why and "pairing_slop_s is 0.02 s" in why
+    assert "depth images come 0.70 s after colour" in late.why_unpaired()
+    assert "pairing_queue_size 15 or more" in late.why_unpaired() and late.drops["unpaired_color"] > 20
+    assert good.why_unpaired() == "" and FramePairer().why_unpaired() == ""
+    cured = FramePairer(slop_s=0.02, queue_size=15)
+    for i in range(40):
+        cured.add(CAMERA_INFO, S + i * 66 * MS, "info")
+        cured.add(COLOR, S + i * 66 * MS, "color")
+        cured.add(DEPTH, S + (i - 11) * 66 * MS, "depth")
+    assert len(drain(cured)) >= 10
+
+
+def test_the_last_camera_info_can_be_handed_on():
+    first = FramePairer()
+    first.add(CAMERA_INFO, 5, "info")
+    second = FramePairer()
+    second.add(CAMERA_INFO, 5, first.last_info)
+    feed(second, 9 * S, COLOR, DEPTH)
+    assert [b.camera_info for b in drain(second)] == ["info"]

@@ -60,3 +60,13 @@ def test_silence_counts_from_the_last_message_or_the_start(statistics: InputStat
     snapshot = statistics.snapshot()
     assert snapshot.silent_s == {"/color": 3, "/depth": 5}
     assert snapshot.never_came == ("/depth",)
+
+
+def test_a_topic_that_need_come_only_once_is_silent_only_before(statistics: InputStatistics, clock: Clock) -> None:
+    statistics.expect(["/color", "/info"], once=["/info"])
+    clock.now += 5
+    assert statistics.snapshot().silent_s == {"/color": 5, "/info": 5}
+    statistics.arrived("/color")
+    statistics.arrived("/info")
+    clock.now += 7
+    assert statistics.snapshot().silent_s == {"/color": 7, "/info": 0}

@@ -56,10 +56,14 @@ def test_every_shipped_model_is_run(room: Path, tmp_path: Path, monkeypatch: pyt
     from sem_field_ros.commands.evaluate import maps as evaluate
 
     assert evaluate.SHIPPED == ("ade20k", "ade20k_deeplab", "homes", "pascal")
+    assert evaluate.DEFAULT_SEGMENTER == "homes+ade20k"
     monkeypatch.setattr(evaluate, "SHIPPED", ())
+    monkeypatch.setattr(evaluate, "DEFAULT_SEGMENTER", "noisy:0.1+noisy:0.3")
     out = tmp_path / "eval.json"
     assert cli.main(["evaluate", "models", str(room), "--voxel-size-m", "0.1", "--out", str(out)]) == 0
-    assert ("mini/external/scannet20", "majority", "miou_3d") in _rows(out)
+    rows = _rows(out)
+    assert ("mini/external/scannet20", "majority", "miou_3d") in rows
+    assert ("mini/noisy:0.1+noisy:0.3/scannet20", "consistency", "miou_3d") in rows
 
 
 def test_the_mini_benchmark_is_all_test_rooms_small_with_labels_and_meshes() -> None:

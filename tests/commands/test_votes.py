@@ -34,9 +34,36 @@ def test_a_voter_is_trained_and_knows_whose_votes_it_reads(run: Path, room: Path
     assert card.data["training"] == {"scenes": ["tiny", "tiny.copy0"], "voxels": 300}
     assert card.data["validation"] == {"scenes": ["tiny"], "voxels": 150}
     assert {"miou", "bayesian", "majority", "last_wins", "confidence"} <= card.scores["validation"].keys()
-    files = sorted((run / "votes").iterdir())
+    files = sorted((run / "votes" / "homes").iterdir())
     assert [file.name.split(".")[1] for file in files] == ["copy0", "depth"]
     assert files[0].read_bytes() != files[1].read_bytes()
+
+
+def test_a_residual_vote_learns_from_several_segmenters(
+    room: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "residual"
+    loop = ["--steps", "2", "--batch", "2", "--rows", "32", "--warmup", "1", "--device", "cpu", "--copies", "0"]
+    command = ["train", "fusion", "--training", str(room), "--validation", str(room), "--out", str(out), *SMALL, *loop]
+    several = ["--segmenter", "noisy:0.2", "--also", "noisy:0.2+noisy:0.4"]
+    assert cli.main([*command, *several]) == 2
+    assert "linear learns from one segmenter, not from --also: use residual" in capsys.readouterr().err
+    assert cli.main([*command, *several, "--pooling", "residual"]) == 0
+    assert sorted(folder.name for folder in (out / "votes").iterdir()) == ["noisy_0_2", "noisy_0_2_noisy_0_4"]
+    card = load_fusion(out / "last.safetensors")[1]
+    assert card.kind == "residual_vote" and card.output["also"] == ["noisy:0.2+noisy:0.4"]
+    assert len(card.data["training"]["scenes"]) == 2
+    scored = [
+        "evaluate",
+        "votes",
+        str(room),
+        "--weights",
+        str(out / "last.safetensors"),
+        *SMALL,
+        "--segmenter",
+        several[3],
+    ]
+    assert cli.main([*scored, "--out", str(tmp_path / "votes.json")]) == 0
 
 
 def test_weights_and_hand_made_fusions_side_by_side(
@@ -47,7 +74,14 @@ def test_weights_and_hand_made_fusions_side_by_side(
     assert cli.main([*command, "--corrupt-fraction", "0", "0.5", "--seeds", "2", "--out", str(out)]) == 0
     rows = {(r["benchmark"], r["method"], r["metric"]): r["value"] for r in json.loads(out.read_text())}
     clean, corrupt = "tiny/homes/scannet20", "tiny/homes/scannet20, 50% corrupt"
-    assert {method for _, method, _ in rows} == {"run", "bayesian", "majority", "last_wins", "confidence"}
+    assert {method for _, method, _ in rows} == {
+        "run",
+        "bayesian",
+        "majority",
+        "last_wins",
+        "confidence",
+        "consistency",
+    }
     assert rows[corrupt, "bayesian", "accuracy_3d"] < rows[clean, "bayesian", "accuracy_3d"]
     assert clean in capsys.readouterr().out
 

@@ -105,7 +105,7 @@ def test_psb_mistakes_in_one_line(tmp_path: Path) -> None:
             read_psb(folder, "101")
     for content, message in (
         ("ply\n", "does not start with OFF"),
-        (TETRAHEDRON.replace("3 0 2 1", "4 0 2 1 3"), "not an OFF"),
+        (TETRAHEDRON.replace("3 0 2 1", "4 0 2 1"), "fewer corners than it says"),
         (TETRAHEDRON.replace("3 1 2 3", "3 1 2 9"), "vertex that is not there"),
         (TETRAHEDRON[:30], "not an OFF"),
     ):
@@ -116,3 +116,25 @@ def test_psb_mistakes_in_one_line(tmp_path: Path) -> None:
     for missing in (lambda: read_psb(folder, "999"), lambda: read_partnet(folder / "nothing")):
         with pytest.raises(DataError, match="get it from"):
             missing()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "OFF\n4 2 0\n0 0 0\n1 0 0\n1 1 0\n0 1 0\n3 0 1 2 255 0 0\n3 0 2 3 0.5 0.5 0.5 1\n",  # colours of faces
+        "COFF\n4 1 0\n0 0 0 255 0 0 255\n1 0 0 1 2 3 4\n1 1 0 1 2 3 4\n0 1 0 1 2 3 4\n4 0 1 2 3\n",  # a quad
+        "\ufeffoff\n# a comment\n4 2\n0 0 0\n1 0 0\n1 1 0\n0 1 0\n3 0 1 2\n3 0 2 3\n",
+        "OFF4 2 0\n0 0 0\n1 0 0\n1 1 0\n0 1 0\n3 0 1 2\n3 0 2 3\n",
+    ],
+)
+def test_off_files_as_tools_write_them(tmp_path: Path, text: str) -> None:
+    (tmp_path / "a.off").write_text(text, encoding="utf-8")
+    vertices, faces = read_off(tmp_path / "a.off")
+    np.testing.assert_array_equal(vertices, [[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]])
+    assert faces.tolist() == [[0, 1, 2], [0, 2, 3]]
+
+
+def test_an_off_file_that_says_more_than_it_has(tmp_path: Path) -> None:
+    (tmp_path / "a.off").write_text("OFF\n1000000000 2 0\n0 0 0\n")
+    with pytest.raises(DataError, match="says 1000000000 vertices and 2 faces, and has 1 lines"):
+        read_off(tmp_path / "a.off")

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sem_field_ros.errors import SettingError
+from sem_field_ros.fusion.agreement import member_weights
 from sem_field_ros.fusion.hand_made import HAND_MADE, Votes, view_scores
 from sem_field_ros.fusion.registry import FUSION_HELP, FUSIONS, chosen_fusions, make_fusion
 
@@ -25,6 +26,23 @@ def test_known_values():
     assert fuse["bayesian"].tolist() == pytest.approx((bayes / bayes.sum()).tolist(), abs=1e-5)
     weighted = 0.6 * SAMPLES[0, 0] + 0.6 * SAMPLES[0, 1] + 2 * 0.95 * SAMPLES[0, 2]
     assert fuse["confidence"].tolist() == pytest.approx((weighted / weighted.sum()).tolist(), abs=1e-5)
+
+
+def test_consistency_weights_the_segmenters_of_a_view():
+    """Slots alternate between two segmenters; those of the consistent one have far more weight."""
+    g = torch.Generator().manual_seed(0)
+    samples = torch.softmax(torch.randn(6, 4, 3, generator=g), dim=2)
+    scores, order = torch.rand(6, 4, generator=g), torch.ones(6, 4, dtype=torch.int32)
+    fuse, agreement = make_fusion("consistency").fuse, torch.tensor([0.5, 0.8])
+    confidence = make_fusion("confidence").fuse(Votes(samples, scores, order))
+    for same in (None, torch.tensor([0.7]), torch.tensor([0.8, 0.8])):
+        torch.testing.assert_close(fuse(Votes(samples, scores, order, agreement=same)), confidence)
+    weights = scores * samples.amax(dim=2) * member_weights(agreement)[torch.tensor([0, 1, 0, 1])]
+    wanted = (samples * weights[..., None]).sum(dim=1) / weights.sum(dim=1, keepdim=True)
+    torch.testing.assert_close(fuse(Votes(samples, scores, order, agreement=agreement)), wanted)
+    first = Votes(samples[:, :3], scores[:, :3], order[:, :3], agreement=agreement)  # an odd number of slots in use
+    wanted = (samples * weights[..., None])[:, :3].sum(dim=1) / weights[:, :3].sum(dim=1, keepdim=True)
+    torch.testing.assert_close(fuse(first), wanted)
 
 
 @pytest.mark.parametrize("name", FUSIONS)

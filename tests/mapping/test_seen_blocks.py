@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
+import pytest
 import torch
 
 from sem_field_ros.geometry.tsdf import TsdfConfig
 from sem_field_ros.geometry.tsdf_backends import make_tsdf
+from sem_field_ros.mapping.config import MapConfig
 from sem_field_ros.mapping.seen_blocks import SeenBlocks
-from tests.mapping.scene import wall_frame
+from sem_field_ros.mapping.semantic_map import SemanticMap
+from tests.mapping.scene import LABELS, WALL_Z, wall_frame
 
 VOXEL_M = 0.05
 SIDE_M = 8 * VOXEL_M
@@ -37,3 +42,20 @@ def test_free_space_is_what_lies_before_the_surface() -> None:
     behind_camera = [int(np.floor(v / SIDE_M)) for v in back]
     volume.activate(torch.tensor([before, behind, behind_camera], dtype=torch.int32))
     assert seen.free_space(frame).tolist() == [before]
+
+
+@pytest.mark.parametrize("backend", ["open3d", "torch"])
+def test_a_ghost_before_a_background_beyond_the_range_goes(backend: str) -> None:
+    """Somebody stood at 1.5 m before a wall at 6 m, beyond depth_max_m 4, and left; no surface appears at 4 m."""
+    semantic_map = SemanticMap(MapConfig(fusion="majority", smoothing_cell_m=0.0, backend=backend), LABELS)
+    person = wall_frame()
+    far = np.full_like(person.depth, 6.0)
+    depth = far.copy()
+    depth[20:40, 30:50] = person.depth[20:40, 30:50]
+    for _ in range(6):
+        semantic_map.integrate(replace(person, depth=depth))
+    ghost = semantic_map.surface().vertices
+    assert len(ghost) > 20 and np.abs(ghost[:, 2] - WALL_Z).max() < 0.02
+    for _ in range(32):
+        semantic_map.integrate(replace(person, depth=far))
+    assert len(semantic_map.surface()) == 0

@@ -109,6 +109,37 @@ def test_members_of_combined_probabilities_are_views_of_their_own():
     assert np.array_equal(found[0], found[1])
 
 
+def _two_segmenters(fusion: str) -> SemanticMap:
+    """A segmenter that is right in every view, and a surer one that swaps the classes in four views of six."""
+    semantic_map = SemanticMap(replace(CONFIG, fusion=fusion, views_per_voxel=6), LABELS)
+    for i, x in enumerate((0.0, 0.1, -0.1, 0.05, -0.05, 0.02)):
+        frame = wall_frame(x, stamp_ns=i)
+        semantic_map.integrate(frame)
+        right, sure = wall_probabilities(frame, 0.7), wall_probabilities(frame, 0.95, swapped=i % 3 > 0)
+        semantic_map.vote(frame, mean_of([right, sure]))
+    return semantic_map
+
+
+@pytest.mark.parametrize("fusion, right", [("confidence", False), ("consistency", True)])
+def test_a_consistent_segmenter_outweighs_a_surer_one(fusion: str, right: bool):
+    semantic_map = _two_segmenters(fusion)
+    surface = semantic_map.surface()
+    middle = (np.abs(surface.vertices[:, 0]) > 0.15) & (np.abs(surface.vertices[:, 0]) < 0.5)
+    assert ((surface.labels[middle] == (surface.vertices[middle, 0] > 0)).mean() > 0.95) == right
+    state = semantic_map.state()
+    assert state.arrays["row_scores"].shape[1] == 12
+    loaded = SemanticMap.from_state(state)
+    again = loaded.query(surface.vertices[middle]).labels
+    assert loaded.votes.members == 2 and (again == semantic_map.query(surface.vertices[middle]).labels).mean() > 0.99
+
+
+def test_votes_that_are_not_k_of_each_segmenter_are_refused():
+    state = _two_segmenters("consistency").state()
+    header = {**state.header, "config": {**state.header["config"], "views_per_voxel": 5}}
+    with pytest.raises(MapFileError, match="12 votes of a voxel, not a multiple of 5: map again"):
+        SemanticMap.from_state(MapState(state.arrays, header))
+
+
 def test_last_wins_follows_the_newest_view():
     semantic_map = _wall_map(replace(CONFIG, fusion="last_wins", views_per_voxel=2), views=(0.0, 0.1, -0.1, 0.05))
     bad = wall_frame(0.0)

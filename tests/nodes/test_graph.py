@@ -172,3 +172,9 @@ def test_the_table_needs_neither_rclpy_nor_launch() -> None:
     script = "import sys, sem_field_ros.nodes.graph; print({'rclpy', 'launch', 'torch'} & set(sys.modules))"
     out = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "set()"
+
+
+def test_tf_can_be_taken_from_the_namespace() -> None:
+    for node in nodes_of("bringup", {"namespace": "robot1", "remap_tf": "true", "color_topic": "/c/image_raw"}):
+        assert node.remappings["/tf"] == "tf" and node.remappings["/tf_static"] == "tf_static"
+    assert "/tf" not in nodes_of("bringup", {"namespace": "robot1"})[0].remappings

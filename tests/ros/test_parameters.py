@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +14,13 @@ from sem_field_ros.errors import SettingError
 from sem_field_ros.mapping.config import MapConfig
 from sem_field_ros.nodes.mapper.options import DYNAMIC, YAML_SECTIONS, YAML_TITLE, MapperOptions
 from sem_field_ros.resources import resource_path
-from sem_field_ros.ros.parameters import declare_settings, guard_changes, parameters_yaml, settings_from_node
+from sem_field_ros.ros.parameters import (
+    declare_settings,
+    guard_changes,
+    parameters_yaml,
+    settings_from_node,
+    warn_of_unknown_parameters,
+)
 from sem_field_ros.settings import settings_of
 from tests.ros.conftest import RosHarness
 
@@ -150,3 +157,25 @@ def test_changes_that_do_not_fit_are_refused(guarded: tuple[Any, list[bool]], na
     ok, reason = change(node, name, value)
     assert not ok and reason
     assert node.get_parameter(name).value == before
+
+
+def test_parameters_and_files_that_do_not_apply_are_named(
+    ros: RosHarness, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    node = declared(ros, voxel_size=0.02, voxel_size_m=0.03, geometry="predicted")
+    (tmp_path / "other.yaml").write_text("semantic_map:\n  ros__parameters: {voxel_size_m: 0.02}\n")
+    (tmp_path / "own.yaml").write_text("/**:\n  ros__parameters: {voxel_size_m: 0.02}\n")
+    args = [
+        "x",
+        "--ros-args",
+        "--params-file",
+        str(tmp_path / "other.yaml"),
+        "--params-file",
+        str(tmp_path / "own.yaml"),
+    ]
+    capfd.readouterr()
+    warn_of_unknown_parameters(node, CLASSES, args)
+    lines = [line for line in capfd.readouterr().err.splitlines() if "[WARN]" in line]
+    assert len(lines) == 2, lines
+    assert "parameter voxel_size is unknown and has no effect; did you mean voxel_size_m?" in lines[0]
+    assert "other.yaml has parameters of semantic_map, none of" in lines[1]

@@ -90,11 +90,12 @@ def test_views_between_those_that_were_seen_are_right() -> None:
             assert answer.label_set == "scannet20" and "floor" in answer.class_names
 
 
+@pytest.mark.parametrize("field", ["gnesf_view_homes", "gsnerf"])
 @pytest.mark.parametrize("depth", [True, False])
-def test_a_learned_field_renders_with_and_without_depth(depth: bool) -> None:
+def test_other_fields_render_with_and_without_depth(field: str, depth: bool) -> None:
     frames = list(open_sequence(ROOM))[:8]
     truth, *_ = (f for i, f in enumerate(frames) if i == 4)
-    options = {"field": "gnesf_view_homes", "use_depth": depth, "segmenter": "external" if depth else "none"}
+    options = {"field": field, "use_depth": depth, "segmenter": "external" if depth else "none"}
     with running_renderer(with_odom=False, autostart=False, keyframe_distance_m=0.0, **options) as harness:
         start(harness)
         for frame in (f for f in frames if f is not truth):
@@ -106,7 +107,7 @@ def test_a_learned_field_renders_with_and_without_depth(depth: bool) -> None:
         assert psnr(color_from_msg(answer.rgb), image) > 20
         labels = labels_from_msg(answer.labels)
         if not depth:
-            assert (labels == UNLABELLED_ID).all() and answer.coverage > 0.9
+            assert (labels == UNLABELLED_ID).all() and answer.coverage > 0.75
             return
         true = cv2.resize(truth.labels, (80, 60), interpolation=cv2.INTER_NEAREST)
         assert (labels == true).mean() > 0.85
@@ -357,6 +358,15 @@ def test_a_loop_closure(monkeypatch: pytest.MonkeyPatch, policy: str, left: int)
 
 
 @pytest.mark.parametrize(("policy", "left"), [("reset", 1), ("keep", 2)])
+def test_odometry_is_reset(monkeypatch: pytest.MonkeyPatch, policy: str, left: int) -> None:
+    field = slow_field(monkeypatch, 0.0, 0.0)
+    with running_renderer(on_camera_jump=policy) as harness:
+        harness.show(0.0, 3.0)  # 3 m in 50 ms
+        harness.wait_for_count("events/camera_jump", 1)
+        assert len(field.frames) == left
+
+
+@pytest.mark.parametrize(("policy", "left"), [("reset", 1), ("keep", 2)])
 def test_the_clock_jumps_back(monkeypatch: pytest.MonkeyPatch, policy: str, left: int) -> None:
     field = slow_field(monkeypatch, 0.0, 0.0)
     with running_renderer(on_clock_jump=policy) as harness:
@@ -365,6 +375,15 @@ def test_the_clock_jumps_back(monkeypatch: pytest.MonkeyPatch, policy: str, left
         harness.show(1.0)
         harness.wait_for_count("events/clock_jump_back", 1)
         harness.spin_until(lambda: len(field.frames) == left, f"{left} keyframes")
+
+
+def test_a_depth_topic_that_never_comes_is_named_with_what_to_do() -> None:
+    with running_renderer() as harness:
+        for _ in range(15):
+            harness.robot.say(0.0, depth=None)
+            harness.spin(0.1)
+        level, text = harness.listener.levels["input"]
+        assert level > 0 and "/camera/depth/image_raw never came" in text and "use_depth: false" in text
 
 
 def test_frames_without_depth_are_counted_and_rgb_only_fields_need_none(monkeypatch: pytest.MonkeyPatch) -> None:

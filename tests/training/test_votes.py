@@ -14,6 +14,7 @@ from sem_field_ros.frame import PosedFrame
 from sem_field_ros.fusion.hand_made import best_slots
 from sem_field_ros.labels import LabelSet
 from sem_field_ros.mapping.config import MapConfig
+from sem_field_ros.segmentation.combined import mean_of
 from sem_field_ros.segmentation.external import ExternalSegmenter
 from sem_field_ros.segmentation.segmenter import ClassProbabilities
 from sem_field_ros.training.samples.votes import collect_votes, random_slots
@@ -127,3 +128,44 @@ def test_a_board_in_front_of_the_wall_hides_it(visibility: str) -> None:
     # by signed distance a few are missed: free space behind the board, seen by the other views, shortens its inside
     low, high = {"depth": (0, 0), "sdf": (0, 8), "none": (50, 10_000)}[visibility]
     assert low <= int(hidden.sum()) <= high
+
+
+class Two:
+    """The label image and its opposite as two segmenters; the second has features of another encoder."""
+
+    def __init__(self) -> None:
+        self.labels, self._right = LABELS, WithFeatures(LABELS, LABELS)
+
+    def segment(self, frame: PosedFrame) -> ClassProbabilities:
+        right = self._right.segment(frame)
+        wrong = ClassProbabilities(right.values.flip(0), torch.zeros(1, 15, 20), "another")
+        return mean_of([right, wrong])
+
+
+def test_votes_of_combined_segmenters_are_their_own() -> None:
+    votes = collect_votes(Wall(), Two(), CONFIG, max_views=3, max_voxels=300)
+    one = collect_votes(Wall(), WithFeatures(LABELS, LABELS), CONFIG, max_views=3, max_voxels=300)
+    assert votes.members == 2 and one.members == 1 and one.agreement is None
+    for name in ("probabilities", "features", "cues", "scores", "keyframe_id"):
+        assert torch.equal(getattr(votes, name)[:, 0::2], getattr(one, name)), name
+    assert torch.equal(votes.label, one.label)
+    seen = votes.scores[:, 1::2] > 0
+    torch.testing.assert_close(votes.scores[:, 1::2], one.scores)
+    assert torch.equal(votes.probabilities[:, 1::2][seen], one.probabilities.flip(2)[seen])
+    assert bool(votes.features[:, 1::2].isnan().all()) and not bool(votes.features[:, 0::2].isnan().any())
+    assert len(votes.view_id.unique()) == 2 * len(one.keyframe_id.unique())
+    agreement = votes.agreement
+    assert agreement is not None and agreement[0] == pytest.approx(float(agreement[1])) and agreement[0] > 0.5
+
+
+def test_of_each_segmenter_the_best_views_are_chosen() -> None:
+    votes = collect_votes(Wall(), Two(), CONFIG, max_views=4, max_voxels=50)
+    rows = torch.arange(len(votes))
+    slots = votes.slots(rows, lambda rank: best_slots(rank, 2))
+    chosen = votes.votes(rows, slots)
+    assert slots[0].tolist() == [0, 1, 2, 3] and chosen.agreement is votes.agreement
+    torch.testing.assert_close(chosen.scores, votes.scores[:, :4])
+    oldest = votes.slots(rows, lambda rank: best_slots(rank, 1), -votes.keyframe_id.float() + 100)
+    numbers = votes.keyframe_id.gather(1, oldest)
+    assert torch.equal(numbers, votes.keyframe_id.amin(dim=1, keepdim=True).expand(-1, 2))
+    assert torch.equal(oldest % 2, torch.tensor([0, 1]).expand_as(oldest))

@@ -58,7 +58,7 @@ def lens_from_msg(msg: Any, camera: Intrinsics) -> Lens | None:
     Raises FrameError (cause `bad_intrinsics`) for coefficients that are not finite or not those of the model.
     """
     coefficients = tuple(float(value) for value in msg.d)
-    if not any(abs(value) > _SMALL or value != value for value in coefficients) or not has_known_lens(msg):
+    if not any(abs(value) > _SMALL or value != value for value in coefficients) or msg.distortion_model not in _MODELS:
         return None
     fits = len(coefficients) == 4 if msg.distortion_model == "equidistant" else len(coefficients) in (4, 5, 8, 12, 14)
     if not np.isfinite(coefficients).all() or not fits:
@@ -72,9 +72,11 @@ def is_distorted(msg: Any) -> bool:
     return bool(np.any(np.abs(np.asarray(msg.d, dtype=np.float64)) > _SMALL))
 
 
-def has_known_lens(msg: Any) -> bool:
-    """Whether the distortion model of a CameraInfo is one that can be undone."""
-    return msg.distortion_model in _MODELS
+def lens_problem(msg: Any) -> str:
+    """What to tell of a lens distortion whose model is unknown, so that it is not undone; empty without."""
+    if not is_distorted(msg) or msg.distortion_model in _MODELS:
+        return ""
+    return f"the lens distortion of model '{msg.distortion_model}' is not undone: remap to rectified image topics"
 
 
 def is_rectified_topic(topic: str) -> bool:

@@ -14,6 +14,8 @@ from typing import Any
 
 from sem_field_ros.camera_stream.topics import CAMERA_INFO, COLOR, DEPTH, LABELS
 
+_SEEN, _JUDGED = 60, 10  # stamps that are kept of a stream; fewer are too few to judge it
+
 
 @dataclass(frozen=True)
 class FrameBundle:
@@ -61,7 +63,8 @@ class FramePairer:
         self._queue_size = queue_size
         self._images = [COLOR] + [DEPTH] * want_depth + [LABELS] * want_labels
         self._received: Counter[str] = Counter()
-        self._last_info: Any | None = None
+        self.last_info: Any | None = None
+        self._seen: dict[str, deque[int]] = {stream: deque(maxlen=_SEEN) for stream in self._images}  # stamps
         self._forget()
 
     def add_color(self, msg: Any) -> None:
@@ -86,6 +89,7 @@ class FramePairer:
             self._add_info(stamp_ns, msg)
         elif stream in self._images:
             self._received[stream] += 1
+            self._seen[stream].append(stamp_ns)
             if self._accept(stream, stamp_ns):
                 self._store(stream, stamp_ns, msg)
         self._match()
@@ -111,6 +115,29 @@ class FramePairer:
             if queue:
                 self.drops[f"unpaired_{stream}"] += len(queue)
                 queue.clear()
+
+    def why_unpaired(self) -> str:
+        """Why colour images find no partner, with the offset met and the parameter that cures it; empty if unknown."""
+        colors = sorted(self._seen[COLOR])
+        for stream in self._images[1:]:
+            others = sorted(self._seen[stream])
+            if len(colors) < _JUDGED or len(others) < _JUDGED:
+                continue
+            lag = (colors[-1] - others[-1]) * 1e-9
+            period = (colors[-1] - colors[0]) * 1e-9 / (len(colors) - 1)
+            offset = min(abs(s - colors[_JUDGED // 2]) for s in others) * 1e-9
+            if lag > period * self._queue_size:
+                needed = int(lag / period) + 5
+                return (
+                    f"{stream} images come {lag:.2f} s after colour of their stamp: pairing_queue_size {needed} or more"
+                )
+            if offset * 1e9 > self._slop_ns:
+                return (
+                    f"stamps of colour and {stream} differ by {offset * 1e3:.1f} ms, pairing_slop_s is "
+                    f"{self._slop_ns * 1e-9:g} s: raise it to {1.2 * offset:.3f}, but not above half the period "
+                    f"({period / 2:.3f} s)"
+                )
+        return ""
 
     def waiting_for(self) -> list[str]:
         """Streams that a bundle needs and that never came, or that stay away while another one's queue is full."""
@@ -158,7 +185,7 @@ class FramePairer:
 
     def _add_info(self, stamp_ns: int, msg: Any) -> None:
         self._received[CAMERA_INFO] += 1
-        self._last_info = msg
+        self.last_info = msg
         self._infos[stamp_ns] = msg
         if len(self._infos) > self._queue_size:
             del self._infos[next(iter(self._infos))]
@@ -169,7 +196,7 @@ class FramePairer:
             partners = {stream: self._nearest(stream, stamp_ns) for stream in self._images[1:]}
             if None in partners.values() or not self._info_ready(stamp_ns):
                 continue
-            info = self._infos.get(stamp_ns, self._last_info)
+            info = self._infos.get(stamp_ns, self.last_info)
             color = self._take(COLOR, stamp_ns)
             images = {stream: self._take(stream, at) for stream, at in partners.items() if at is not None}
             self._ready.append(FrameBundle(stamp_ns, color, info, images.get(DEPTH), images.get(LABELS)))
@@ -208,4 +235,4 @@ class FramePairer:
             if newest <= stamp_ns:
                 return False
             self._info_per_frame = False  # it did not come: do not wait for the next ones
-        return self._last_info is not None
+        return self.last_info is not None

@@ -41,14 +41,16 @@ class InputStatistics:
         self._clock = clock
         self._lock = threading.Lock()
         self._topics: dict[str, _Topic] = {}
+        self._once: frozenset[str] = frozenset()
         self._drops: Counter[str] = Counter()
         self._events: Counter[str] = Counter()
         self._frames_in = self._before = 0
 
-    def expect(self, topics: Iterable[str]) -> None:
-        """Name the topics that should come, from now on."""
+    def expect(self, topics: Iterable[str], once: Iterable[str] = ()) -> None:
+        """Name the topics that should come, from now on; those of `once` may be silent after their first message."""
         with self._lock:
             self._topics = {name: _Topic(name, self._clock()) for name in topics}
+            self._once = frozenset(once)
 
     def arrived(self, topic: str, is_frame: bool = False) -> None:
         """Count a message. `is_frame` marks the topic whose messages count as frames."""
@@ -74,6 +76,7 @@ class InputStatistics:
             now = self._clock()
             recent, self._before = self._frames_in - self._before, self._frames_in
             last = {t.name: t.arrivals_s[-1] if t.arrivals_s else t.since_s for t in self._topics.values()}
+            last |= {t.name: now for t in self._topics.values() if t.name in self._once and t.arrivals_s}
             return InputSnapshot(
                 frames_in=self._frames_in,
                 recent_in=recent,

@@ -7,14 +7,20 @@ person's segmentation NAME.seg or NAME_0.seg, whose segments have no names.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from sem_field_ros.datasets.files.text import read_text
 from sem_field_ros.datasets.sources import missing_data
 from sem_field_ros.errors import DataError
+from sem_field_ros.geometry.ply_elements import triangles
+
+_NO_FACES = np.zeros((0, 3), np.int64)
+_OFF = re.compile(r"((?:ST)?C?N?OFF)(\d*)", re.IGNORECASE)
 
 # parts by category, in the order of their numbers in labels/NAME.txt; named as in config/labels/*_parts.yaml
 PARTS: dict[str, tuple[str, ...]] = {"chair": ("seat", "back", "leg"), "table": ("top", "back", "leg")}
@@ -77,24 +83,38 @@ def read_psb(folder: str | Path, name: str) -> LabelledMesh:
 
 
 def read_off(path: str | Path) -> tuple[np.ndarray, np.ndarray]:
-    """Read a triangle mesh in OFF format: vertices [V, 3] float64, faces [F, 3] int64. Raises DataError."""
+    """Read a mesh in OFF format: vertices [V, 3] float64, triangles [F, 3] int64 of its polygons. Raises DataError."""
     path = Path(path)
     try:
-        lines = (line.partition("#")[0] for line in path.read_text(encoding="ascii", errors="replace").splitlines())
-        words = " ".join(lines).split()
-        if not words or not words[0].startswith("OFF"):
-            raise ValueError("it does not start with OFF")
-        words = ([words[0][3:]] if words[0] != "OFF" else []) + words[1:]  # some files omit the space
-        v, f = int(words[0]), int(words[1])
-        vertices = np.array(words[3 : 3 + 3 * v], dtype=np.float64).reshape(v, 3)
-        faces = np.array(words[3 + 3 * v : 3 + 3 * v + 4 * f], dtype=np.float64).astype(np.int64).reshape(f, 4)
-        if len(faces) and (faces[:, 0] != 3).any():
-            raise ValueError("only triangles are read")
-        if len(faces) and (faces[:, 1:].min() < 0 or faces[:, 1:].max() >= v):
+        if path.exists() and not path.is_file():
+            raise ValueError("it is not a file")
+        lines = (line.partition("#")[0] for line in read_text(path).splitlines())
+        rows = [line.split() for line in lines if line.strip()]
+        v, f = _off_start(rows)
+        if v < 0 or f < 0 or v + f > len(rows):
+            raise ValueError(f"it says {v} vertices and {f} faces, and has {len(rows)} lines")
+        vertices = np.array([row[:3] for row in rows[:v]], dtype=np.float64).reshape(v, 3)
+        listed = [[int(word) for word in row[: int(row[0]) + 1]] for row in rows[v : v + f]]  # then colours
+        if any(len(row) != row[0] + 1 for row in listed):
+            raise ValueError("a face has fewer corners than it says")
+        lengths = np.array([row[0] for row in listed], np.int64)
+        faces = triangles(lengths, np.array([n for row in listed for n in row[1:]], np.int64)) if listed else _NO_FACES
+        if len(faces) and (faces.min() < 0 or faces.max() >= v):
             raise ValueError("a face names a vertex that is not there")
-    except (OSError, ValueError, IndexError) as error:
+    except (DataError, ValueError, IndexError) as error:
         raise DataError(f"{path}: not an OFF triangle mesh that can be read ({error})") from error
-    return vertices, faces[:, 1:]
+    return vertices, faces
+
+
+def _off_start(rows: list[list[str]]) -> tuple[int, int]:
+    """Take the head (OFF, COFF with colours, NOFF with normals) off the rows: numbers of vertices and faces."""
+    if not rows or (found := _OFF.fullmatch(rows[0][0])) is None:
+        raise ValueError("it does not start with OFF")
+    words = [word for word in (found[2], *rows[0][1:]) if word]  # some files omit the space or the line's end
+    del rows[0]
+    if not words:
+        words = rows.pop(0)
+    return int(words[0]), int(words[1])
 
 
 def _segmentation(path: Path) -> Path | None:

@@ -8,6 +8,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from sem_field_ros.fusion.agreement import member_weights
 from sem_field_ros.segmentation.segmenter import ClassProbabilities
 
 CUES = 5  # per view: displacement from the camera (3, metres), depth residual (metres), cosine to the normal
@@ -23,6 +24,7 @@ class Votes:
     keyframe_id    [N, K] int32       number of the keyframe, higher = newer
     features       [N, K, D] float32  image features in -1..1, if the fusion uses them
     cues           [N, K, CUES] float32  how the view sees the voxel, if the fusion uses features
+    agreement      [M] float32        self_agreement of M combined segmenters; slot k holds a vote of number k % M
     """
 
     probabilities: Tensor
@@ -30,6 +32,7 @@ class Votes:
     keyframe_id: Tensor
     features: Tensor | None = None
     cues: Tensor | None = None
+    agreement: Tensor | None = None
 
 
 class Fusion(Protocol):
@@ -38,11 +41,13 @@ class Fusion(Protocol):
     prefers_new  the K views that are kept are the newest instead of the best
     feature_dim  number of image features per view, 0 = none
     identity     names the voter of these features; saved with a map, because another voter cannot read them
+    reads_agreement  Votes.agreement is used: all voxels are fused again once it has changed
     """
 
     prefers_new: bool
     feature_dim: int
     identity: str
+    reads_agreement: bool
 
     def fuse(self, votes: Votes) -> Tensor:
         """Class probabilities [N, C] float32 that sum to 1, or to 0 without a view."""
@@ -59,6 +64,7 @@ class _ByProbabilitiesAlone:
     prefers_new = False
     feature_dim = 0
     identity = ""
+    reads_agreement = False
 
     def project_features(self, probabilities: ClassProbabilities) -> Tensor | None:
         return None
@@ -101,11 +107,25 @@ class ConfidenceWeighted(_ByProbabilitiesAlone):
         return _normalise(torch.einsum("nkc,nk->nc", votes.probabilities, weight))
 
 
+class Consistency(ConfidenceWeighted):
+    """ConfidenceWeighted; each of several segmenters is weighted by how well its views agree (member_weights)."""
+
+    reads_agreement = True
+
+    def fuse(self, votes: Votes) -> Tensor:
+        weight = votes.scores * votes.probabilities.amax(dim=2)
+        if votes.agreement is not None:
+            member = torch.arange(votes.scores.shape[1], device=weight.device) % len(votes.agreement)
+            weight *= member_weights(votes.agreement)[member]
+        return _normalise(torch.einsum("nkc,nk->nc", votes.probabilities, weight))
+
+
 HAND_MADE: dict[str, type[Fusion]] = {
     "bayesian": Bayesian,
     "majority": Majority,
     "last_wins": LastWins,
     "confidence": ConfidenceWeighted,
+    "consistency": Consistency,
 }
 
 

@@ -1,4 +1,4 @@
-"""The learned vote (GNeSF) as a Fusion: a weight for each view of a voxel."""
+"""The learned votes as Fusions: GNeSF's, a weight for each view of a voxel, and the residual on a hand-made fusion."""
 
 from __future__ import annotations
 
@@ -7,20 +7,25 @@ from threading import Lock
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
+from sem_field_ros.fusion.agreement import EXPECTED
 from sem_field_ros.fusion.fast_map_voter import FastMapVoter
 from sem_field_ros.fusion.hand_made import Votes
 from sem_field_ros.fusion.map_voter import MAP_CUES, MapVoter, config_from_dict
+from sem_field_ros.fusion.residual_voter import ResidualVoter, residual_config
 from sem_field_ros.segmentation.segmenter import ClassProbabilities
-from sem_field_ros.weights import WeightsCard, load_into, load_weights
+from sem_field_ros.weights import WeightsCard, load_card, load_into, load_weights
 
 KIND = "gnesf_map"
+RESIDUAL_KIND = "residual_vote"
 
 
 class LearnedFusion:
     """Soft voting with a trained MapVoter. For views without image features, zeros are used."""
 
     prefers_new = False
+    reads_agreement = False
 
     def __init__(self, voter: MapVoter, encoder: str = "", identity: str = "") -> None:
         """`encoder`: the encoder of the features in training, see ClassProbabilities; `identity`: see Fusion."""
@@ -59,8 +64,49 @@ class LearnedFusion:
         return self.voter.project_features(features[None].float())[0]
 
 
-def load_fusion(path: str | Path) -> tuple[LearnedFusion, WeightsCard]:
+class ResidualFusion:
+    """`consistency` with the changes that a trained ResidualVoter makes to it. Reads no image features."""
+
+    prefers_new = False
+    reads_agreement = True
+    feature_dim = 0
+    identity = encoder = ""
+
+    def __init__(self, voter: ResidualVoter) -> None:
+        self.voter = voter.eval()
+        self._moving = Lock()
+
+    @torch.inference_mode()
+    def fuse(self, votes: Votes) -> Tensor:
+        """See Fusion.fuse."""
+        device = votes.probabilities.device
+        with self._moving:  # called from several threads
+            if device != self.voter.layers[0].weight.device:
+                self.voter.to(device)
+        fused, _ = self.voter(*residual_inputs(votes))
+        return fused / fused.sum(dim=1, keepdim=True).clamp(min=1e-9)
+
+    def project_features(self, probabilities: ClassProbabilities) -> Tensor | None:
+        """See Fusion.project_features: there are none."""
+        return None
+
+
+def residual_inputs(votes: Votes) -> tuple[Tensor, Tensor, Tensor]:
+    """What ResidualVoter.forward takes: empty slots are added to those of the last keyframe, if any are missing."""
+    p, scores, agreement = votes.probabilities, votes.scores, votes.agreement
+    if agreement is None:
+        return p, scores, scores.new_full((1,), EXPECTED)
+    missing = -scores.shape[1] % len(agreement)
+    return pad(p, (0, 0, 0, missing)), pad(scores, (0, missing)), agreement
+
+
+def load_fusion(path: str | Path) -> tuple[LearnedFusion | ResidualFusion, WeightsCard]:
     """A learned fusion from a weights file. Raises WeightsError in one line."""
+    if load_card(path).kind == RESIDUAL_KIND:
+        state, card = load_weights(path, RESIDUAL_KIND)
+        residual = ResidualVoter(residual_config(card.architecture))
+        load_into(residual, state, str(path))
+        return ResidualFusion(residual), card
     state, card = load_weights(path, KIND)
     voter = MapVoter(config_from_dict(card.architecture))
     load_into(voter, state, str(path))

@@ -16,11 +16,12 @@ FUSIONS = {
     "majority": "most frequent class of the views",
     "last_wins": "the newest view",
     "confidence": "mean of the views' probabilities, weighted by confidence and view quality",
+    "consistency": "as confidence; of several segmenters, each weighted by how well its views agree",
 }
 ALL = "all"  # every fusion, for flags that take several
 FUSION_HELP = "; ".join(f"{name}: {what}" for name, what in FUSIONS.items())
 VISIBILITIES = ("depth", "sdf", "none")  # how it is decided which views see a surface point
-DEFAULT_FUSION = "confidence"  # the best of the hand-made ones on real and rendered rooms, see docs/fusion.md
+DEFAULT_FUSION = "consistency"  # at least as good as every other hand-made one, see docs/fusion.md
 GNESF_MODEL = "models/gnesf_map/gnesf_map.safetensors"
 
 

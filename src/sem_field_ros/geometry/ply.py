@@ -10,6 +10,7 @@ import numpy as np
 
 from sem_field_ros.atomic import atomic_write
 from sem_field_ros.errors import DataError
+from sem_field_ros.geometry.ply_elements import Element, Property, read_element, triangles
 
 _TYPES = {
     "char": "i1", "uchar": "u1", "short": "i2", "ushort": "u2", "int": "i4", "uint": "u4", "float": "f4",
@@ -27,31 +28,43 @@ _MAX_HEADER_LINES = 1000
 def read_ply(path: str | Path) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Read a PLY file: vertex properties by name (each [V]), and triangles [F, 3] int64 (none: [0, 3]).
 
-    Raises DataError if the file is missing, truncated, or has faces that are not triangles.
+    Polygons become triangles; other elements and other properties of faces are passed over. Raises DataError if the
+    file is missing or truncated.
     """
     path = Path(path)
+    vertices: dict[str, np.ndarray] = {}
+    faces = np.zeros((0, 3), np.int64)
     try:
+        if path.exists() and not path.is_file():
+            raise ValueError("it is not a file")
         with path.open("rb") as file:
+            size = path.stat().st_size
             order, elements = _read_header(file)
-            vertices: dict[str, np.ndarray] = {}
-            faces = np.zeros((0, 3), np.int64)
             for name, count, properties in elements:
-                lists = [p for p in properties if len(p) == 3]
-                if name == "vertex" and not lists:
-                    vertices = _read_records(file, order, count, properties)
-                elif name == "face" and len(lists) == 1 and len(properties) == 1:
-                    faces = _read_triangles(file, order, count, lists[0])
-                else:
-                    break  # later elements are not needed
+                if count == 0:
+                    continue
+                found = read_element(file, order, count, properties, size - file.tell())
+                if name == "vertex":
+                    vertices = found.columns
+                elif name == "face" and (corners := _corners(found)) is not None:
+                    faces = triangles(*corners)
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}); give a PLY file") from error
-    except (ValueError, KeyError, IndexError, UnicodeDecodeError) as error:
+    except (ValueError, KeyError, IndexError, OverflowError) as error:
         raise DataError(f"{path}: not a PLY triangle mesh that can be read ({error})") from error
     if not {"x", "y", "z"} <= vertices.keys():
         raise DataError(f"{path}: the PLY file has no vertices with x, y and z")
     if len(faces) and (faces.min() < 0 or faces.max() >= len(vertices["x"])):
         raise DataError(f"{path}: a face names a vertex that is not there; the file is damaged")
     return vertices, faces
+
+
+def _corners(faces: Element) -> tuple[np.ndarray, np.ndarray] | None:
+    """The list of vertex numbers, by its usual names, else the only list."""
+    for name in ("vertex_indices", "vertex_index"):
+        if name in faces.lists:
+            return faces.lists[name]
+    return next(iter(faces.lists.values())) if len(faces.lists) == 1 else None
 
 
 def write_ply(
@@ -81,16 +94,13 @@ def _comment(text: str) -> str:
     return "comment " + " ".join(text.split()).replace("end_header", "end-header")
 
 
-Property = tuple[str, ...]  # (name, type), or (name, count type, item type) for a list
-
-
 def _read_header(file: BinaryIO) -> tuple[str, list[tuple[str, int, list[Property]]]]:
     if file.readline().strip() != b"ply":
         raise ValueError("it does not start with 'ply'")
     order = None
     elements: list[tuple[str, int, list[Property]]] = []
     for _ in range(_MAX_HEADER_LINES):
-        words = file.readline().decode("ascii").split()
+        words = file.readline().decode("latin-1").split()
         if words[:1] == ["format"]:
             order = _BYTE_ORDER[words[1]]
         elif words[:1] == ["element"]:
@@ -104,34 +114,3 @@ def _read_header(file: BinaryIO) -> tuple[str, list[tuple[str, int, list[Propert
                 raise ValueError("no format line")
             return order, elements
     raise ValueError("the header does not end")
-
-
-def _read_records(file: BinaryIO, order: str, count: int, properties: list[Property]) -> dict[str, np.ndarray]:
-    if order == "":
-        rows = [file.readline().split() for _ in range(count)]
-        if any(len(row) != len(properties) for row in rows):
-            raise ValueError("vertex lines are missing or short")
-        return {p[0]: np.array([float(row[i]) for row in rows]).astype(p[1]) for i, p in enumerate(properties)}
-    dtype = np.dtype([(p[0], order + p[1]) for p in properties])
-    records = np.frombuffer(_read_exactly(file, count * dtype.itemsize), dtype)
-    return {p[0]: records[p[0]].astype(p[1]) for p in properties}
-
-
-def _read_triangles(file: BinaryIO, order: str, count: int, listed: Property) -> np.ndarray:
-    if order == "":
-        rows = [file.readline().split() for _ in range(count)]
-        if any(row[:1] != [b"3"] or len(row) != 4 for row in rows):
-            raise ValueError("faces must be triangles")
-        return np.array([[int(v) for v in row[1:]] for row in rows], np.int64).reshape(-1, 3)
-    dtype = np.dtype([("n", order + listed[1]), ("v", order + listed[2], (3,))])
-    records = np.frombuffer(_read_exactly(file, count * dtype.itemsize), dtype)
-    if (records["n"] != 3).any():
-        raise ValueError("faces must be triangles")
-    return records["v"].astype(np.int64)
-
-
-def _read_exactly(file: BinaryIO, size: int) -> bytes:
-    content = file.read(size)
-    if len(content) != size:
-        raise ValueError("the file is cut short")
-    return content

@@ -76,7 +76,7 @@ class MapConfig:
         choices=(AUTO, *AXES),
         spellings=PLUS_SPELLINGS,
     )
-    views_per_voxel: int = setting(8, "the K best views that vote on a voxel", minimum=1, maximum=64)
+    views_per_voxel: int = setting(8, "the K best views of each segmenter that vote on a voxel", minimum=1, maximum=64)
     min_weight: float = setting(
         2.0, "a voxel becomes surface once this many frames have seen it", minimum=1.0, maximum=1000.0
     )

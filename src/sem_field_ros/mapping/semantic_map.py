@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -34,7 +34,7 @@ from sem_field_ros.mapping.label_refinement import LabelRefinement
 from sem_field_ros.mapping.local_origin import LocalOrigin
 from sem_field_ros.mapping.point_query import query_points, rows_in_free_space
 from sem_field_ros.mapping.seen_blocks import SeenBlocks
-from sem_field_ros.mapping.view_samples import sample_view
+from sem_field_ros.mapping.view_samples import View, sample_view
 from sem_field_ros.mapping.votes import VoteTable
 from sem_field_ros.parallel import one_thread
 from sem_field_ros.segmentation.segmenter import ClassProbabilities
@@ -43,15 +43,6 @@ from sem_field_ros.surface import PointSamples, RenderedView, Surface, SurfaceSc
 _FIRST_CAPACITY = 1024  # blocks
 _CARVE_EVERY = 4  # frames; free space is carved more rarely than surface is refined
 _LATE_VIEWS = 4  # keyframes kept so that surface that appears after them still gets their votes
-
-
-@dataclass(frozen=True)
-class _View:
-    """A keyframe that may still vote, or one of its segmenters: everything sample_view needs."""
-
-    frame: PosedFrame
-    probabilities: ClassProbabilities
-    keyframe_id: int
 
 
 class SemanticMap:
@@ -81,7 +72,7 @@ class SemanticMap:
         self._ages = BlockAges(tsdf.block_side_m)
         self._surfaces = BlockSurfaces(self.votes)
         self._stale: set[BlockKey] = set()  # geometry changed since it was meshed
-        self._late: deque[list[_View]] = deque(maxlen=_LATE_VIEWS)
+        self._late: deque[list[View]] = deque(maxlen=_LATE_VIEWS)
         self._whole: Surface | None = None
         self._shown: SurfaceScene | None = None
 
@@ -100,16 +91,15 @@ class SemanticMap:
             return
         frame = self.origin.place(frame, len(self.volume) == 0, self.config.voxel_size_m)
         self.frames += 1
-        keys = self._seen.surface(frame)
-        if len(keys) == 0:
-            return
-        if self.frames % _CARVE_EVERY == 0:
+        keys, carving = self._seen.surface(frame), self.frames % _CARVE_EVERY == 0
+        if carving:
             keys = unique_keys(torch.cat([keys, self._seen.free_space(frame)]))[0]
-        keys = keys[: self.config.max_blocks]
-        self._make_room(keys, frame.T_world_camera[:3, 3])
-        self.volume.activate(keys)
-        self.volume.integrate(keys, depth, frame.color, frame.depth_camera, frame.camera, frame.T_world_camera)
-        names = list(map(tuple, keys.tolist()))
+        if len(keys):
+            keys = keys[: self.config.max_blocks]
+            self._make_room(keys, frame.T_world_camera[:3, 3])
+            self.volume.activate(keys)
+            self.volume.integrate(keys, depth, frame.color, frame.depth_camera, frame.camera, frame.T_world_camera)
+        names = [*map(tuple, keys.tolist()), *(self._seen.carve_beyond(frame) if carving else ())]
         self._ages.see(names, self.frames)
         self._stale.update(names)
         if self.frames % 16 == 0:
@@ -175,28 +165,38 @@ class SemanticMap:
         if frame.depth is None:
             return  # without depth, the surface it sees is unknown
         frame = self.origin.local(frame)
-        views = [_View(frame, self._with_projected_features(view), self.keyframes) for view in probabilities.views]
+        views = [
+            View(frame, self._with_projected_features(view), self.keyframes, member)
+            for member, view in enumerate(probabilities.views)
+        ]
+        self.votes.take_members(len(views))
         self._late.append(views)
         if len(self.votes) == 0:
             return
         keys = self._seen.surface(frame)
         slots = self.volume.find(keys)
-        changed = self._offer(views, self.votes.rows_in(slots[slots >= 0]))
-        self.votes.fuse(changed, self.fusion)
-        self._refinement.touch(keys[torch.isin(slots, slot_of(self.votes.voxel[changed]).cpu())])
+        self._fuse(self._offer(views, self.votes.rows_in(slots[slots >= 0])), keys)
+
+    def _fuse(self, rows: Tensor, keys: Tensor) -> None:
+        """Fuse rows [n] in the blocks `keys`; the votes may ask for all rows to be fused again."""
+        if self.votes.fuse(rows, self.fusion):
+            self._refinement.touch(self.volume.keys()[0])
+        else:
+            changed = torch.isin(self.volume.find(keys), slot_of(self.votes.voxel[rows]).cpu())
+            self._refinement.touch(keys[changed])
 
     def _with_projected_features(self, view: ClassProbabilities) -> ClassProbabilities:
         return replace(view, features=self.fusion.project_features(view) if self.fusion.feature_dim else None)
 
-    def _offer(self, views: Sequence[_View], rows: Tensor) -> Tensor:
+    def _offer(self, views: Sequence[View], rows: Tensor) -> Tensor:
         """Offer views to rows [n]; returns those that took one, which are to be fused again."""
         positions, normals = self.votes.position.index_select(0, rows), self.votes.normal.index_select(0, rows)
         changed = []
         for view in views:
             samples = sample_view(positions, normals, view.frame, view.probabilities, self.config.vote_tolerance_m)
             scores = view_scores(samples.distance, samples.cosine)
-            put = self.votes.insert(rows[samples.seen], samples, scores, view.keyframe_id, self.fusion.prefers_new)
-            changed.append(put)
+            offer = rows[samples.seen], samples, scores, view.keyframe_id, self.fusion.prefers_new, view.member
+            changed.append(self.votes.insert(*offer))
         return changed[0] if len(changed) == 1 else torch.cat(changed).unique()
 
     def _mesh_stale(self) -> None:
@@ -216,8 +216,7 @@ class SemanticMap:
         self.votes.drop(rows_in_free_space(self.volume, self.votes, stale))
         rows, is_new = self.votes.place(hosts.voxel, hosts.position, hosts.normal)
         if is_new.any() and self._late:
-            changed = self._offer([view for views in self._late for view in views], rows[is_new])
-            self.votes.fuse(changed, self.fusion)
+            self._fuse(self._offer([view for views in self._late for view in views], rows[is_new]), keys)
         self._whole = self._shown = None
 
     def _bring_up_to_date(self) -> None:

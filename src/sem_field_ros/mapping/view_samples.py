@@ -34,6 +34,16 @@ class ViewSamples:
     features: Tensor | None = None
 
 
+@dataclass(frozen=True)
+class View:
+    """A keyframe that may still vote, with the predictions of segmenter number `member` of those combined."""
+
+    frame: PosedFrame
+    probabilities: ClassProbabilities
+    keyframe_id: int
+    member: int
+
+
 def sample_view(
     positions: Tensor, normals: Tensor, frame: PosedFrame, probabilities: ClassProbabilities, tolerance_m: float
 ) -> ViewSamples:

@@ -1,7 +1,8 @@
 """VoteTable: the votes of the K best views of every surface voxel, and the fused label.
 
 One row per surface voxel. A row stores the class probabilities of the views (8 bits per class), so neither images nor
-keyframes stay in memory, and a loaded map can continue voting.
+keyframes stay in memory, and a loaded map can continue voting. Of M combined segmenters each has K slots of its own:
+S = K * M slots, of which slot s belongs to number s % M.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from sem_field_ros.fusion.agreement import EXPECTED, member_weights, self_agreement
 from sem_field_ros.fusion.hand_made import CUES, Fusion, Votes, view_rank
 from sem_field_ros.geometry.voxel_names import VOXELS, renamed, slot_of
 from sem_field_ros.mapping.view_samples import ViewSamples
@@ -19,17 +21,19 @@ from sem_field_ros.parallel import for_each, part_size
 _FEATURE_STEPS = 127.0  # features in -1..1 are kept in 8 bits
 _CPU_CHUNK, _CHUNK = 1024, 1 << 16  # rows fused at once: fits the processor's cache, bounds the memory
 _LEAST_CHUNK = 256  # fewest rows worth a thread
+_SAMPLE = 2048  # rows that the agreement of segmenters is measured on, up to twice as many
+_WEIGHT_STEP = 0.1  # relative change of a segmenter's weight that is worth fusing all rows again
 
 
 class VoteTable:
     """Rows of all surface voxels. Voxels are named as in geometry/voxel_names.py.
 
-    voxel [R] int64, -1 = free row     position, normal [R, 3] float32     view_probabilities [R, K, C] uint8 (255 = 1)
-    scores [R, K] float32, 0 = empty   keyframe_id [R, K] int32 keyframe number
+    voxel [R] int64, -1 = free row     position, normal [R, 3] float32     view_probabilities [R, S, C] uint8 (255 = 1)
+    scores [R, S] float32, 0 = empty   keyframe_id [R, S] int32 keyframe number
     fused [R, C] float32, the views fused   corrected [R, C] float32, the same after context; empty without
     support [R] float32, 1 - 0.5^views: one view alone counts half
     probabilities [R, C] float32, confidence [R] (of the winning class, times support): smoothed, see LabelSmoother
-    features [R, K, D] int8 (127 = 1)   cues [R, K, CUES] float16; empty if the fusion uses none (D = 0)
+    features [R, S, D] int8 (127 = 1)   cues [R, S, CUES] float16; empty if the fusion uses none (D = 0)
     """
 
     voxel: Tensor
@@ -57,14 +61,15 @@ class VoteTable:
     ) -> None:
         self.context = context
         self.views, self.classes, self.device, self.feature_count = views, classes, device, feature_count
+        self.members = 1
+        self.agreement = torch.full((1,), EXPECTED, device=device)  # [M] self_agreement of the segmenters
         self.row_of_voxel = torch.full((capacity_blocks * VOXELS,), -1, dtype=torch.int32, device=device)
-        self._slot_numbers = torch.arange(1, views + 1, device=device)
         self._free = torch.zeros(0, dtype=torch.int64, device=device)
         self._set_columns(0)
 
     def _columns(self) -> dict[str, tuple[tuple[int, ...], torch.dtype]]:
         """Shape of a row and type of every column: the one list of them. All are zero in a new row."""
-        k, c, d = self.views, self.classes, self.feature_count
+        k, c, d = self.views * self.members, self.classes, self.feature_count
         return {
             "voxel": ((), torch.int64),
             "position": ((3,), torch.float32),
@@ -110,6 +115,18 @@ class VoteTable:
             getattr(self, name)[:old] = column
         self._free = torch.cat([self._free, torch.arange(old, rows, device=self.device)])
 
+    def take_members(self, members: int) -> None:
+        """Have slots for the votes of this many combined segmenters, if there are fewer."""
+        if members <= self.members:
+            return
+        for name in ("view_probabilities", "scores", "keyframe_id", "features", "cues"):
+            old = getattr(self, name).unflatten(1, (self.views, self.members))
+            new = old.new_zeros(*old.shape[:2], members, *old.shape[3:])
+            new[:, :, : self.members] = old
+            setattr(self, name, new.flatten(1, 2))
+        self.members = members
+        self.agreement = torch.full((members,), EXPECTED, device=self.device)
+
     def place(self, voxels: Tensor, positions: Tensor, normals: Tensor) -> tuple[Tensor, Tensor]:
         """Give each voxel [n] (no duplicates) a row, move rows to `positions`; returns rows [n] and which are new."""
         rows = self.row_of_voxel[voxels].long()
@@ -152,17 +169,21 @@ class VoteTable:
         rows = self.row_of_voxel.view(-1, VOXELS).index_select(0, slots.to(self.device)).flatten()
         return rows[rows >= 0].long()
 
-    def insert(self, rows: Tensor, view: ViewSamples, scores: Tensor, keyframe_id: int, prefers_new: bool) -> Tensor:
+    def insert(
+        self, rows: Tensor, view: ViewSamples, scores: Tensor, keyframe_id: int, prefers_new: bool, member: int = 0
+    ) -> Tensor:
         """Offer one view to the rows [m] it sees, with scores [m] > 0; returns the rows that changed.
 
-        It takes an empty slot, or replaces the worst view if it is better. A view without the features that the
-        fusion uses gets zeros.
+        It takes an empty slot, or replaces the worst view of the same `member`, if it is better. A view without the
+        features that the fusion uses gets zeros.
         """
-        rank = view_rank(self.scores.index_select(0, rows), self.keyframe_id.index_select(0, rows), prefers_new)
-        worst, slot = rank.min(dim=1)
+        own = slice(member, None, self.members)
+        scored, numbered = self.scores.index_select(0, rows)[:, own], self.keyframe_id.index_select(0, rows)[:, own]
+        worst, slot = view_rank(scored, numbered, prefers_new).min(dim=1)
+        slot = slot * self.members + member
         better = (scores > worst if not prefers_new else torch.ones_like(scores, dtype=torch.bool)).nonzero()[:, 0]
         rows = rows.index_select(0, better)
-        place = rows * self.views + slot.index_select(0, better)
+        place = rows * self.scores.shape[1] + slot.index_select(0, better)
 
         def put(column: Tensor, values: Tensor) -> None:
             column.view(-1, *column.shape[2:]).index_copy_(0, place, values)
@@ -185,16 +206,21 @@ class VoteTable:
         def column(values: Tensor) -> Tensor:
             return values.index_select(0, rows)[:, :slots]
 
-        votes = Votes(column(self.view_probabilities).float().div_(255), column(self.scores), column(self.keyframe_id))
+        agreement = self.agreement if self.members > 1 else None
+        probabilities = column(self.view_probabilities).float().div_(255)
+        votes = Votes(probabilities, column(self.scores), column(self.keyframe_id), agreement=agreement)
         if not self.feature_count:
             return votes
         features = column(self.features).float().div_(_FEATURE_STEPS)
         return replace(votes, features=features, cues=column(self.cues).float())
 
-    def fuse(self, rows: Tensor, fusion: Fusion) -> None:
-        """Fuse the views of rows [n] into `fused` and `support`."""
+    def fuse(self, rows: Tensor, fusion: Fusion) -> bool:
+        """Fuse the views of rows [n] into `fused` and `support`; of all rows if the agreement has changed: True."""
+        everywhere = fusion.reads_agreement and self.members > 1 and self._agreement_changed()
+        if everywhere:
+            rows = (self.voxel >= 0).nonzero()[:, 0]
         seen = self.scores.index_select(0, rows) > 0
-        last = torch.where(seen, self._slot_numbers, 0).amax(dim=1)
+        last = torch.where(seen, torch.arange(1, seen.shape[1] + 1, device=self.device), 0).amax(dim=1)
         order = last.argsort(descending=True)  # rows with similar numbers of views, so that few slots are empty
         size = part_size(len(rows), _CPU_CHUNK, _LEAST_CHUNK) if self.device.type == "cpu" else _CHUNK
         parts = [(rows[part], max(1, int(last[part[0]]))) for part in order.split(size) if len(part)]
@@ -205,6 +231,18 @@ class VoteTable:
             self.support[part[0]] = 1 - 0.5 ** (votes.scores > 0).sum(dim=1)
 
         for_each(parts, fuse)
+        return everywhere
+
+    def _agreement_changed(self) -> bool:
+        """Measure the agreement on some rows; False, and nothing is changed, if it is about the same as before."""
+        rows = (self.voxel >= 0).nonzero()[:, 0]
+        votes = self.views_of(rows[:: max(1, len(rows) // _SAMPLE)])
+        found = self_agreement(votes.probabilities, votes.keyframe_id, votes.scores > 0, self.members)
+        change = member_weights(found) / member_weights(self.agreement) - 1
+        if float(change.abs().max()) < _WEIGHT_STEP:
+            return False
+        self.agreement = found
+        return True
 
     def labels(self, rows: Tensor) -> Tensor:
         """Class index of rows [n] (row -1 = no row), int16, -1 = unlabelled."""

@@ -27,7 +27,7 @@ from sem_field_ros.measurements import give_back_memory
 from sem_field_ros.nodes.camera_session import CameraSession
 from sem_field_ros.ros.executor import ServiceThreadsExecutor
 from sem_field_ros.ros.mapper_status import ACTIVE
-from sem_field_ros.ros.parameters import declare_settings, guard_changes
+from sem_field_ros.ros.parameters import declare_settings, guard_changes, warn_of_unknown_parameters
 from sem_field_ros.ros.spinning import spin_to_end, start_node
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
@@ -53,6 +53,7 @@ class CameraNode(LifecycleNode, Generic[Session]):
         for cls in settings:
             declare_settings(self, cls, dynamic)
         guard_changes(self, settings, dynamic, lambda: self._session is not None)
+        warn_of_unknown_parameters(self, settings, sys.argv)
         self._session: Session | None = None
         self._node_services: Services | None = None
         self._active = False

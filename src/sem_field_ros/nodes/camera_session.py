@@ -13,9 +13,11 @@ from typing import Generic, TypeVar
 import torch
 from rclpy.callback_groups import CallbackGroup
 from rclpy.lifecycle import LifecycleNode
+from sensor_msgs.msg import CameraInfo
 
 from sem_field_ros.camera_stream.statistics import InputStatistics
 from sem_field_ros.camera_stream.time_policy import FrameJumpWatch, SpeedWatch
+from sem_field_ros.camera_stream.topics import TF_TOPIC
 from sem_field_ros.errors import FrameError, SemFieldError
 from sem_field_ros.frame import PosedFrame
 from sem_field_ros.geometry.transform_tree import TransformError
@@ -57,6 +59,7 @@ class CameraSession(Generic[Options]):
         self._recent_notes: dict[str, tuple[str, float]] = {}
         self._odom_missing_told = False
         self._refreshed_s = 0.0
+        self._camera_info: CameraInfo | None = None  # of the input before
         self.transforms = TransformBuffer(node, callback_group=input_group)
         self.worker = Worker(self._step, self._failed, thread)
 
@@ -110,6 +113,7 @@ class CameraSession(Generic[Options]):
             statistics=self._input_statistics,
             group=self._group,
             on_lost=self._frame_done,
+            camera_info=self._camera_info,
         )
         opened.paused = self.paused
         self._opened()
@@ -120,6 +124,7 @@ class CameraSession(Generic[Options]):
         """Close the input and wait until the thread has finished its frame."""
         closing, self.input = self.input, None
         if closing is not None:
+            self._camera_info = closing.camera_info
             closing.close()
         try:
             self.worker.call(lambda: None, self.options.service_timeout_s, "deactivate")
@@ -146,6 +151,10 @@ class CameraSession(Generic[Options]):
     def notes(self) -> list[str]:
         """What makes the result inaccurate or incomplete now, a line each, for the diagnostics."""
         now, source = time.monotonic(), self.input
+        topic = self._node.resolve_topic_name(TF_TOPIC)
+        if source is not None and source.waiting_frames and not self.transforms.received:
+            hint = "; with a namespace, give remap_tf:=true" if self._node.get_namespace() != "/" else ""
+            self._recent_notes["no_tf"] = (f"nothing came on {topic}: is localisation running?{hint}", now + _NOTE_S)
         recent = [text for text, until_s in list(self._recent_notes.values()) if now < until_s]
         return recent + ([] if source is None else list(source.notes.values()))
 
@@ -179,7 +188,13 @@ class CameraSession(Generic[Options]):
                 self.lose(error.cause, str(error))
             finally:
                 self._frame_done(found.frame.stamp_ns)
-        due = self._publish()
+        try:
+            due = self._publish()
+        except RuntimeError as error:  # rclpy's errors: a message was not sent, no frame was lost
+            if not self._node.context.ok():
+                raise
+            self.note("publishing_failed", f"the result could not be published: {error}")
+            due = _REFRESH_S
         return due if found is None else 0.0
 
     def _refresh(self, source: CameraInput) -> None:

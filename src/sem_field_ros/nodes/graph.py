@@ -18,6 +18,8 @@ from sem_field_ros.camera_stream.topics import (
     PLAYER,
     RECORDER,
     RENDERER,
+    TF_STATIC_TOPIC,
+    TF_TOPIC,
     VIEWER,
 )
 from sem_field_ros.errors import SettingError, did_you_mean
@@ -99,6 +101,7 @@ _TOPICS = {
 }
 _COMMON = (
     Argument("namespace", "", "namespace of all nodes"),
+    Argument("remap_tf", "false", "take TF from tf and tf_static in the namespace instead of /tf and /tf_static"),
     Argument("use_sim_time", "false", "take the time from /clock (simulation, bags)"),
     Argument("params_file", "", "parameter file of the mapper; empty = config/semantic_mapper.yaml"),
     Argument("autostart", "true", "configure and activate the mapper at start; false leaves it to a lifecycle manager"),
@@ -174,6 +177,9 @@ def nodes_of(graph: str, given: Mapping[str, str]) -> list[NodeSpec]:
         nodes.append(NodeSpec("rviz2", "rviz2", package="rviz2", arguments=("-d", config), parameters=sim, **common))
     if graph == "replay":
         nodes.append(_player(value, common))
+    if _boolean("remap_tf", value["remap_tf"]):
+        tf = {topic: topic.lstrip("/") for topic in (TF_TOPIC, TF_STATIC_TOPIC)}
+        nodes = [replace(node, remappings={**node.remappings, **tf}) for node in nodes]
     return nodes
 
 

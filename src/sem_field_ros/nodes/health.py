@@ -18,23 +18,31 @@ def input_health(
     paused: bool,
     notes: Iterable[str],
     options: CameraNodeOptions,
+    without_depth: str = "depth_source: predicted",
 ) -> Health:
-    """Health of a camera input: `recent_used` frames of those since the last snapshot did not get lost."""
+    """Health of a camera input: `recent_used` frames of those since the last snapshot did not get lost.
+
+    without_depth  the parameters for a camera without depth
+    """
     if lifecycle != ACTIVE:
         return OK, lifecycle
     if paused:
         return OK, "paused"
-    problems = [_silence(received, topic, silent_s, options) for topic, silent_s in received.silent_s.items()]
+    problems = [
+        _silence(received, topic, silent_s, options, without_depth) for topic, silent_s in received.silent_s.items()
+    ]
     problems.append(_losses(received, recent_used, options))
     return worst([*problems, *((WARN, note) for note in notes)])
 
 
-def _silence(received: InputSnapshot, topic: str, silent_s: float, options: CameraNodeOptions) -> Health:
+def _silence(
+    received: InputSnapshot, topic: str, silent_s: float, options: CameraNodeOptions, without_depth: str
+) -> Health:
     if silent_s < options.warn_input_timeout_s:
         return OK, ""
     level = ERROR if silent_s >= options.error_input_timeout_s else WARN
     if topic in received.never_came:
-        hint = " (a camera without depth: depth_source: predicted)" if "depth" in topic else ""
+        hint = f" (a camera without depth: {without_depth})" if "depth" in topic else ""
         return level, f"{topic} never came: check the camera driver, the topic's remapping and its QoS{hint}"
     return level, f"{topic} silent for {silent_s:.1f} s"
 

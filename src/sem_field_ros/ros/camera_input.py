@@ -14,6 +14,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
-from sem_field_ros.camera_stream.camera_info import has_known_lens, is_distorted
+from sem_field_ros.camera_stream.camera_info import lens_problem
 from sem_field_ros.camera_stream.depth_registration import DepthSource
 from sem_field_ros.camera_stream.frames import StreamSetup, frame_from_bundle
 from sem_field_ros.camera_stream.pairing import FrameBundle, FramePairer, stamp_ns_of
@@ -44,6 +45,7 @@ from sem_field_ros.errors import FrameError
 from sem_field_ros.frame import PosedFrame
 from sem_field_ros.geometry.transform_tree import TransformError
 from sem_field_ros.ros.camera_options import CameraOptions
+from sem_field_ros.ros.latched_info import LatchedInfo
 from sem_field_ros.ros.qos import image_qos
 from sem_field_ros.ros.sparse_log import SparseLog
 from sem_field_ros.ros.transforms import TransformBuffer
@@ -68,6 +70,7 @@ class CameraInput:
     want_depth   frames come with depth; want_labels: with label images
     transforms   where poses come from; default: a TransformBuffer of its own
     statistics   where messages and losses are counted; default: `self.statistics` is new
+    camera_info  one that came earlier, for a camera that sends it once
     on_lost      called with the stamp (nanoseconds) of a frame that is lost, from the thread that loses it
     """
 
@@ -83,6 +86,7 @@ class CameraInput:
         statistics: InputStatistics | None = None,
         group: CallbackGroup | None = None,
         on_lost: Callable[[int], None] = lambda stamp_ns: None,
+        camera_info: CameraInfo | None = None,
     ) -> None:
         self.paused = False  # images are dropped, counted as `paused`
         self.statistics = statistics or InputStatistics()
@@ -99,6 +103,8 @@ class CameraInput:
             want_labels=want_labels,
             jump_s=max(options.clock_jump_s, 2 * options.pairing_slop_s + 1e-3),
         )
+        if camera_info is not None:
+            self._pairer.add_camera_info(camera_info)
         self._pairer_seen: Counter[str] = Counter()
         self._jumps_seen = 0
         self._jumped = False
@@ -106,10 +112,13 @@ class CameraInput:
         self.notes: dict[str, str] = {}  # what makes frames inaccurate, for the diagnostics
         self._gaps = GapWatch(options.max_gap_s)
         self._waiting = WaitingFrames(self._pose_of, self._lose, options.max_waiting_frames, options.max_ready_frames)
-        self.use_options(options)
+        info_topic = node.resolve_topic_name(CAMERA_TOPICS[CAMERA_INFO])
+        take_info = self._callback(info_topic, self._pairer.add_camera_info, is_frame=False)
+        self._latched_info = LatchedInfo(node, info_topic, take_info, group)
         self._timer = node.create_timer(_POLL_S, self._poll, group, clock=Clock(clock_type=ClockType.STEADY_TIME))
         self._timer.cancel()
         self._subscriptions = self._subscribe(group, want_depth, want_labels)
+        self.use_options(options)
         backwards = JumpThreshold(
             min_forward=None, min_backward=Duration(seconds=-options.clock_jump_s), on_clock_change=False
         )
@@ -120,6 +129,13 @@ class CameraInput:
     def use_options(self, options: CameraOptions) -> None:
         """Take over those options that may change while the input is open (camera_options.DYNAMIC)."""
         self._waiting.tolerance_s = options.transform_tolerance_s
+        if self._open and self.camera_info is None:
+            self._latched_info.look()
+
+    @property
+    def camera_info(self) -> CameraInfo | None:
+        """The newest CameraInfo of the colour camera."""
+        return self._pairer.last_info
 
     @property
     def waiting_frames(self) -> int:
@@ -154,6 +170,7 @@ class CameraInput:
         self._subscriptions = []
         with self._lock:
             self._open = False
+            self._latched_info.close()
             self._node.destroy_timer(self._timer)
         self._jump_handle.unregister()
         self._waiting.clear("deactivated")
@@ -184,15 +201,15 @@ class CameraInput:
             name = self._node.resolve_topic_name(topic)
             callback = self._callback(name, add, is_frame=add == self._pairer.add_color)
             subscriptions.append(self._node.create_subscription(kind, topic, callback, qos, callback_group=group))
-        self.statistics.expect(subscription.topic_name for subscription in subscriptions)
+        self.statistics.expect(
+            [subscription.topic_name for subscription in subscriptions], once=[subscriptions[1].topic_name]
+        )
+        if self.camera_info is not None:
+            self.statistics.arrived(subscriptions[1].topic_name)
         if want_depth:  # not expected: it is needed only if depth is of another camera
-            topic = camera_info_beside(self._setup.depth_topic)
-            take = self._take_depth_info
+            topic, take = camera_info_beside(self._setup.depth_topic), partial(setattr, self, "_depth_info")
             subscriptions.append(self._node.create_subscription(CameraInfo, topic, take, qos, callback_group=group))
         return subscriptions
-
-    def _take_depth_info(self, msg: CameraInfo) -> None:
-        self._depth_info = msg
 
     def _callback(self, topic: str, add: Callable[[Any], None], is_frame: bool) -> Callable[[Any], None]:
         def callback(msg: Any) -> None:
@@ -223,7 +240,10 @@ class CameraInput:
                 self._node.get_logger().warning(f"no frames for {gap_s:.1f} s: the camera paused or the clock jumped")
             self._waiting.push(bundle)
         for cause, total in self._pairer.drops.items():
-            self.statistics.drop(cause, total - self._pairer_seen[cause])
+            lost = total - self._pairer_seen[cause]
+            self.statistics.drop(cause, lost)
+            if lost > 0 and cause == "unpaired_color" and (why := self._pairer.why_unpaired()):
+                self._log.warn("unpaired", f"colour images are lost (unpaired_color): {why}")
         self._pairer_seen = Counter(self._pairer.drops)
 
     def _poll(self) -> None:
@@ -265,15 +285,10 @@ class CameraInput:
     def _decoded(self, bundle: FrameBundle, T_world_camera: np.ndarray) -> PosedFrame:
         """Decode a frame. Raises FrameError."""
 
-        def lookup(target: str, source: str) -> np.ndarray:
-            return self._transforms.lookup(target, source, bundle.stamp_ns)
-
-        info = bundle.camera_info
-        if is_distorted(info) and not self._setup.color_is_rectified and not has_known_lens(info):
-            self.notes["distorted"] = (
-                f"the lens distortion of model '{info.distortion_model}' is not undone: remap to rectified image topics"
-            )
-            self._log.warn("distorted", self.notes["distorted"], once=True)
+        if not self._setup.color_is_rectified and (problem := lens_problem(bundle.camera_info)):
+            self.notes["distorted"] = problem
+            self._log.warn("distorted", problem, once=True)
+        lookup = partial(self._transforms.lookup, stamp_ns=bundle.stamp_ns)
         source = DepthSource(self._setup.depth_topic, self._depth_info, lookup)
         return frame_from_bundle(bundle, T_world_camera, setup=self._setup, depth_source=source)
 

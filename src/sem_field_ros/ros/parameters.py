@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
+import yaml
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
 from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from sem_field_ros.errors import SettingError
+from sem_field_ros.errors import SettingError, did_you_mean
 from sem_field_ros.settings import Setting, current_names, settings_of
 
 T = TypeVar("T")
@@ -36,6 +38,30 @@ def declare_settings(node: Node, cls: type, dynamic: Iterable[str] = ()) -> None
             given = node._parameter_overrides[item.name].value if item.name in node._parameter_overrides else "?"
             raise SettingError(f"parameter {item.name} must be {_wanted(item)}, got {given!r}") from error
         item.check(node.get_parameter(item.name).value)
+
+
+def warn_of_unknown_parameters(node: Node, classes: Iterable[type], args: Sequence[str]) -> None:
+    """Warn of parameters that were given at start and that the node does not have, and of files for other nodes.
+
+    args  the command line, for the names in its parameter files
+    """
+    former = {name for cls in classes for item in settings_of(cls) for name in item.formerly}
+    known = [name for name in node._parameters if not name.startswith("qos_overrides")]
+    for name in node._parameter_overrides:
+        if not node.has_parameter(name) and name not in former and not name.startswith("qos_overrides"):
+            node.get_logger().warning(f"parameter {name} is unknown and has no effect{did_you_mean(name, known)}")
+    for file in (args[i + 1] for i, word in enumerate(args[:-1]) if word == "--params-file"):
+        try:
+            content = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
+        except (OSError, yaml.YAMLError):
+            continue  # rcl has told it
+        names = [str(name) for name in content] if isinstance(content, dict) else []
+        own = {node.get_name(), node.get_fully_qualified_name(), node.get_fully_qualified_name().lstrip("/")}
+        if names and not any(name in own or "*" in name or name == node.get_namespace() for name in names):
+            hint = did_you_mean(node.get_name(), names)
+            node.get_logger().warning(
+                f"{file} has parameters of {', '.join(names[:5])}, none of {node.get_name()}{hint}"
+            )
 
 
 def _rename_overrides(node: Node, items: Iterable[Setting]) -> None:

@@ -16,7 +16,14 @@ from sem_field_ros.errors import DataError, SegmenterError
 from sem_field_ros.exit_codes import DONE
 from sem_field_ros.fusion.registry import ALL, FUSIONS, chosen_fusions
 from sem_field_ros.mapping.config import MapConfig
-from sem_field_ros.segmentation.registry import EXTERNAL, NO_SEGMENTER, SEGMENTERS, SHIPPED, labels_pixels
+from sem_field_ros.segmentation.registry import (
+    DEFAULT_SEGMENTER,
+    EXTERNAL,
+    NO_SEGMENTER,
+    SEGMENTERS,
+    SHIPPED,
+    labels_pixels,
+)
 from sem_field_ros.settings import add_settings_arguments, settings_from_arguments, settings_of
 
 if TYPE_CHECKING:
@@ -78,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
 
     labelled = all(getattr(sequence, "has_labels", sequence.labels is not None) for sequence in sequences)
     # the true labels first: the best that any segmenter could do for the map
-    segmenters = [EXTERNAL, *SHIPPED] if args.kind == "models" else args.segmenter
+    segmenters = [EXTERNAL, DEFAULT_SEGMENTER, *SHIPPED] if args.kind == "models" else args.segmenter
     segmenters = segmenters or [EXTERNAL if labelled else NO_SEGMENTER]
     rows: list[Row] = []
     for name in segmenters:

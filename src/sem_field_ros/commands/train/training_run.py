@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,7 +36,10 @@ def set_threads(args: argparse.Namespace) -> None:
 def train_recipe(recipe: Recipe, args: argparse.Namespace) -> int:
     """Train to the end, the time limit or Ctrl-C, print how it ended, and return the exit code."""
     from sem_field_ros.training.loop.loop import train
+    from sem_field_ros.training.loop.run_folder import RunFolder
 
+    if args.resume and not RunFolder(args.out).checkpoint.exists():
+        print(f"{args.out} has no checkpoint yet: training starts anew", file=sys.stderr)
     result = train(recipe, settings_from_arguments(LoopConfig, args), args.out, resume=args.resume)
     print(_ending(result, args.out))
     return INTERRUPTED if result.reason == "interrupted" else DONE

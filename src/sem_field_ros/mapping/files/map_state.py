@@ -109,12 +109,22 @@ def fill_blocks(state: MapState, volume: TsdfVolume, slots: Tensor) -> None:
         buffer[slots] = torch.from_numpy(state.array(name, dtype, shape).astype(np.float32)).to(buffer.device)
 
 
+def _slots(state: MapState, votes: VoteTable) -> int:
+    """Number of a row's slots in a state, for which the table makes room: K for each combined segmenter."""
+    stored = state.arrays.get("row_scores", np.zeros((0, votes.views))).shape
+    slots = stored[1] if len(stored) == 2 else votes.views
+    if slots < votes.views or slots % votes.views:
+        raise MapFileError(f"the map has {slots} votes of a voxel, not a multiple of {votes.views}: map again")
+    votes.take_members(slots // votes.views)
+    return slots
+
+
 def fill_votes(state: MapState, votes: VoteTable, slots: Tensor, reads_features: bool = True) -> Tensor:
     """Write a state's votes into an empty table; returns their rows, still to be fused. Raises MapFileError.
 
     reads_features  whether the fusion can read the stored image features; otherwise zeros are used
     """
-    views, classes, device = votes.views, votes.classes, votes.device
+    views, classes, device = _slots(state, votes), votes.classes, votes.device
     voxel = state.array("row_voxel", np.int64, (None,))
     n = len(voxel)
     if n and (voxel.min() < 0 or voxel.max() >= len(slots) * VOXELS or len(np.unique(voxel)) != n):

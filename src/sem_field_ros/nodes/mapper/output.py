@@ -59,6 +59,8 @@ class MapOutput:
         self._cloud_stale = self._mesh_stale = False  # the map changed since the last cloud, the last mesh
         self._mesh_changed_s = self._pause_until_s = 0.0  # steady seconds
         self._unseen: deque[tuple[int, float]] = deque(maxlen=1000)  # stamp, arrival of frames no cloud has shown yet
+        self._shown: tuple[float, str] | None = None  # options of what is published
+        self._repaint_mesh = False
         self.header = Header()
         self.cloud = LazyPublisher(node, PointCloud2, own(SEMANTIC_CLOUD), latched_qos(), on_demand)
         self.mesh = LazyPublisher(node, MarkerArray, own(SEMANTIC_MESH), latched_qos(), on_demand)
@@ -115,6 +117,7 @@ class MapOutput:
     def publish_map(self, submaps: Submaps, options: MapperOptions) -> float | None:
         """Publish cloud and mesh where they are due; return the seconds until the next one is, None if none waits."""
         now = time.monotonic()
+        self._options_changed(options)
         if now < self._pause_until_s:
             return self._pause_until_s - now
         if self._mesh_stale:
@@ -128,10 +131,19 @@ class MapOutput:
             self.cloud.take_newcomers()
             self._publish_cloud(options)
         if mesh_due == 0:
-            self._publish_mesh(options, whole=self.mesh.take_newcomers())
+            whole = self.mesh.take_newcomers() or self._repaint_mesh
+            self._repaint_mesh = False
+            self._publish_mesh(options, whole)
         # Frames come first: publishing a large map takes at most a third of the mapping thread, at any rate.
         self._pause_until_s = time.monotonic() + 2 * (time.monotonic() - now)
         return min((due for due in (cloud_due, mesh_due) if due), default=None)
+
+    def _options_changed(self, options: MapperOptions) -> None:
+        """Where the options of what is shown changed, everything is to be published anew, also while no frame comes."""
+        shown, self._shown = self._shown, (options.min_confidence, options.mesh_color_by)
+        if shown not in (None, self._shown):
+            self._cloud_stale = self._mesh_stale = self._repaint_mesh = True
+            self.publish_label_info(options)
 
     def _update(self, submaps: Submaps) -> None:
         with self._statistics.timings.timed("surface"):

@@ -12,6 +12,7 @@ from sem_field_ros.nodes.view_renderer.options import ViewRendererOptions
 from sem_field_ros.nodes.view_renderer.statistics import ViewSnapshot
 from sem_field_ros.ros.mapper_status import ERROR, INPUT, MEMORY, OK, WARN, MapperStatus, status_message
 
+_WITHOUT_DEPTH = "use_depth: false and a field that needs none, such as gnesf_view_homes"
 VIEWS = "views"  # in place of the mapper's `map`
 
 
@@ -50,7 +51,9 @@ def renderer_diagnostics(
         resident_mb=state.resident_mb,
     )
     health = {
-        INPUT: input_health(received, done.recent_used, state.lifecycle, state.paused, state.notes, options),
+        INPUT: input_health(
+            received, done.recent_used, state.lifecycle, state.paused, state.notes, options, _WITHOUT_DEPTH
+        ),
         VIEWS: _lateness(done, options),
         MEMORY: above(state.resident_mb, options.warn_memory_mb, options.error_memory_mb, "resident memory", "MB"),
     }

@@ -60,6 +60,9 @@ class ViewRendererOptions(CameraNodeOptions):
     on_map_jump: str = setting(
         "reset", "the keyframes when odom_frame jumps in global_frame (loop closure)", choices=MAP_JUMP_POLICIES
     )
+    on_camera_jump: str = setting(
+        "keep", "the keyframes when the camera moves too fast (odometry was reset)", choices=MAP_JUMP_POLICIES
+    )
 
     warn_late_ratio: float = setting(
         0.1, "WARN when more than this share of the latest answers was late", minimum=0.0, maximum=1.0
@@ -90,6 +93,7 @@ DYNAMIC = frozenset(
         "view_fov_deg",
         "overlay_opacity",
         "on_map_jump",
+        "on_camera_jump",
         "warn_late_ratio",
         "error_late_ratio",
     }

@@ -276,6 +276,12 @@ class RenderingSession(CameraSession[ViewRendererOptions]):
 
     def _map_jumped(self) -> str:
         self._statistics.event("map_jump")
-        if self.options.on_map_jump == "reset":
+        return self._carry_out(self.options.on_map_jump)
+
+    def _camera_jumped(self) -> str:
+        return self._carry_out(self.options.on_camera_jump)
+
+    def _carry_out(self, policy: str) -> str:
+        if policy == "reset":
             self.reset()
-        return self.options.on_map_jump
+        return policy

@@ -46,7 +46,7 @@ class VirtualCamera:
         topics = (VIEW_COLOR, VIEW_LABELS, VIEW_OVERLAY, VIEW_DEPTH)
         qos = image_qos("reliable")
         self._images = {topic: LazyPublisher(node, Image, own(topic), qos, on_demand) for topic in topics}
-        self._camera_info = LazyPublisher(node, CameraInfo, own(VIEW_CAMERA_INFO), qos, lambda: None)
+        self._camera_info = LazyPublisher(node, CameraInfo, own(VIEW_CAMERA_INFO), qos, on_demand)
         self.label_info = LazyPublisher(node, LabelInfo, own(LABEL_INFO), latched_qos(), lambda: None)
 
     def close(self) -> None:
@@ -68,7 +68,7 @@ class VirtualCamera:
 
     def has_news(self, camera: Intrinsics, T_world_camera: np.ndarray, keyframes: int) -> bool:
         """Whether this view would differ from the last one, or somebody has not seen that one."""
-        newcomers = [image.take_newcomers() for image in self._images.values()]
+        newcomers = [topic.take_newcomers() for topic in (*self._images.values(), self._camera_info)]
         view = camera, T_world_camera.round(6).tobytes(), keyframes
         if view == self._shown and not any(newcomers):
             return False

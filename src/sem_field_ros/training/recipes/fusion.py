@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from sem_field_ros.fusion.map_voter import MapVoter
+    from sem_field_ros.fusion.residual_voter import ResidualVoter
     from sem_field_ros.labels import LabelSet
     from sem_field_ros.training.samples.vote_samples import VoteSamples
     from sem_field_ros.training.samples.votes import SceneVotes
@@ -30,8 +31,9 @@ class FusionTraining:
 
     pooling: str = setting(
         "linear",
-        "linear: weighted mean (the paper); log: weighted product; logits, direct: the paper's ablations",
-        choices=("linear", "log", "logits", "direct"),
+        "linear: weighted mean (the paper); log: weighted product; logits, direct: the paper's ablations; residual: "
+        "changes to the hand-made fusion `consistency`, without image features",
+        choices=("linear", "log", "logits", "direct", "residual"),
     )
     features: int = setting(16, "image features that the map keeps of every view", minimum=1, maximum=128)
     views: int = setting(8, "maximum number of views that vote on a voxel", minimum=1, maximum=64)
@@ -67,13 +69,13 @@ class FusionRecipe:
         data: dict[str, Any],
         source: dict[str, Any],
     ) -> None:
-        from sem_field_ros.fusion.learned import KIND
+        from sem_field_ros.fusion.learned import KIND, RESIDUAL_KIND
         from sem_field_ros.training.samples.vote_samples import class_weights
 
         training, validation = ([scene for scene in scenes if len(scene)] for scenes in (training, validation))
         if not training or not validation:
             raise TrainingError("a learned fusion needs votes of at least one training and one validation scene")
-        self.name = KIND
+        self.name = RESIDUAL_KIND if config.pooling == "residual" else KIND
         self.config, self.labels, self.data, self.source = config, labels, data, source
         self.training, self.validation = training, validation
         self._class_weights = class_weights(training, len(labels), config.rare_power)
@@ -87,9 +89,12 @@ class FusionRecipe:
             "validation_scenes": [f"{scene.name}: {len(scene)}" for scene in self.validation],
         }
 
-    def build_model(self) -> MapVoter:
+    def build_model(self) -> MapVoter | ResidualVoter:
         from sem_field_ros.fusion.map_voter import MapVoter, MapVoterConfig
+        from sem_field_ros.fusion.residual_voter import ResidualVoter, ResidualVoterConfig
 
+        if self.config.pooling == "residual":
+            return ResidualVoter(ResidualVoterConfig())
         encoder = self.training[0].features.shape[2]
         if not encoder:
             raise TrainingError(
@@ -112,7 +117,10 @@ class FusionRecipe:
     def loss(self, model: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         """Cross entropy of the fused class probabilities (Eq. 6, at surface points)."""
         label = batch["label"]
-        fused = model(batch["probabilities"], batch["features"], batch["cues"], batch["scores"] > 0, raw=True)[0]
+        if self.config.pooling == "residual":
+            fused = model(batch["probabilities"], batch["scores"], batch["agreement"])[0]
+        else:
+            fused = model(batch["probabilities"], batch["features"], batch["cues"], batch["scores"] > 0, raw=True)[0]
         losses = -fused.clamp(min=1e-6).log().gather(1, label[:, None])[:, 0]
         weights = self._class_weights.to(label.device)[label] * (batch["scores"] > 0).any(dim=1)
         loss = (losses * weights).sum() / weights.sum().clamp(min=1e-6)
@@ -122,9 +130,10 @@ class FusionRecipe:
         """mIoU (`score`) and accuracy with the best views, as the map keeps them, and mIoU of the hand-made fusions."""
         from sem_field_ros.fusion.hand_made import HAND_MADE
         from sem_field_ros.fusion.map_voter import MapVoter
+        from sem_field_ros.fusion.residual_voter import ResidualVoter
         from sem_field_ros.training.validation.vote_scores import learned, score_fusions
 
-        assert isinstance(model, MapVoter)
+        assert isinstance(model, (MapVoter, ResidualVoter))
         found = score_fusions(self.validation, len(self.labels), {self.name: learned(model)}, views=self.config.views)
         scores = found[self.name].scores()
         return {

@@ -14,6 +14,7 @@ from sem_field_ros.training.samples.votes import SceneVotes
 from sem_field_ros.weights import tensor_bytes
 
 _TENSORS = ("probabilities", "features", "cues", "scores", "keyframe_id", "label")
+_MEMBERS = "members"  # in the metadata; files of the first version have none and are collected anew
 
 
 def votes_path(folder: Path, sequence: Path, name: str) -> Path:
@@ -36,7 +37,8 @@ def save_votes(path: Path, votes: SceneVotes, origin: dict[str, str]) -> None:
     """Write the votes of one scene; `origin` describes what they were made from, see load_votes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(path) as file:
-        file.write(tensor_bytes({name: getattr(votes, name) for name in _TENSORS}, origin))
+        about = origin | {_MEMBERS: str(votes.members)}
+        file.write(tensor_bytes({name: getattr(votes, name) for name in _TENSORS}, about))
 
 
 def load_votes(path: Path, origin: dict[str, str]) -> SceneVotes | None:
@@ -45,8 +47,11 @@ def load_votes(path: Path, origin: dict[str, str]) -> SceneVotes | None:
         return None
     try:
         with safetensors.safe_open(path, framework="pt") as file:
-            if file.metadata() != origin:
+            about = dict(file.metadata() or {})
+            members = about.pop(_MEMBERS, "")
+            if about != origin or not members.isdecimal():
                 return None
-            return SceneVotes(path.stem, *(file.get_tensor(name) for name in _TENSORS))
+            votes = {name: file.get_tensor(name) for name in _TENSORS}
+            return SceneVotes(path.stem, **votes, members=int(members))
     except (safetensors.SafetensorError, OSError) as error:
         raise DataError(f"votes in {path} cannot be read ({error}): remove the file") from error

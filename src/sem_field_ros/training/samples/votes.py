@@ -2,14 +2,15 @@
 
 A scene is mapped as a robot would map it. Then each voxel is projected into the keyframes that see it, for the votes
 (class probabilities, image features, cues), and into the label images of all frames, for its class. Only 2-D labels are
-used.
+used. Of combined segmenters each has votes of its own, as in the map.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ from torch import Tensor
 from sem_field_ros.errors import DataError
 from sem_field_ros.fields.common.visibility import visible_by_sdf
 from sem_field_ros.frame import PosedFrame, SequenceReader
+from sem_field_ros.fusion.agreement import self_agreement
 from sem_field_ros.fusion.hand_made import CUES, Votes, view_scores
 from sem_field_ros.fusion.registry import VISIBILITIES
 from sem_field_ros.mapping.config import MapConfig
@@ -29,16 +31,18 @@ from sem_field_ros.segmentation.external import ExternalSegmenter
 from sem_field_ros.segmentation.segmenter import ClassProbabilities, Segmenter
 
 _Labelled = tuple[PosedFrame, ClassProbabilities]
+_SAMPLE = 2048  # voxels that the agreement is measured on, up to twice as many
 _MIN_SHARE = 0.7  # share of the label images that must agree on the class of a voxel: leaves out borders
 
 
 @dataclass(frozen=True)
 class SceneVotes:
-    """The votes on R voxels of one scene by up to V views each, the best first.
+    """The votes on R voxels of one scene by up to S / M views of each of M segmenters, the best first.
 
-    probabilities [R, V, C] uint8 (255 = 1)     features [R, V, E] float16, of the encoder (E = 0: none)
-    cues [R, V, CUES] float16             scores [R, V] float32, 0 = empty           keyframe_id [R, V] int32
-    label [R] int64 class index
+    probabilities [R, S, C] uint8 (255 = 1)     features [R, S, E] float16, of the first segmenter's encoder (E = 0:
+    none), NaN for segmenters with another      cues [R, S, CUES] float16
+    scores [R, S] float32, 0 = empty            keyframe_id [R, S] int32
+    label [R] int64 class index                 members  M; the vote in slot s is by segmenter number s % M
     """
 
     name: str
@@ -48,9 +52,35 @@ class SceneVotes:
     scores: Tensor
     keyframe_id: Tensor
     label: Tensor
+    members: int = 1
 
     def __len__(self) -> int:
         return len(self.label)
+
+    @cached_property
+    def agreement(self) -> Tensor | None:
+        """Agreement [M] of the segmenters with themselves, see self_agreement; None with one segmenter."""
+        if self.members == 1:
+            return None
+        rows = slice(None, None, max(1, len(self) // _SAMPLE))
+        return self_agreement(
+            self.probabilities[rows].float(), self.keyframe_id[rows], self.scores[rows] > 0, self.members
+        )
+
+    @property
+    def view_id(self) -> Tensor:
+        """Names the views, [R, S]: segmenters and keyframes have different ones."""
+        member = torch.arange(self.scores.shape[1], dtype=torch.int32) % self.members
+        return self.keyframe_id * self.members + member
+
+    def slots(self, rows: Tensor, choose: Callable[[Tensor], Tensor], rank: Tensor | None = None) -> Tensor:
+        """Slots [n, k * M] for `votes` on rows [n]: of each segmenter those that `choose` returns of its ranks.
+
+        choose  ranks [n, V] of a segmenter's votes -> indices [n, k], -1 = none      rank [n, S], default the scores
+        """
+        rank, m = self.scores[rows] if rank is None else rank, self.members
+        chosen = torch.stack([choose(rank[:, member::m]) for member in range(m)], dim=2)
+        return torch.where(chosen >= 0, chosen * m + torch.arange(m), -1).flatten(1)
 
     def votes(self, rows: Tensor, slots: Tensor) -> Votes:
         """Votes on rows [n] by the views in `slots` [n, k] (column indices; a negative one leaves its slot empty)."""
@@ -64,6 +94,7 @@ class SceneVotes:
             self.keyframe_id[at, pick],
             self.features[at, pick].float(),
             self.cues[at, pick].float(),
+            self.agreement,
         )
 
 
@@ -107,7 +138,49 @@ def collect_votes(
 
     # free space that other views see behind a thin surface shortens its inside: steps of half the truncation find it
     observation = _Observation(visibility, tolerance, distance, 0.5 * mapper.map.volume.config.truncation_m)
-    return _collect(sequence.name, position[kept], normal[kept], label[kept], predictions, observation, max_views)
+    surface = position[kept], normal[kept], label[kept]
+    members = len(predictions[0][1].views)
+    return _together(
+        [
+            _collect(sequence.name, *surface, _of_member(predictions, member), observation, max_views)
+            for member in range(members)
+        ]
+    )
+
+
+def _of_member(predictions: list[_Labelled], member: int) -> list[_Labelled]:
+    """The predictions of one of the combined segmenters; features only if they are of the first one's encoder."""
+    found = []
+    for frame, probabilities in predictions:
+        own = probabilities.views[member]
+        first = probabilities.views[0]
+        same = own.encoder == first.encoder and own.features is not None
+        found.append((frame, own if same else replace(own, features=None)))
+    return found
+
+
+def _together(parts: list[SceneVotes]) -> SceneVotes:
+    """The votes of several segmenters on the same voxels; features of those without: NaN."""
+    width = max(part.features.shape[2] for part in parts)
+
+    def mixed(values: list[Tensor]) -> Tensor:
+        return torch.stack(values, dim=2).flatten(1, 2)
+
+    features = [
+        part.features
+        if part.features.shape[2] == width
+        else part.features.new_full((*part.scores.shape, width), torch.nan)
+        for part in parts
+    ]
+    return replace(
+        parts[0],
+        probabilities=mixed([part.probabilities for part in parts]),
+        features=mixed(features),
+        cues=mixed([part.cues for part in parts]),
+        scores=mixed([part.scores for part in parts]),
+        keyframe_id=mixed([part.keyframe_id for part in parts]),
+        members=len(parts),
+    )
 
 
 def _mapped(
@@ -120,6 +193,7 @@ def _mapped(
         if not isinstance(frame, PosedFrame) or frame.depth is None:
             continue
         result = mapper.register_frame(frame)
+        frame = mapper.map.origin.local(frame)  # where the map's voxels are
         if result.probabilities is not None:
             predictions.append((frame, result.probabilities))
         if frame.labels is not None:
@@ -179,7 +253,7 @@ def _collect(
     observation: _Observation,
     max_views: int,
 ) -> SceneVotes:
-    """The votes of the best `max_views` keyframes on every voxel."""
+    """The votes of one segmenter in the best `max_views` keyframes on every voxel."""
     rows, columns = len(position), min(max_views, len(predictions))
     first = predictions[0][1]
     width = 0 if first.features is None else first.features.shape[0]

@@ -11,7 +11,9 @@ from torch import Tensor
 
 from sem_field_ros.evaluation.metrics import Confusion
 from sem_field_ros.fusion.hand_made import HAND_MADE, Votes, best_slots, view_rank
+from sem_field_ros.fusion.learned import residual_inputs
 from sem_field_ros.fusion.map_voter import MapVoter
+from sem_field_ros.fusion.residual_voter import ResidualVoter
 from sem_field_ros.training.samples.vote_noise import corrupt_views
 from sem_field_ros.training.samples.votes import SceneVotes
 
@@ -19,11 +21,14 @@ Fuse = Callable[[Votes], Tensor]  # votes with the features of the encoder -> cl
 _CHUNK = 16_384
 
 
-def learned(voter: MapVoter, reads_features: bool = True) -> Fuse:
+def learned(voter: MapVoter | ResidualVoter, reads_features: bool = True) -> Fuse:
     """A learned voter for `score_fusions`; without features if they are of another encoder than in its training."""
 
     def fuse(votes: Votes) -> Tensor:
         device = next(voter.parameters()).device
+        if isinstance(voter, ResidualVoter):
+            result: Tensor = voter(*(part.to(device) for part in residual_inputs(votes)))[0]
+            return result.cpu()
         assert votes.features is not None and votes.cues is not None
         features = votes.features
         if not reads_features:
@@ -52,7 +57,7 @@ def score_fusions(
     for scene in scenes:
         predictions = corrupt_scene(scene, corrupt, seed) if corrupt else scene
         for rows in torch.arange(len(predictions)).split(_CHUNK):
-            votes = predictions.votes(rows, best_slots(predictions.scores[rows], views))
+            votes = predictions.votes(rows, predictions.slots(rows, lambda rank: best_slots(rank, views)))
             label = predictions.label[rows].numpy()
             for name, fuse in voters.items():
                 found[name].add(label, _top(fuse(votes)))
@@ -65,14 +70,14 @@ def score_fusions(
 def corrupt_scene(scene: SceneVotes, share: float, seed: int) -> SceneVotes:
     """The scene with about `share` of its views corrupt."""
     generator = torch.Generator().manual_seed(seed)
-    probabilities = corrupt_views(scene.probabilities.float() / 255, scene.keyframe_id, share, generator)
+    probabilities = corrupt_views(scene.probabilities.float() / 255, scene.view_id, share, generator)
     return replace(scene, probabilities=(probabilities * 255 + 0.5).to(torch.uint8))
 
 
 def _newest(scene: SceneVotes, rows: Tensor) -> Votes:
-    """The newest vote of each voxel, for the fusion that keeps the last one."""
+    """The newest vote of each segmenter on each voxel, for the fusion that keeps the last ones."""
     rank = view_rank(scene.scores[rows], scene.keyframe_id[rows], prefers_new=True)
-    return scene.votes(rows, best_slots(rank, 1))
+    return scene.votes(rows, scene.slots(rows, lambda own: best_slots(own, 1), rank))
 
 
 def _top(fused: Tensor) -> np.ndarray:
