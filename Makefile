@@ -4,7 +4,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev setup-docs demo test lint bench eval docs view clean distclean
+.PHONY: help setup setup-dev setup-docs demo test lint bench bench-views eval docs view clean distclean
 
 SEQ ?=
 OUT ?= out/demo
@@ -37,6 +37,9 @@ lint: setup-dev  ## ruff (lint and format) and mypy
 
 bench: setup  ## SEQ=... our mapper beside Open3D's colour integration, per stage: out/bench.json
 	@$(IN_ENV) python benchmarks/mapping.py $(call quoted,$(or $(SEQ),samples/room)) $(ARGS)
+
+bench-views: setup  ## time of rendering novel views with GSNeRF, per stage, beside another field
+	@$(IN_ENV) python benchmarks/views.py $(call quoted,$(or $(SEQ),samples/living_room)) --peer gnesf_view_homes $(ARGS)
 
 eval: setup  ## every shipped model on the mini benchmark: one table, out/eval.json; SEQ=... on another sequence
 	@$(IN_ENV) sem-field evaluate models $(if $(SEQ),$(call quoted,$(SEQ))) --out out/eval.json $(ARGS)

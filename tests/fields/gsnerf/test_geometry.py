@@ -14,7 +14,7 @@ from sem_field_ros.fields.gsnerf.config import tiny
 from sem_field_ros.fields.gsnerf.cost_volume import correlation_volume, first_hypotheses, narrow_hypotheses
 from sem_field_ros.fields.gsnerf.model import Gsnerf
 from sem_field_ros.fields.gsnerf.source_depth import enlarged_depth, peak_depth, spread_depth
-from sem_field_ros.fields.gsnerf.target_depth import project_depth, target_depth
+from sem_field_ros.fields.gsnerf.target_depth import consensus_depth, project_depth, target_depth
 from sem_field_ros.fields.gsnerf.warping import Neighbours
 from sem_field_ros.geometry.camera import Intrinsics
 from sem_field_ros.geometry.patches import normalised_patches
@@ -116,6 +116,19 @@ def test_holes_in_the_sources_are_holes_in_the_target() -> None:
     views.depth[:, 40:60, 50:70] = WALL_Z
     found = target(views, (0.0, 0.0))
     assert 0 < (found > 0).mean() < 0.3 and np.allclose(found[found > 0], WALL_Z, atol=1e-3)
+
+
+def test_the_consensus_resists_the_errors_of_single_sources() -> None:
+    views = sources(box=False)
+    assert views.depth is not None
+    views.depth[0] *= 0.5  # one source is wrong everywhere, and would win the z-buffer
+    views.depth[1:] *= torch.tensor([0.97, 1.0, 1.02, 1.04])[:, None, None]
+    T = torch.tensor(pose(0.0, 0.0), dtype=torch.float32)
+    found = consensus_depth(views, CAMERA, torch.linalg.inv(T))
+    middle = found[20:-20, 30:-30]
+    assert bool((middle > 0).all()) and float((middle / WALL_Z - 1).abs().max()) < 0.05
+    views.depth[:] = 0
+    assert bool((consensus_depth(views, CAMERA, torch.linalg.inv(T)) == 0).all())
 
 
 def test_a_nearer_surface_has_no_gaps_in_a_larger_image() -> None:

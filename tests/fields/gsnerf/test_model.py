@@ -18,7 +18,7 @@ from sem_field_ros.fields.gsnerf.model import Gsnerf
 from sem_field_ros.fields.gsnerf.scene import GsnerfScene
 from sem_field_ros.fields.registry import load_field_weights, make_model, open_named, open_scene
 from sem_field_ros.geometry.camera import Intrinsics
-from sem_field_ros.labels import load_label_set
+from sem_field_ros.labels import label_set_to_dict, load_label_set
 from sem_field_ros.scene import Bounded, Online, Preparing, Queryable, Renderable
 from sem_field_ros.surface import RenderedView
 from sem_field_ros.weights import WeightsCard, save_weights
@@ -225,7 +225,7 @@ def test_configurations_survive_their_card(size: object) -> None:
 
 def save(path: Path, config: GsnerfConfig, labels: str) -> Path:
     output = {"views": 8, "image_width": CAMERA.width}
-    card = WeightsCard("gsnerf_field", config.as_dict(), {"name": labels}, output)
+    card = WeightsCard("gsnerf_field", config.as_dict(), label_set_to_dict(load_label_set(labels)), output)
     save_weights(path, Gsnerf(config).state_dict(), card)
     return path
 

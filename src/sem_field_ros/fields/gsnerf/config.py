@@ -66,9 +66,9 @@ class GsnerfConfig:
     heads: int = 2
     layers: int = 1
     semantic_hidden: int = 24
-    samples: int = 5
+    samples: int = 9
     uniform: int = 32
-    spread: float = 0.03
+    spread: float = 0.08
     spread_known: float = 0.006
     sampling: str = "guided"
     labels_at: str = "surface"

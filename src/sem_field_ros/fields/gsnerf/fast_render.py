@@ -29,7 +29,7 @@ _CHUNK = 2048  # rays at once: their samples in all views should fit a processor
 @dataclass(frozen=True)
 class Refined:
     """Of a coarse grid of pixels [h, w]: log of the depth over the target depth [h, w] (0 where that is invalid),
-    depth [h, w] where the target depth is invalid, else 0; residual log shares of the views [V, h, w]."""
+    found depth [h, w], which pixels around it without a target depth take; residual log shares [V, h, w]."""
 
     log_ratio: Tensor
     found: Tensor
@@ -94,10 +94,9 @@ def refine(model: Gsnerf, encoded: EncodedViews, rays: Rays, target: Tensor, kno
             seen, shaded = model.shade(encoded, rays[index[part]], samples, offset)
             weights = model.weights(shaded)
             surface = surface_depth(samples, weights)
+            found[part] = surface
             if guided:
                 ratio[part] = torch.where(surface > 0, (surface / near).clamp(0.5, 2).log(), 0.0)
-            else:
-                found[part] = surface
             best = weights.argmax(dim=1) + torch.arange(len(part), device=part.device) * samples.shape[1]
             shares[:, part] = (shaded.log_share - share_prior(seen))[:, best]
     shape = len(rows), len(columns)

@@ -32,7 +32,8 @@ from sem_field_ros.fields.gsnerf.source_depth import DepthCascade, SourceDepth
 from sem_field_ros.fields.gsnerf.volume_renderer import Shaded, VolumeRenderer, blend, weights_of
 from sem_field_ros.fields.gsnerf.warping import Neighbours
 
-_TOLERANCE, _TOLERANCE_KNOWN = 0.05, 0.02  # of the masks, as a share of the depth
+_RESIDUAL = 0.05  # of the depth: residuals of source depth are measured in this
+_TOLERANCE, _TOLERANCE_KNOWN = 0.2, 0.02  # of the masks, as a share of the depth
 
 
 @dataclass(frozen=True)
@@ -175,7 +176,7 @@ class Gsnerf(nn.Module):
         seen = visible(residual, known, inside, reach) if self.config.masks else inside
         if on_surface:
             seen = seen & known & (residual > -reach[:, None])
-        own = torch.stack([(residual / _TOLERANCE).clamp(-1, 1), known.to(points)], dim=1)
+        own = torch.stack([(residual / _RESIDUAL).clamp(-1, 1), known.to(points)], dim=1)
         cues = torch.cat([ray_cues(points, origin, views.origins), own], dim=1)
         classes: Tensor = self.semantic_renderer(at_pixels(views.classes, projection, views.size), cues, seen)
         return classes, seen

@@ -18,7 +18,7 @@ from sem_field_ros.fields.gsnerf.fast_render import render_view
 from sem_field_ros.fields.gsnerf.gains import apply_gains
 from sem_field_ros.fields.gsnerf.keyframes import MAP, PREDICTED, SENSOR, Keyframes
 from sem_field_ros.fields.gsnerf.model import Gsnerf
-from sem_field_ros.fields.gsnerf.target_depth import target_depth
+from sem_field_ros.fields.gsnerf.target_depth import consensus_depth, target_depth
 from sem_field_ros.fields.gsnerf.window import window_gains
 from sem_field_ros.frame import PosedFrame
 from sem_field_ros.geometry.camera import Intrinsics
@@ -104,6 +104,8 @@ class GsnerfScene:
             assert depth is not None
             return torch.from_numpy(np.ascontiguousarray(depth)).to(self._device), rays
         near = encoded.chosen(torch.arange(min(self._views, len(encoded)), device=self._device))
+        if not bool(near.known.all()):
+            return consensus_depth(near.views, camera, here), rays
         return target_depth(near.views, camera, here, rays), rays
 
     @torch.inference_mode()

@@ -14,6 +14,7 @@ from torch.nn.functional import max_pool2d
 
 from sem_field_ros.fields.common.rays import Rays
 from sem_field_ros.fields.common.views import SourceViews, project_points, sample_depth
+from sem_field_ros.fields.gsnerf.source_depth import enlarged_depth
 from sem_field_ros.geometry.camera import Intrinsics
 
 _TOLERANCE = 0.02  # of the depth: a source confirms a surface this near
@@ -58,6 +59,26 @@ def target_depth(views: SourceViews, camera: Intrinsics, T_camera_world: Tensor,
         value = on_surface(views, rays[index], candidate.flatten()[index])
         out[index] = torch.where(value > 0, value, out[index])
     return out.reshape(projected.shape)
+
+
+def consensus_depth(views: SourceViews, camera: Intrinsics, T_camera_world: Tensor) -> Tensor:
+    """Depth [h, w] metres of a camera from predicted depth, which has errors: the median of what each source projects.
+
+    The nearest of eight projected depths would be the one with the largest error. 0 where no source projects.
+    """
+    assert views.depth is not None
+    small = camera.scaled(max(1, camera.width // 2), max(1, camera.height // 2))  # projected pixels leave no gaps
+    parts = []
+    for i in range(len(views)):
+        one = SourceViews(
+            views.features[i : i + 1], views.classes[i : i + 1], views.K[i : i + 1],
+            views.T_camera_world[i : i + 1], views.size, views.depth[i : i + 1],
+        )  # fmt: skip
+        parts.append(project_depth(one, small, T_camera_world))
+    depth = torch.stack(parts)
+    middle = torch.where(depth > 0, depth, torch.nan).nanmedian(dim=0).values
+    size = camera.height, camera.width
+    return enlarged_depth(torch.nan_to_num(middle), size)
 
 
 def on_surface(views: SourceViews, rays: Rays, depth: Tensor) -> Tensor:

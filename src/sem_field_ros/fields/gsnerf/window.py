@@ -13,7 +13,7 @@ from sem_field_ros.fields.gsnerf.encoded import EncodedViews, at_pixels, depth_r
 from sem_field_ros.fields.gsnerf.gains import apply_gains, source_gains
 from sem_field_ros.fields.gsnerf.model import Gsnerf, RenderedSamples, tolerance
 from sem_field_ros.fields.gsnerf.source_depth import SourceDepth, enlarged_depth
-from sem_field_ros.fields.gsnerf.target_depth import target_depth
+from sem_field_ros.fields.gsnerf.target_depth import consensus_depth, target_depth
 from sem_field_ros.fields.gsnerf.warping import Neighbours
 from sem_field_ros.geometry.camera import Intrinsics
 from sem_field_ros.geometry.patches import normalised_patches
@@ -73,7 +73,11 @@ class WindowPass(nn.Module):
         encoded = self._encoded(pyramid, window, predicted | others)
         with torch.no_grad():
             camera = window.camera
-            target = target_depth(encoded.views, camera, torch.eye(4).to(window.images), window.rays).flatten()
+            here = torch.eye(4).to(window.images)
+            if bool(encoded.known.all()):
+                target = target_depth(encoded.views, camera, here, window.rays).flatten()
+            else:
+                target = consensus_depth(encoded.views, camera, here).flatten()
             gains = window_gains(encoded, window.rays, target)
         encoded = EncodedViews(
             encoded.views, apply_gains(encoded.images, gains), encoded.patches, encoded.volume, encoded.known
