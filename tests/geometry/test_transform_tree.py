@@ -112,6 +112,7 @@ def test_a_frame_may_change_its_parent():
         ((0, 0, 0), (0, 0, 0, 0)),
         ((0, 0, 0), (math.nan, 0, 0, 1)),
         ((math.nan, 0, 0), IDENTITY),
+        ((0, 0, -2e9), IDENTITY),
         ((math.inf, 0, 0), IDENTITY),
         ((0, 0, 0), (0, 0, 0, 1.01)),
     ],

@@ -7,6 +7,7 @@ import math
 import pytest
 
 from sem_field_ros.camera_stream.statistics import InputStatistics
+from sem_field_ros.nodes.health import LossWatch
 from sem_field_ros.nodes.mapper.diagnostics import MapperState, mapper_diagnostics
 from sem_field_ros.nodes.mapper.options import MapperOptions
 from sem_field_ros.nodes.mapper.statistics import MappingStatistics
@@ -131,3 +132,25 @@ def test_latency_limits(bench: Bench, value_ms: float, level: int) -> None:
 @pytest.mark.parametrize(("megabytes", "level"), [(100.0, 0), (3500.0, 1), (7000.0, 2), (math.nan, 0)])
 def test_memory_limits(bench: Bench, megabytes: float, level: int) -> None:
     assert bench.health("memory", resident_mb=megabytes)[0] == level
+
+
+def test_losses_are_judged_over_enough_frames_and_name_their_latest_cause() -> None:
+    """A camera of one frame a diagnostics message: the verdict comes with the fifth and stands until the next."""
+    watch, options, statistics = LossWatch(), MapperOptions(), InputStatistics()
+    statistics.expect(["/color"])
+    verdicts = []
+
+    def frame(cause: str = "", used: int = 0) -> tuple[int, str]:
+        statistics.arrived("/color", is_frame=True)
+        if cause:
+            statistics.drop(cause)
+        return watch.judge(statistics.snapshot(), used, options)
+
+    verdicts += [frame("tf_missing") for _ in range(7)]
+    assert [level for level, _ in verdicts] == [0, 0, 0, 0, 2, 2, 2]
+    assert "100 % of the frames lost (most often: tf_missing)" in verdicts[-1][1]
+    verdicts = [frame("overload") for _ in range(8)]
+    assert verdicts[2][1].endswith("(most often: overload)")  # two of tf_missing, three of overload
+    assert "tf_missing" not in verdicts[-1][1]
+    assert [frame(used=1)[0] for _ in range(5)][-1] == 0
+    assert [frame(used=0)[0] for _ in range(5)] == [0] * 5  # nothing was dropped: they wait

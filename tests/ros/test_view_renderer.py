@@ -301,6 +301,21 @@ def test_keyframes_are_encoded_before_a_view_needs_them(monkeypatch: pytest.Monk
         assert harness.count("drops/internal_error") == 0
 
 
+def test_many_clients_at_once_are_all_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """More than the 10 requests that a service's queue has by default."""
+    slow_field(monkeypatch, 0.05, 0.0)
+    with running_renderer() as harness:
+        harness.show(0.0)
+        clients = [harness.node.create_client(RenderView, "/view_renderer/render_view") for _ in range(25)]
+        for client in clients:
+            harness.spin_until(client.service_is_ready, "the service")
+        futures = [client.call_async(request(np.eye(4), wanted=2)) for client in clients]
+        harness.spin_until(lambda: all(future.done() for future in futures), "all answers", 30)
+        assert all(future.result().success for future in futures)
+        for client in clients:
+            harness.node.destroy_client(client)
+
+
 def test_a_client_that_leaves_costs_nobody_else_anything(monkeypatch: pytest.MonkeyPatch) -> None:
     slow_field(monkeypatch, 0.3, 0.0)
     with running_renderer() as harness:

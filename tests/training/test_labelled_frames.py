@@ -41,6 +41,12 @@ def test_reads_labelled_frames_of_all_scenes(tmp_path: Path) -> None:
     assert [s.name for s in scenes_of([tmp_path], "training")] == ["home0", "home1"]
     (tmp_path / "train").rename(tmp_path / "training")
     calls: list[int] = []
+    lost: list[str] = []
+    (scenes[0] / "label" / "000000.png").rename(scenes[0] / "kept.png")
+    (scenes[0] / "label" / "000000.png").write_bytes(b"half written")
+    assert "home0/000000" not in {f.name for f in read_frames(scenes, LABELS, on_lost=lost.append)}
+    assert len(lost) == 1 and "2 frames or labels cannot be read and are left out, e.g. " in lost[0]
+    (scenes[0] / "kept.png").rename(scenes[0] / "label" / "000000.png")
     frames = read_frames(scenes, LABELS, on_progress=lambda: calls.append(1))
     assert [f.name for f in frames] == ["home0/000000", "home0/000001", "home0/000002", "home1/000000"]
     assert len(calls) == 2 and frames[0].index.dtype == np.int8

@@ -57,6 +57,11 @@ def _rotation_problem(R: np.ndarray, tolerance: float) -> str | None:
     return f"its rotation is not orthonormal (off by {error:.3g})" if error > tolerance else None
 
 
+def is_position(translation: np.ndarray) -> bool:
+    """Whether a translation [3] is finite and within MAX_POSITION_M: NaN compares false."""
+    return bool((np.abs(translation) <= MAX_POSITION_M).all())
+
+
 def pose_from_quaternion(translation: np.ndarray, xyzw: np.ndarray, name: str = "transform") -> np.ndarray:
     """ROS translation (metres) and quaternion (x, y, z, w) -> 4x4. Raises FrameError if not finite or zero."""
     q = np.asarray(xyzw, dtype=np.float64)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from sem_field_ros.errors import FrameError
-from sem_field_ros.geometry.poses import interpolate, inverse, pose_from_quaternion
+from sem_field_ros.geometry.poses import interpolate, inverse, is_position, pose_from_quaternion
 
 QUATERNION_TOLERANCE = 1e-2  # on the squared norm, as in tf2
 STRAYS = 2  # up to this many old transforms in a row are strays; one more means that the clock has jumped back
@@ -87,7 +87,7 @@ class TransformTree:
     """Like tf2's buffer: takes transforms by parent and child, returns poses between any two frames.
 
     Not locked: guard it when several threads use it. `refused` counts transforms that were refused, by cause:
-    bad_pose (NaN, zero or denormalised quaternion), bad_frame_id, old_transform (before the cache begins).
+    bad_pose (NaN, denormalised quaternion, beyond MAX_POSITION_M), bad_frame_id, old_transform (before the cache).
     """
 
     def __init__(self, cache_s: float = 10.0) -> None:
@@ -105,7 +105,7 @@ class TransformTree:
             self.refused["bad_frame_id"] += 1
             return False
         q = np.asarray(xyzw, dtype=np.float64)
-        if not abs(float(q @ q) - 1.0) < QUATERNION_TOLERANCE or not np.isfinite(translation).all():
+        if not abs(float(q @ q) - 1.0) < QUATERNION_TOLERANCE or not is_position(translation):
             self.refused["bad_pose"] += 1
             return False
         return self.set_pose(parent, child, stamp_ns, pose_from_quaternion(translation, q, child), static)

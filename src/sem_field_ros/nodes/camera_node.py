@@ -25,6 +25,7 @@ from sem_field_ros.errors import SemFieldError
 from sem_field_ros.exit_codes import DONE, REFUSED
 from sem_field_ros.measurements import give_back_memory
 from sem_field_ros.nodes.camera_session import CameraSession
+from sem_field_ros.nodes.health import LossWatch
 from sem_field_ros.ros.executor import ServiceThreadsExecutor
 from sem_field_ros.ros.mapper_status import ACTIVE
 from sem_field_ros.ros.parameters import declare_settings, guard_changes, warn_of_unknown_parameters
@@ -57,7 +58,7 @@ class CameraNode(LifecycleNode, Generic[Session]):
         self._session: Session | None = None
         self._node_services: Services | None = None
         self._active = False
-        self._input_statistics = InputStatistics()
+        self._input_statistics, self._losses = InputStatistics(), LossWatch()
         self._input_group = MutuallyExclusiveCallbackGroup()
         self._service_group = MutuallyExclusiveCallbackGroup()
         self._timer_group = MutuallyExclusiveCallbackGroup()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 from sem_field_ros.camera_stream.statistics import InputSnapshot
 from sem_field_ros.nodes.camera_node_options import CameraNodeOptions
 from sem_field_ros.ros.mapper_status import ACTIVE, ERROR, OK, WARN
+
+_JUDGED_FRAMES = 5
 
 Health = tuple[int, str]  # level and text; an empty text means "ok"
 
@@ -18,12 +21,14 @@ def input_health(
     paused: bool,
     notes: Iterable[str],
     options: CameraNodeOptions,
+    losses: LossWatch,
     without_depth: str = "depth_source: predicted",
 ) -> Health:
     """Health of a camera input: `recent_used` frames of those since the last snapshot did not get lost.
 
     without_depth  the parameters for a camera without depth
     """
+    lost = losses.judge(received, recent_used, options)
     if lifecycle != ACTIVE:
         return OK, lifecycle
     if paused:
@@ -31,7 +36,7 @@ def input_health(
     problems = [
         _silence(received, topic, silent_s, options, without_depth) for topic, silent_s in received.silent_s.items()
     ]
-    problems.append(_losses(received, recent_used, options))
+    problems.append(lost)
     return worst([*problems, *((WARN, note) for note in notes)])
 
 
@@ -47,15 +52,33 @@ def _silence(
     return level, f"{topic} silent for {silent_s:.1f} s"
 
 
-def _losses(received: InputSnapshot, recent_used: int, options: CameraNodeOptions) -> Health:
-    if received.recent_in < 5 or not received.drops:
-        return OK, ""
-    ratio = max(0.0, 1 - recent_used / received.recent_in)
-    top = max(received.drops, key=lambda cause: received.drops[cause])
-    text = f"{100 * ratio:.0f} % of the frames lost (most often so far: {top})"
-    if ratio > options.error_drop_ratio:
-        return ERROR, text
-    return (WARN, text) if ratio > options.warn_drop_ratio else (OK, "")
+class LossWatch:
+    """Judges the share of lost frames over enough of them, whatever the rates of camera and diagnostics.
+
+    Between two judgements the last one stands. The cause it names is the most frequent since the one before.
+    """
+
+    def __init__(self) -> None:
+        self._came = self._used = 0
+        self._drops: Counter[str] = Counter()  # until the last judgement
+        self._verdict: Health = OK, ""
+
+    def judge(self, received: InputSnapshot, recent_used: int, options: CameraNodeOptions) -> Health:
+        """Take in what came since the last call."""
+        self._came, self._used = self._came + received.recent_in, self._used + recent_used
+        if self._came >= _JUDGED_FRAMES:
+            ratio = max(0.0, 1 - self._used / self._came)
+            causes = Counter(received.drops) - self._drops
+            self._verdict = self._levelled(ratio, causes, options)
+            self._came, self._used, self._drops = 0, 0, Counter(received.drops)
+        return self._verdict
+
+    @staticmethod
+    def _levelled(ratio: float, causes: Counter[str], options: CameraNodeOptions) -> Health:
+        if not causes or ratio <= options.warn_drop_ratio:  # frames that still wait are not lost
+            return OK, ""
+        level = ERROR if ratio > options.error_drop_ratio else WARN
+        return level, f"{100 * ratio:.0f} % of the frames lost (most often: {causes.most_common(1)[0][0]})"
 
 
 def above(value: float, warn: float, error: float, what: str, unit: str) -> Health:

@@ -25,6 +25,11 @@ def latched_qos(depth: int = 1) -> QoSProfile:
     )
 
 
+def service_qos(depth: int = 100) -> QoSProfile:
+    """Services that take long: so many requests wait instead of the default's 10; further ones would get no answer."""
+    return QoSProfile(depth=depth, reliability=QoSReliabilityPolicy.RELIABLE)
+
+
 def tf_qos() -> QoSProfile:
     """/tf, for publishers and listeners, as tf2_ros has it."""
     return QoSProfile(depth=100, reliability=QoSReliabilityPolicy.RELIABLE)

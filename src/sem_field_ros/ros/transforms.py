@@ -14,7 +14,7 @@ from tf2_msgs.msg import TFMessage
 
 from sem_field_ros.camera_stream.pairing import stamp_ns_of
 from sem_field_ros.camera_stream.topics import TF_STATIC_TOPIC, TF_TOPIC
-from sem_field_ros.geometry.poses import pose_from_quaternion, quaternion_from_pose
+from sem_field_ros.geometry.poses import is_position, pose_from_quaternion, quaternion_from_pose
 from sem_field_ros.geometry.transform_tree import LATEST, QUATERNION_TOLERANCE, STRAYS, TransformError, TransformTree
 from sem_field_ros.ros.qos import tf_qos, tf_static_qos
 
@@ -149,7 +149,7 @@ class _Tf2Store:
 
     def insert(self, msg: TransformStamped, static: bool) -> str | None:
         translation, xyzw = _parts(msg)
-        if not abs(float(xyzw @ xyzw) - 1.0) < QUATERNION_TOLERANCE or not np.isfinite(translation).all():
+        if not abs(float(xyzw @ xyzw) - 1.0) < QUATERNION_TOLERANCE or not is_position(translation):
             return "bad_pose"
         parent, child = msg.header.frame_id.lstrip("/"), msg.child_frame_id.lstrip("/")
         if not parent or not child or parent == child:

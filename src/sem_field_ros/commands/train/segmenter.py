@@ -56,7 +56,11 @@ def frames_of_run(
         task = progress.add_task("reading frames", total=sum(map(len, scenes.values())))
         frames = {
             split: read_frames(
-                folders, labels, only=began.get(f"{split}_frames"), on_progress=lambda: progress.advance(task)
+                folders,
+                labels,
+                only=began.get(f"{split}_frames"),
+                on_progress=lambda: progress.advance(task),
+                on_lost=lambda line: progress.console.print(line, highlight=False),
             )
             for split, folders in scenes.items()
         }

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from diagnostic_msgs.msg import DiagnosticArray
 
 from sem_field_ros.camera_stream.statistics import InputSnapshot
-from sem_field_ros.nodes.health import above, input_health, worst
+from sem_field_ros.nodes.health import LossWatch, above, input_health, worst
 from sem_field_ros.nodes.mapper.options import MapperOptions
 from sem_field_ros.nodes.mapper.statistics import LATENCY, MappingSnapshot
 from sem_field_ros.ros.mapper_status import (
@@ -32,6 +32,7 @@ class MapperState:
     resident_mb: float
     refused_transforms: Mapping[str, int] = field(default_factory=dict)  # by cause
     notes: tuple[str, ...] = ()  # conditions worth a WARN: "use_sim_time is on but nothing is published on /clock"
+    losses: LossWatch = field(default_factory=LossWatch)  # of the node
 
 
 def mapper_diagnostics(
@@ -55,7 +56,9 @@ def mapper_diagnostics(
     )
     memory = above(state.resident_mb, options.warn_memory_mb, options.error_memory_mb, "resident memory", "MB")
     health = {
-        INPUT: input_health(received, mapped.recent_mapped, state.lifecycle, state.paused, state.notes, options),
+        INPUT: input_health(
+            received, mapped.recent_mapped, state.lifecycle, state.paused, state.notes, options, state.losses
+        ),
         PROCESSING: _processing_health(mapped, options),
         MEMORY: memory,
     }

@@ -65,6 +65,7 @@ class SemanticMapper(CameraNode[MappingSession]):
             resident_mb=resident_mb(),
             refused_transforms=dict(session.transforms.refused),
             notes=notes,
+            losses=self._losses,
         )
 
 

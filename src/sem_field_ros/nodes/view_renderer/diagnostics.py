@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from diagnostic_msgs.msg import DiagnosticArray
 
 from sem_field_ros.camera_stream.statistics import InputSnapshot
-from sem_field_ros.nodes.health import Health, above, input_health
+from sem_field_ros.nodes.health import Health, LossWatch, above, input_health
 from sem_field_ros.nodes.view_renderer.options import ViewRendererOptions
 from sem_field_ros.nodes.view_renderer.statistics import ViewSnapshot
 from sem_field_ros.ros.mapper_status import ERROR, INPUT, MEMORY, OK, WARN, MapperStatus, status_message
@@ -27,6 +27,7 @@ class RendererState:
     numbers: dict[str, float] = field(default_factory=dict)  # keyframes kept, their MB, pixels_per_s
     refused_transforms: dict[str, int] = field(default_factory=dict)  # by cause
     notes: tuple[str, ...] = ()  # conditions worth a WARN
+    losses: LossWatch = field(default_factory=LossWatch)  # of the node
 
 
 def renderer_diagnostics(
@@ -52,7 +53,14 @@ def renderer_diagnostics(
     )
     health = {
         INPUT: input_health(
-            received, done.recent_used, state.lifecycle, state.paused, state.notes, options, _WITHOUT_DEPTH
+            received,
+            done.recent_used,
+            state.lifecycle,
+            state.paused,
+            state.notes,
+            options,
+            state.losses,
+            _WITHOUT_DEPTH,
         ),
         VIEWS: _lateness(done, options),
         MEMORY: above(state.resident_mb, options.warn_memory_mb, options.error_memory_mb, "resident memory", "MB"),

@@ -69,6 +69,7 @@ class ViewRenderer(CameraNode[RenderingSession]):
             {**session.numbers, "pixels_per_s": session.cost.pixels_per_s},
             dict(session.transforms.refused),
             notes,
+            self._losses,
         )
 
 

@@ -20,6 +20,7 @@ from sem_field_ros.nodes.view_renderer.request import ViewRequest, fill_response
 from sem_field_ros.nodes.view_renderer.session import PendingView, Rendering, RenderingSession
 from sem_field_ros.nodes.view_renderer.statistics import ViewStatistics
 from sem_field_ros.nodes.worker import WorkerError
+from sem_field_ros.ros.qos import service_qos
 
 _ANSWER_S = 0.03  # making the answer's messages; taken off the time for rendering
 _POLL_S = 0.02
@@ -33,7 +34,9 @@ class ViewServices:
     ) -> None:
         self._node, self._session, self._statistics = node, session, statistics
         self._services = [
-            node.create_service(RenderView, own(RENDER_VIEW), self._render_view, callback_group=group),
+            node.create_service(
+                RenderView, own(RENDER_VIEW), self._render_view, qos_profile=service_qos(), callback_group=group
+            ),
             node.create_service(Trigger, "~/reset", self._reset, callback_group=group),
             node.create_service(SetBool, "~/pause", self._pause, callback_group=group),
         ]

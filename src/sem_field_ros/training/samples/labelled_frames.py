@@ -53,19 +53,24 @@ def read_frames(
     *,
     only: Sequence[str] | None = None,
     on_progress: Callable[[], None] | None = None,
+    on_lost: Callable[[str], None] = lambda line: None,
 ) -> list[LabelledFrame]:
     """Read the labelled frames of scenes with their labels converted to the set `labels`.
 
     only         names of the frames to read, None = all; frames without a label image are left out
     on_progress  called once per scene
+    on_lost      called with one line if frames were left out that cannot be read
     Raises DataError if a frame of `only` is gone or cannot be read.
     """
     wanted = None if only is None else set(only)
     frames: list[LabelledFrame] = []
+    problems: list[str] = []
     for scene in scenes:
-        frames += _frames_of(scene, labels, wanted)
+        frames += _frames_of(scene, labels, wanted, problems)
         if on_progress:
             on_progress()
+    if problems:
+        on_lost(f"{len(problems)} frames or labels cannot be read and are left out, e.g. {problems[0]}")
     missing = set() if wanted is None else wanted - {frame.name for frame in frames}
     if missing:
         raise DataError(f"{len(missing)} frames that the run began with are gone or unreadable, e.g. {min(missing)}")
@@ -74,7 +79,7 @@ def read_frames(
     return frames
 
 
-def _frames_of(scene: Path, labels: LabelSet, wanted: set[str] | None) -> list[LabelledFrame]:
+def _frames_of(scene: Path, labels: LabelSet, wanted: set[str] | None, problems: list[str]) -> list[LabelledFrame]:
     frames: list[LabelledFrame] = []
     try:
         sequence = FolderSequence(scene)
@@ -86,8 +91,9 @@ def _frames_of(scene: Path, labels: LabelSet, wanted: set[str] | None) -> list[L
     for i in range(len(sequence)):
         try:
             files = sequence.read_files(i)
-        except (DataError, FrameError):
-            continue  # the generator is writing it
+        except (DataError, FrameError) as error:
+            problems.append(str(error))  # damaged, or the generator is writing it
+            continue
         name = f"{scene.name}/{files.name}"
         if wanted is not None and name not in wanted:
             continue
@@ -96,6 +102,7 @@ def _frames_of(scene: Path, labels: LabelSet, wanted: set[str] | None) -> list[L
         index = regroup[sequence.labels.to_index(files.labels)]
         if (index >= 0).mean() >= MIN_LABELLED or wanted is not None:
             frames.append(LabelledFrame(name, files.color, index))
+    problems += sequence.label_problems.values()
     return frames
 
 
