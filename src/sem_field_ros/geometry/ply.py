@@ -41,12 +41,10 @@ def read_ply(path: str | Path) -> tuple[dict[str, np.ndarray], np.ndarray]:
             size = path.stat().st_size
             order, elements = _read_header(file)
             for name, count, properties in elements:
-                if count == 0:
-                    continue
                 found = read_element(file, order, count, properties, size - file.tell())
                 if name == "vertex":
                     vertices = found.columns
-                elif name == "face" and (corners := _corners(found)) is not None:
+                elif name == "face" and count > 0 and (corners := _corners(found)) is not None:
                     faces = triangles(*corners)
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}); give a PLY file") from error

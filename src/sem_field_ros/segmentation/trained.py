@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from sem_field_ros.errors import SegmenterError, SemFieldError
+from sem_field_ros.errors import LabelSetError, SegmenterError, SemFieldError
 from sem_field_ros.frame import PosedFrame
 from sem_field_ros.labels import LabelSet, label_set_from_dict
 from sem_field_ros.segmentation.architectures import load_segmenter
@@ -42,7 +42,7 @@ class TrainedSegmenter:
             own = label_set_from_dict(self.card.label_set or {})
             self._temperature = float(self.card.output["temperature"])
             self._width = int(self.card.output["image_width"])
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, LabelSetError) as error:
             raise SegmenterError(f"segmenter {path}: its card is incomplete ({error!r})") from error
         except SemFieldError as error:
             raise SegmenterError(f"segmenter cannot be loaded: {error}") from error

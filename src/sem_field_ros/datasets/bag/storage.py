@@ -9,7 +9,6 @@ from __future__ import annotations
 import heapq
 import shutil
 import struct
-import sys
 from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
@@ -20,6 +19,7 @@ from typing import Any
 
 import yaml
 from rosbags.rosbag1 import Reader as Ros1Reader
+from rosbags.rosbag2 import reader as bag_reader
 from rosbags.rosbag2.storage_mcap import McapReader
 from rosbags.rosbag2.storage_sqlite3 import Sqlite3Reader
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
@@ -28,10 +28,7 @@ from sem_field_ros.datasets.files.names import PACKED, counting_order, is_storag
 from sem_field_ros.datasets.files.text import read_text
 from sem_field_ros.errors import DataError
 
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
+zstd: Any = bag_reader.zstd  # type: ignore[attr-defined]  # Python's own or its backport, as rosbags has it
 
 _ZSTD = b"\x28\xb5\x2f\xfd"
 _MAX_MESSAGE = 1 << 28  # bytes; a larger one is no camera message
