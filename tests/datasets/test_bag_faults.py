@@ -15,7 +15,7 @@ from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, W
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from sem_field_ros.datasets.bag.reader import BagSequence
-from sem_field_ros.datasets.bag.topics import CAMERA_INFO_TYPE, IMAGE, BagTopics, find_topics
+from sem_field_ros.datasets.bag.topics import CAMERA_INFO_TYPE, IMAGE, BagTopics, find_topics, other_cameras
 from sem_field_ros.datasets.bag.writer import write_bag
 from sem_field_ros.datasets.open_sequence import open_sequence
 from sem_field_ros.errors import DataError, FrameError
@@ -128,6 +128,7 @@ def test_colour_and_depth_are_of_one_camera() -> None:
     counts = dict.fromkeys(kinds, 10) | {"/front/aligned_depth_to_color/image_raw": 9, "/rear/color/image_raw": 9}
     topics = find_topics(kinds, counts, BagTopics(), "bag")
     assert {topic.split("/")[1] for topic in (topics.color, topics.depth, topics.camera_info)} == {"rear"}
+    assert other_cameras(topics, kinds) == ["/front/color/image_raw"]
     topics = find_topics(kinds, counts, BagTopics(color="/front/color/image_raw"), "bag")
     assert topics.depth == "/front/aligned_depth_to_color/image_raw"
 

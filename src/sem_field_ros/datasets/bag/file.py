@@ -15,7 +15,15 @@ from rosbags.typesys import Stores, get_types_from_idl, get_types_from_msg, get_
 
 from sem_field_ros.camera_stream.topics import CLOCK, DEPTH_INFO, TF, TF_STATIC, TF_STATIC_TOPIC
 from sem_field_ros.datasets.bag.storage import Channel, find_files, one_line, open_storage
-from sem_field_ros.datasets.bag.topics import CAMERA_INFO_TYPE, CLOCK_TYPE, TF_TYPE, BagTopics, depth_info, find_topics
+from sem_field_ros.datasets.bag.topics import (
+    CAMERA_INFO_TYPE,
+    CLOCK_TYPE,
+    TF_TYPE,
+    BagTopics,
+    depth_info,
+    find_topics,
+    other_cameras,
+)
 from sem_field_ros.errors import DataError
 
 _IDL_SEPARATOR = "=" * 80 + "\n"
@@ -66,6 +74,8 @@ class BagFile:
             self.topics = find_topics(self.kinds, counts, wanted or BagTopics(), str(path))
         except DataError as error:
             raise DataError("; ".join([str(error), *self.notes])) from error
+        if others := other_cameras(self.topics, self.kinds):
+            self.notes.append(f"of several cameras {self.topics.color} is taken; others: {', '.join(others)}")
         self.depth_info_topic = depth_info(self.topics.depth, self.kinds)
         self._typestore = _typestore(channels, {TF_TYPE, CLOCK_TYPE, *self._roles_of_kinds()})
 

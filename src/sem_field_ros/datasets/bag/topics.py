@@ -63,6 +63,16 @@ def find_topics(kinds: dict[str, str], counts: dict[str, int], wanted: BagTopics
     return BagTopics(color, info, depth, labels, label_info)
 
 
+def other_cameras(chosen: BagTopics, kinds: dict[str, str]) -> list[str]:
+    """Raw colour topics with CameraInfos of their own beside the chosen one: of other cameras."""
+    images = [topic for topic, kind in kinds.items() if kind == IMAGE and "depth" not in topic]
+    colors = [t for t in _with_word(images, _COLOR_WORDS) if not any(word in t for word in (*_OTHER, *_LABEL_WORDS))]
+    own = chosen.camera_info
+    return sorted(
+        t for t in colors if t != chosen.color and camera_info_beside(t) in kinds and camera_info_beside(t) != own
+    )
+
+
 def depth_info(depth: str, kinds: dict[str, str]) -> str:
     """The CameraInfo topic beside a depth topic, empty if there is none."""
     topic = camera_info_beside(depth) if depth else ""
