@@ -37,7 +37,7 @@ def test_the_former_flags_of_train_gnesf_say_where_they_are_now(capsys: pytest.C
 
 def test_former_kinds_are_not_listed(capsys: pytest.CaptureFixture[str]) -> None:
     (line,) = failed(["fusoin"], capsys)
-    assert "none of segmenter, fusion, context, gnesf, gsnerf, depth, export; did you mean fusion?" in line
+    assert "none of segmenter, rooms, fusion, context, gnesf, gsnerf, depth, export; did you mean fusion?" in line
     assert " field" not in cli.command_parser("train").format_help()
     with pytest.raises(SystemExit):
         cli.main(["train", "--help"])
