@@ -106,7 +106,7 @@ def test_arguments_reach_parameters_that_the_nodes_have(graph: str) -> None:
 def test_views_without_depth_come_from_a_field_that_needs_none() -> None:
     with_depth, without = (nodes_of(graph, {"render_views": "true"})[1] for graph in ("bringup", "rgb"))
     assert "field" not in with_depth.parameters and "use_depth" not in with_depth.parameters
-    assert without.parameters["use_depth"] is False and without.parameters["field"] == "gnesf_view_homes"
+    assert without.parameters["use_depth"] is False and without.parameters["field"] == "gsnerf"
 
 
 @pytest.mark.parametrize(

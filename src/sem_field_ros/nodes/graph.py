@@ -112,7 +112,7 @@ _COMMON = (
     Argument("depth_topic", "", f"depth images seen from the colour camera, if not {_TOPICS['depth_topic']}"),
     Argument("label_topic", "", f"label images for segmenter external, if not {_TOPICS['label_topic']}"),
     Argument("render_views", "false", "start the view renderer, which shows what a camera would see from anywhere"),
-    Argument("field", "", "what renders; empty = the parameter file's, without depth gnesf_view_homes"),
+    Argument("field", "", "what renders; empty = the parameter file's, without depth gsnerf"),
     Argument("view_params_file", "", "parameter file of the view renderer; empty = config/view_renderer.yaml"),
     Argument("view", "false", "start the web viewer"),
     Argument("port", "8080", "port of the web viewer"),
@@ -132,7 +132,7 @@ _REPLAY = (
     Argument("duration_s", "0.0", "play only this long; 0 = to the end"),
     Argument("exit_at_end", "true", "end everything when the replay is over"),
 )
-RGB_FIELD = "gnesf_view_homes"  # renders without depth images
+RGB_FIELD = "gsnerf"  # renders without depth images
 _SHM_FOR_LARGE_SEGMENTS = 400_000 * 1024  # bytes: five participants with the 64 MB segments of fastdds.xml
 
 

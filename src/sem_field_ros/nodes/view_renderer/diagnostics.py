@@ -12,7 +12,7 @@ from sem_field_ros.nodes.view_renderer.options import ViewRendererOptions
 from sem_field_ros.nodes.view_renderer.statistics import ViewSnapshot
 from sem_field_ros.ros.mapper_status import ERROR, INPUT, MEMORY, OK, WARN, MapperStatus, status_message
 
-_WITHOUT_DEPTH = "use_depth: false and a field that needs none, such as gnesf_view_homes"
+_WITHOUT_DEPTH = "use_depth: false and a field that needs none, such as gsnerf"
 VIEWS = "views"  # in place of the mapper's `map`
 
 

@@ -19,7 +19,7 @@ class ViewRendererOptions(CameraNodeOptions):
     """Options of the node `view_renderer`. Raises SettingError outside the ranges."""
 
     field: str = setting(
-        "warp", "what renders: warp (source images moved along their depth), the name of a folder in models, or a path"
+        "warp", "what renders: warp (moves images along their depth), gsnerf, the name of a folder in models, or a path"
     )
     use_depth: bool = setting(True, "take depth images too: warp needs them, learned fields are sharper with them")
     depth_max_m: float = setting(8.0, "farther depth is ignored", minimum=0.1, maximum=1000.0)
