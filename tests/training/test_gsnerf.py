@@ -147,7 +147,7 @@ def test_depth_is_learned(scenes: list[PosedScene], tmp_path: Path) -> None:
     assert np.mean(found[-10:]) < 0.8 * np.mean(found[:10])
 
 
-def test_the_command_trains_and_fine_tunes(data: Path, tmp_path: Path) -> None:
+def test_the_command_trains_and_fine_tunes(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     small = ["--network", "tiny", "--image-width", "64", "--views", "3", "--rays", "32", "--validation-windows", "1"]
     loop = ["--batch", "1", "--segmenter", "external", "--label-set", "scannet20", "--device", "cpu"]
     run, fine = tmp_path / "run", tmp_path / "fine"
@@ -158,6 +158,10 @@ def test_the_command_trains_and_fine_tunes(data: Path, tmp_path: Path) -> None:
     assert main(["train", "gsnerf", *flags, *small, *loop]) == 0
     card = json.loads((fine / "best.json").read_text())
     assert card["kind"] == "gsnerf_field" and card["data"]["finetuned"] == {"scenes": ["room1"], "frames": 5}
+    other = ["compact" if flag == "tiny" else flag for flag in small]
+    flags[flags.index(str(fine))] = str(tmp_path / "other")
+    assert main(["train", "gsnerf", *flags, *other, *loop]) != 0
+    assert "best.safetensors: not of this network" in capsys.readouterr().err, "weights that do not fit are refused"
 
 
 def test_flags_that_do_not_fit_are_told(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

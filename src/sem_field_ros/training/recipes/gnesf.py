@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sem_field_ros.errors import WeightsError
 from sem_field_ros.settings import check_settings, setting
 from sem_field_ros.training.loop.recipe import ParameterGroup, decayed
 
@@ -207,7 +208,12 @@ def _window(config: GnesfTraining, architecture: GnesfConfig) -> WindowConfig:
 
 
 def _take_over(model: Gnesf, state: dict[str, Tensor]) -> None:
-    """Start from the image features, volume and votes of another field, as far as shapes agree."""
+    """Start from the image features, volume and votes of another field, as far as shapes agree.
+
+    Raises WeightsError where none does.
+    """
     own = model.state_dict()
-    own |= {k: v for k, v in state.items() if k.startswith(_TAKEN_OVER) and k in own and own[k].shape == v.shape}
-    model.load_state_dict(own)
+    fit = {k: v for k, v in state.items() if k.startswith(_TAKEN_OVER) and k in own and own[k].shape == v.shape}
+    if not fit:
+        raise WeightsError("--init: no tensor of these weights fits the network: choose the network they are of")
+    model.load_state_dict(own | fit)

@@ -107,12 +107,11 @@ class GsnerfRecipe:
     def build_model(self) -> WindowPass:
         from sem_field_ros.fields.gsnerf.window import WindowPass
         from sem_field_ros.fields.registry import load_field_weights, make_model
+        from sem_field_ros.weights import load_into
 
         model = make_model(self.architecture)
         if self.init:
-            state, _ = load_field_weights(self.init)
-            own = model.state_dict()
-            model.load_state_dict(own | {k: v for k, v in state.items() if k in own and own[k].shape == v.shape})
+            load_into(model, load_field_weights(self.init)[0], str(self.init))
         return WindowPass(model)
 
     def parameter_groups(self, model: nn.Module) -> list[ParameterGroup]:
